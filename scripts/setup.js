@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+/**
+ * Makes a fresh checkout ready: npm's packages, the build and, for the tests, Debian's packages where we may install them.
+ *   node scripts/setup.js --runtime   packages and build, before `npm start`
+ *   node scripts/setup.js --test      all packages and the build, before the tests
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const LEAST_NODE = [20, 19]
+
+/** Programs that tests drive for real, and the Debian package of each. */
+const TEST_PROGRAMS = { tcpdump: 'tcpdump', nginx: 'nginx-light', curl: 'curl', openssl: 'openssl' }
+
+/** A step that says what it does and stops everything where it fails. */
+function run(title, command, args, environment = {}) {
+  process.stderr.write(`mesh: ${title} ...\n`)
+  const result = spawnSync(command, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+  })
+  if (result.status === 0) return
+  process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`)
+  process.stderr.write(`mesh: ${title} failed (${command} ${args.join(' ')})\n`)
+  process.exit(1)
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1])) return
+  process.stderr.write(`mesh: expected Node ${LEAST_NODE.join('.')} or newer, found ${process.versions.node}\n`)
+  process.exit(1)
+}
+
+function newestChange(path) {
+  const stats = statSync(path)
+  if (!stats.isDirectory()) return stats.mtimeMs
+  return Math.max(0, ...readdirSync(path).map((name) => newestChange(`${path}/${name}`)))
+}
+
+function installPackages() {
+  const installed = `${ROOT}/node_modules/.package-lock.json`
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(`${ROOT}/package-lock.json`).mtimeMs) return
+  run('installing packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund', '--include=dev'])
+}
+
+/** Builds where a source is newer than the last build. */
+export function build() {
+  const built = `${ROOT}/dist/cli/main.js`
+  if (existsSync(built) && statSync(built).mtimeMs > newestChange(`${ROOT}/src`)) return
+  run('building (tsc)', process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])
+}
+
+function installPrograms() {
+  const missing = Object.keys(TEST_PROGRAMS).filter((program) => !onPath(program))
+  if (missing.length === 0) return
+  const packages = missing.map((program) => TEST_PROGRAMS[program])
+  if (process.getuid?.() === 0 && onPath('apt-get')) {
+    const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
+    run('reading the package lists (apt-get update)', 'apt-get', ['update', '-qq'], quiet)
+    run(`installing ${packages.join(', ')} (apt-get)`, 'apt-get', ['install', '-y', '-qq', ...packages], quiet)
+    return
+  }
+  process.stderr.write(
+    `mesh: missing ${missing.join(', ')}; their tests are skipped. To run them too: apt-get install ${packages.join(' ')}\n`,
+  )
+}
+
+function onPath(program) {
+  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']
+  return folders.some((folder) => existsSync(`${folder}/${program}`))
+}
+
+checkNode()
+installPackages()
+build()
+if (process.argv.includes('--test')) installPrograms()

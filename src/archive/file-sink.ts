@@ -1,0 +1,80 @@
+import { constants } from 'node:fs'
+import { open, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
+import { toMeshError } from '../core/errors.ts'
+import type { WritableBytes } from './writable-bytes.ts'
+
+const { O_CREAT, O_EXCL, O_WRONLY } = constants
+
+/** Recordings hold traffic: nobody but their owner reads them. */
+const MODE = 0o600
+
+/** A new file: `MESH_ERR_FILE_EXISTS` where there is one already, never overwritten. */
+export async function createFileSink(path: string): Promise<WritableBytes> {
+  try {
+    return fileSink(path, await open(path, O_CREAT | O_EXCL | O_WRONLY, MODE))
+  } catch (error) {
+    throw toMeshError(error, path)
+  }
+}
+
+function fileSink(path: string, handle: FileHandle): WritableBytes {
+  let position = 0
+  return {
+    name: path,
+    async write(bytes) {
+      try {
+        let done = 0
+        while (done < bytes.length) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position)
+          done += bytesWritten
+          position += bytesWritten
+        }
+      } catch (error) {
+        throw toMeshError(error, `${path}, offset ${position}`)
+      }
+    },
+    async truncate(length) {
+      try {
+        await handle.truncate(length)
+        position = length
+      } catch (error) {
+        throw toMeshError(error, path)
+      }
+    },
+    async close() {
+      try {
+        await handle.close()
+      } catch (error) {
+        throw toMeshError(error, path)
+      }
+    },
+    async remove() {
+      try {
+        await unlink(path)
+      } catch (error) {
+        throw toMeshError(error, path)
+      }
+    },
+  }
+}
+
+/** A stream such as stdout. It is left open at the end: it is not ours. */
+export function streamSink(stream: Writable, name: string): WritableBytes {
+  return {
+    name,
+    async write(bytes) {
+      await new Promise<void>((resolve, reject) => {
+        const failed = (error: unknown): void => reject(toMeshError(error, name))
+        stream.once('error', failed)
+        stream.write(bytes, (error) => {
+          stream.off('error', failed)
+          if (error) failed(error)
+          else resolve()
+        })
+      })
+    },
+    close: () => Promise.resolve(),
+  }
+}

@@ -1,0 +1,65 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { MeshError, toMeshError } from '../core/errors.ts'
+
+/** The file that holds the same settings as the flags: read from the working directory where `--config` names none. */
+export const CONFIG_FILE = 'mesh.yaml'
+
+const setting = z.union([z.string(), z.number(), z.boolean()])
+const section = z.record(z.string(), z.union([setting, z.array(setting)]))
+
+const schema = z.strictObject({
+  capture: section.optional(),
+  inspect: section.optional(),
+  export: section.optional(),
+  replay: section.optional(),
+  report: section.optional(),
+  routes: z.array(z.string().startsWith('/')).optional(),
+})
+
+/** What `mesh.yaml` says: one section a verb, with the flags' long names as keys; and the routes of the service. */
+export interface Config {
+  readonly file: string
+  readonly sections: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
+  /** Patterns such as `/users/:id/orders`, for counting by route. */
+  readonly routes: readonly string[]
+}
+
+/**
+ * Reads the config file, where there is one.
+ * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
+ */
+export function readConfig(path: string | undefined): Config | undefined {
+  const file = path ?? CONFIG_FILE
+  if (path === undefined && !existsSync(file)) return undefined
+  const { routes, ...verbs } = check(file, load(file))
+  const sections: Record<string, Record<string, readonly string[]>> = {}
+  for (const [verb, values] of Object.entries(verbs)) {
+    sections[verb] = {}
+    for (const [name, value] of Object.entries(values ?? {})) {
+      sections[verb][name] = Array.isArray(value) ? value.map(String) : [String(value)]
+    }
+  }
+  return { file, sections, routes: routes ?? [] }
+}
+
+function load(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8')) ?? {}
+  } catch (error) {
+    if (error instanceof Error && error.name.startsWith('YAML')) {
+      const what = `not valid YAML: ${error.message.split('\n', 1)[0] ?? ''}`
+      throw new MeshError('MESH_ERR_USAGE', { what, where: file, cause: error })
+    }
+    throw toMeshError(error, file)
+  }
+}
+
+function check(file: string, content: unknown): z.infer<typeof schema> {
+  const result = schema.safeParse(content)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const where = issue === undefined || issue.path.length === 0 ? file : `${file}: ${issue.path.join('.')}`
+  throw new MeshError('MESH_ERR_USAGE', { what: issue?.message ?? 'not a valid configuration', where })
+}

@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import { openRecordings } from '../archive/open.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { ledgerImbalance } from '../core/ledger.ts'
+import type { RecordingReader } from '../core/recording.ts'
+import type { Matcher } from '../select/match.ts'
+import { compileMatch } from '../select/match.ts'
+import { parseBetween } from './between.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT } from './exit-codes.ts'
+import { switchFlag, textFlag } from './flags.ts'
+import { exchangeLine, inspectionJson, inspectionText } from './inspection-text.ts'
+import { inspectRecording } from './inspection.ts'
+import type { Terminal } from './terminal.ts'
+import type { Finish } from './verb.ts'
+import { commandOf } from './verb.ts'
+
+const FLAGS = {
+  verify: switchFlag('verify', 'read every byte; exit 3 where a ledger does not balance or a file is damaged'),
+  list: switchFlag('list', 'one line an exchange'),
+  match: textFlag('match', '<cel>', 'look only at exchanges for which this is true'),
+  between: textFlag('between', '<14:00-14:30>', 'look only at requests of this time'),
+  json: switchFlag('json', 'one JSON document'),
+}
+
+/** `mesh inspect`: what is in recordings, and whether it is all there. */
+export function inspectCommand(finish: Finish): Command {
+  return commandOf(
+    {
+      name: 'inspect',
+      summary: 'show what is in recordings, and prove that nothing is missing unexplained',
+      examples: [
+        'mesh inspect shop.mcap',
+        'mesh inspect --verify host-a.mcap host-b.mcap',
+        "mesh inspect shop.mcap --list --match 'response.code >= 500' --between 14:00-14:30",
+      ],
+      words: '<file...>',
+      flags: FLAGS,
+      run: async ({ flags, words, terminal, config }) => {
+        const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
+        const readers = await openRecordings(words, process.stdin)
+        const documents: object[] = []
+        let code: ExitCode = EXIT.ok
+        for (const reader of readers) {
+          const exchanges = selected(reader, matcher, flags.between)
+          if (flags.list) await list(reader, exchanges, terminal)
+          else {
+            const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
+            if (flags.json) documents.push(inspectionJson(inspection))
+            else terminal.out(inspectionText(inspection))
+          }
+          if (flags.verify && !(await verify(reader, terminal))) code = EXIT.checkFailed
+          await reader.close()
+        }
+        if (flags.json && !flags.list) terminal.out(`${JSON.stringify({ recordings: documents })}\n`)
+        if (matcher !== undefined && matcher.failures() > 0) {
+          terminal.warn(
+            `mesh: --match could not be evaluated for ${matcher.failures()} exchanges; they count as no match`,
+          )
+        }
+        return code
+      },
+    },
+    finish,
+  )
+}
+
+/** The exchanges of a recording that match and are of the time asked for. */
+export async function* selected(
+  reader: RecordingReader,
+  matcher: Matcher | undefined,
+  between: string | undefined,
+): AsyncIterable<Exchange> {
+  const range = between === undefined ? undefined : parseBetween(between, reader.info.originUnixNs)
+  for await (const exchange of reader.exchanges(range)) {
+    if (matcher === undefined || matcher.matches(exchange)) yield exchange
+  }
+}
+
+async function list(reader: RecordingReader, exchanges: AsyncIterable<Exchange>, terminal: Terminal): Promise<void> {
+  for await (const exchange of exchanges) terminal.out(`${exchangeLine(exchange, reader.info)}\n`)
+}
+
+async function verify(reader: RecordingReader, terminal: Terminal): Promise<boolean> {
+  const ledger = await reader.ledger()
+  const balanced = ledgerImbalance(ledger).size === 0
+  terminal.say(`${reader.info.host}: ${balanced ? 'the ledger balances' : 'THE LEDGER DOES NOT BALANCE'}`)
+  return balanced
+}

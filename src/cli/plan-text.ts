@@ -1,0 +1,68 @@
+import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import type { Plan } from '../replay/plan.ts'
+import { alignRight } from './ledger-text.ts'
+import { isoTime } from './inspection-text.ts'
+
+/** A plan as text: what will be sent, how fast, what will not be sent and why, and what to expect. */
+export function planText(plan: Plan, target: string): string {
+  const rows = plan.recordings.map((recording) => [
+    recording.host,
+    isoTime(recording.fromUnixNs).slice(0, 19),
+    formatDurationNs(recording.spanNs),
+    formatCount(recording.sends),
+    formatRate(recording.ratePerSecond),
+    `+${formatDurationNs(recording.offsetNs)}`,
+  ])
+  const heading = ['host', 'recorded', 'span', 'sends', 'rate', 'starts']
+  const lines = [
+    `plan: ${formatCount(plan.recordings.length)} recording${plan.recordings.length === 1 ? '' : 's'} onto ${target}`,
+    ...alignRight([heading, ...rows]).map((line) => `  ${line}`),
+    `  aligned by ${plan.alignment.mode === 'clock' ? 'wall clock' : 'start'}: ${plan.alignment.reason}`,
+    `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
+    `  rate       ${rateText(plan)}`,
+    ...leftOut(plan),
+    ...plan.multipliers.slice(1, 9).map(({ fromNs, recordings, multiplier }) => {
+      return `  from ${formatDurationNs(fromNs)}: ${recordings} recordings, ${multiplier}x of one host`
+    }),
+    ...plan.warnings.map((warning) => `  WARNING    ${warning}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function amplifyText(plan: Plan): string {
+  if (plan.amplify === 1) return 'each once'
+  return `each ${plan.amplify} times${plan.jitterNs > 0 ? `, clones up to ${formatDurationNs(plan.jitterNs)} later` : ''}`
+}
+
+function rateText(plan: Plan): string {
+  if (plan.speed === 'max' || plan.meanPerSecond === undefined || plan.peakPerSecond === undefined) {
+    return 'as fast as the target replies'
+  }
+  const duration =
+    plan.durationNs === undefined || plan.durationNs === Infinity
+      ? 'until stopped'
+      : `for ${formatDurationNs(plan.durationNs)}`
+  const recorded = `recorded peak ${formatRate(plan.recordedPeakPerSecond)}`
+  return `mean ${formatRate(plan.meanPerSecond)}, peak ${formatRate(plan.peakPerSecond)} (${recorded}), ${duration}`
+}
+
+function leftOut(plan: Plan): string[] {
+  const lines: string[] = []
+  if (plan.heldBack.size > 0)
+    lines.push(`  held back  ${counts(plan.heldBack)}: they would write (--allow-writes sends them)`)
+  if (plan.notReplayable.size > 0) lines.push(`  cannot be  ${counts(plan.notReplayable)}`)
+  if (plan.replayed > 0) lines.push(`  left out   ${formatCount(plan.replayed)} requests of an earlier replay`)
+  if (plan.maskedShare > 0) {
+    const percent = plan.maskedShare < 0.01 ? 'under 1' : String(Math.round(plan.maskedShare * 100))
+    lines.push(`  masked     ${percent} % of requests carry masked credentials; expect 401 unless -H sets real ones`)
+  }
+  return lines
+}
+
+function counts(counted: ReadonlyMap<string, number>): string {
+  return [...counted].map(([name, count]) => `${formatCount(count)} ${name}`).join(', ')
+}
+
+function countText(count: number): string {
+  return count === Infinity ? 'endless' : formatCount(count)
+}

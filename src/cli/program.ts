@@ -1,0 +1,64 @@
+import { Command } from 'commander'
+import type { Finish } from './verb.ts'
+import { VERSION } from './version.ts'
+
+type MakeCommand = (finish: Finish) => Command
+type Loaders = Readonly<Record<string, () => Promise<MakeCommand>>>
+
+/** The verbs, each loaded only where it is meant: `mesh report` should not wait for what `mesh replay` needs. */
+const VERBS: Loaders = {
+  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
+  replay: async () => (await import('./replay.ts')).replayCommand,
+  report: async () => (await import('./report.ts')).reportCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand,
+}
+
+const CAPTURE_VERBS: Loaders = {
+  tap: async () => (await import('./capture-tap.ts')).captureTapCommand,
+  pcap: async () => (await import('./capture-pcap.ts')).capturePcapCommand,
+  live: async () => (await import('./capture-live.ts')).captureLiveCommand,
+  import: async () => (await import('./capture-import.ts')).captureImportCommand,
+  gor: async () => (await import('./capture-gor.ts')).captureGorCommand,
+}
+
+const EXAMPLES = `Examples:
+  mesh demo
+  mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o host-a.mcap
+  mesh replay host-a.mcap host-b.mcap host-c.mcap --to http://canary:8080 --amplify 2
+
+`
+
+const CAPTURE_EXAMPLES = `Examples:
+  mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o shop.mcap
+  mesh capture pcap traffic.pcap -o shop.mcap
+  mesh capture import requests.gor -o shop.mcap
+
+`
+
+/** The command line for these words. `finish` receives the exit code of the verb that runs. */
+export async function buildProgram(words: readonly string[], finish: Finish): Promise<Command> {
+  const program = new Command('mesh')
+    .description('Record real traffic, fold many hosts onto one target, report honestly.')
+    .version(VERSION)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addHelpText('before', EXAMPLES)
+  const [verb, subverb] = words.filter((word) => word !== 'help')
+  if (verb === '--version' || verb === '-V') return program
+  if (verb === undefined || verb === 'capture' || VERBS[verb] === undefined) {
+    const group = new Command('capture').description('record traffic').exitOverride().showSuggestionAfterError()
+    group.addHelpText('before', CAPTURE_EXAMPLES)
+    await addVerbs(group, CAPTURE_VERBS, verb === 'capture' ? subverb : undefined, finish)
+    program.addCommand(group)
+  }
+  if (verb !== 'capture') await addVerbs(program, VERBS, verb, finish)
+  return program
+}
+
+/** Adds the verb that is meant, or all where that is not known: for the help, and for suggestions. */
+async function addVerbs(parent: Command, loaders: Loaders, meant: string | undefined, finish: Finish): Promise<void> {
+  const known = meant === undefined ? undefined : loaders[meant]
+  const chosen = known === undefined ? Object.values(loaders) : [known]
+  for (const load of chosen) parent.addCommand((await load())(finish))
+}

@@ -1,0 +1,62 @@
+import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import { schedule } from '../replay/schedule.ts'
+import type { SecondOpinion } from '../replay/senders/autocannon.ts'
+import { secondOpinion } from '../replay/senders/autocannon.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT } from './exit-codes.ts'
+import type { PlannedReplay } from './replay-run.ts'
+import type { StopSignals } from './signals.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Requests that are sent in turns, and what they may weigh in memory. */
+const MAX_REQUESTS = 10_000
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024
+
+const DEFAULT_DURATION_NS = 10e9
+
+/** `--closed N`: what another program makes of the same requests in a closed loop. No verdict: nothing was due. */
+export async function runClosedLoop(
+  replay: PlannedReplay,
+  connections: number,
+  stop: StopSignals,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const requests = await firstRequests(replay)
+  const durationNs = replay.flags.duration ?? DEFAULT_DURATION_NS
+  terminal.say(`autocannon sends ${formatCount(requests.length)} requests in turns for ${formatDurationNs(durationNs)}`)
+  const { target, flags } = replay
+  const found = await secondOpinion({ target, requests, connections, durationNs, timeoutNs: flags.timeout }, stop.drain)
+  if (flags.json) terminal.out(`${JSON.stringify({ ...found, statuses: Object.fromEntries(found.statuses) })}\n`)
+  else terminal.out(closedText(found))
+  return stop.name() === undefined ? EXIT.ok : EXIT.interrupted
+}
+
+async function firstRequests({ survey, plan, options }: PlannedReplay): Promise<readonly Uint8Array[]> {
+  const requests: Uint8Array[] = []
+  let byteCount = 0
+  const stop = new AbortController()
+  for await (const batch of schedule(survey, plan, options, stop.signal)) {
+    for (let index = 0; index < batch.count; index++) {
+      const request = batch.bytes.slice(batch.offset[index], batch.offset[index + 1])
+      byteCount += request.length
+      if (requests.length >= MAX_REQUESTS || byteCount > MAX_REQUEST_BYTES) return requests
+      requests.push(request)
+    }
+  }
+  return requests
+}
+
+function closedText(found: SecondOpinion): string {
+  const { serviceNs } = found
+  const time = formatDurationNs
+  const statuses = [...found.statuses].map(([status, count]) => `${status}: ${formatCount(count)}`).join(', ')
+  const lines = [
+    `closed loop by autocannon: ${found.connections} connections for ${time(found.durationNs)}`,
+    `  ceiling   ${formatRate(found.repliesPerSecond)} (${formatCount(found.replies)} replies, ${formatBytes(found.bytesReceived)})`,
+    `  service   p50 ${time(serviceNs.p50)}  p90 ${time(serviceNs.p90)}  p99 ${time(serviceNs.p99)}  max ${time(serviceNs.max)}`,
+    `  status    ${statuses === '' ? 'none' : statuses}`,
+    `  failed    ${formatCount(found.errors)} errors, ${formatCount(found.timeouts)} timeouts; ${formatCount(found.leftOut)} requests it cannot send`,
+    '  A closed loop waits for each reply: this is what the target can do at most, not what users would feel at a rate.',
+  ]
+  return `${lines.join('\n')}\n`
+}

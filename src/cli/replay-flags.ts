@@ -1,0 +1,135 @@
+import { MeshError } from '../core/errors.ts'
+import type { HeaderField } from '../core/head.ts'
+import { parseMultiplier } from '../core/units.ts'
+import { ALIGN_MODES } from '../replay/align.ts'
+import type { AlignMode } from '../replay/align.ts'
+import { DEFAULT_MAX_RATE_PER_SECOND } from '../replay/options.ts'
+import type { Pace } from '../replay/pacer.ts'
+import type { Flag } from './flags.ts'
+import {
+  choiceFlag,
+  countFlag,
+  durationFlag,
+  listFlag,
+  multiplierFlag,
+  rateFlag,
+  shareFlag,
+  switchFlag,
+  textFlag,
+  withDefault,
+} from './flags.ts'
+
+/** How a shot's connection is chosen, and how the time until it is due is spent. */
+const ORDERS = ['connection', 'none'] as const
+const PACINGS = ['precise', 'eco'] as const
+
+/** The flags of `mesh replay`. */
+export type ReplayFlags = {
+  readonly to: Flag<string | undefined>
+  readonly plan: Flag<boolean>
+  readonly amplify: Flag<number>
+  readonly speed: Flag<string | undefined>
+  readonly rate: Flag<number | undefined>
+  readonly between: Flag<string | undefined>
+  readonly duration: Flag<number | undefined>
+  readonly warmup: Flag<number>
+  readonly loop: Flag<boolean>
+  readonly ragged: Flag<boolean>
+  readonly align: Flag<AlignMode>
+  readonly jitter: Flag<number | undefined>
+  readonly seed: Flag<number>
+  readonly order: Flag<(typeof ORDERS)[number]>
+  readonly connections: Flag<number | undefined>
+  readonly maxInFlight: Flag<number | undefined>
+  readonly maxRate: Flag<number>
+  readonly maxErrorRate: Flag<number | undefined>
+  readonly noBreaker: Flag<boolean>
+  readonly timeout: Flag<number>
+  readonly allowWrites: Flag<boolean>
+  readonly keepReplayed: Flag<boolean>
+  readonly keepHost: Flag<boolean>
+  readonly header: Flag<readonly string[]>
+  readonly pacing: Flag<(typeof PACINGS)[number] | undefined>
+  readonly workers: Flag<number>
+  readonly closed: Flag<number | undefined>
+  readonly insecure: Flag<boolean>
+  readonly cacert: Flag<string | undefined>
+  readonly cert: Flag<string | undefined>
+  readonly key: Flag<string | undefined>
+  readonly sni: Flag<string | undefined>
+  readonly resolve: Flag<readonly string[]>
+  readonly sourceAddress: Flag<readonly string[]>
+  readonly output: Flag<string | undefined>
+  readonly json: Flag<boolean>
+  readonly yes: Flag<boolean>
+}
+
+export const REPLAY_FLAGS: ReplayFlags = {
+  to: textFlag('to', '<url>', 'the target: http://host:port or https://host:port'),
+  plan: switchFlag('plan', 'show what would be sent, and send nothing'),
+  amplify: withDefault(
+    multiplierFlag('amplify', 'send every session this often; 2.5 sends half of them a third time'),
+    '1x',
+  ),
+  speed: textFlag('speed', '<factor|max>', 'squeeze time, 2x; max sends as fast as replies come'),
+  rate: rateFlag(['R', 'rate'], 'keep the shape and make the mean rate this'),
+  between: textFlag('between', '<14:00-14:30>', 'only requests recorded at this time'),
+  duration: durationFlag(['d', 'duration'], 'send for this long'),
+  warmup: withDefault(durationFlag('warmup', 'send, but do not measure, this long at the start'), '0s'),
+  loop: switchFlag('loop', 'start a recording over when it ends, until --duration'),
+  ragged: switchFlag('ragged', 'end with the longest recording instead of the shortest'),
+  align: withDefault(choiceFlag('align', ALIGN_MODES, 'how recordings lie on one timeline'), 'auto'),
+  jitter: durationFlag('jitter', 'shift clones by up to this (default 5s, or a twentieth of the run)'),
+  seed: withDefault(countFlag('seed', 'equal seeds give equal runs', 0, 0xffff_ffff), '1'),
+  order: withDefault(
+    choiceFlag('order', ORDERS, "wait for the connection's last reply, or take a spare one"),
+    'connection',
+  ),
+  connections: countFlag(['c', 'connections'], 'connections at a time at most (default 10000; 50 at --speed max)'),
+  maxInFlight: countFlag('max-in-flight', 'shots unanswered at a time; more are shed and counted (default 10000)'),
+  maxRate: withDefault(rateFlag('max-rate', 'refuse a plan with a higher peak'), `${DEFAULT_MAX_RATE_PER_SECOND}/s`),
+  maxErrorRate: shareFlag('max-error-rate', 'stop (exit 5) above this share of errors in 10 s (default 50%)'),
+  noBreaker: switchFlag('no-breaker', 'go on whatever the share of errors'),
+  timeout: withDefault(durationFlag('timeout', 'give a reply up after this'), '30s'),
+  allowWrites: switchFlag('allow-writes', 'send POST, PUT, DELETE and the like too'),
+  keepReplayed: switchFlag('keep-replayed', 'send requests that an earlier replay had sent, too'),
+  keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
+  header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
+  pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
+  workers: withDefault(countFlag('workers', 'sending threads, sharded by session', 1, 64), '1'),
+  closed: countFlag(
+    'closed',
+    "measure the ceiling with autocannon's closed loop over n connections instead",
+    1,
+    10_000,
+  ),
+  insecure: switchFlag(['k', 'insecure'], 'take any certificate'),
+  cacert: textFlag('cacert', '<file>', 'trust this authority (PEM)'),
+  cert: textFlag('cert', '<file>', 'client certificate (PEM)'),
+  key: textFlag('key', '<file>', 'and its key'),
+  sni: textFlag('sni', '<name>', 'the name to ask for in TLS (default the host)'),
+  resolve: listFlag('resolve', '<host:port:address>', 'connect to this address for that host'),
+  sourceAddress: listFlag('source-address', '<ip>', 'connect from this address; several take turns'),
+  output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
+  json: switchFlag('json', 'print run.json instead of the text report'),
+  yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
+}
+
+/** `--speed` and `--rate` exclude each other; neither is the recorded speed. */
+export function paceOf(speed: string | undefined, rate: number | undefined): Pace {
+  if (speed !== undefined && rate !== undefined) {
+    throw new MeshError('MESH_ERR_USAGE', { what: '--speed and --rate exclude each other', remedy: 'give one of them' })
+  }
+  if (rate !== undefined) return { kind: 'rate', perSecond: rate }
+  if (speed === 'max') return { kind: 'max' }
+  return { kind: 'speed', speed: speed === undefined ? 1 : parseMultiplier(speed, '--speed') }
+}
+
+/** `Name: value`; `Name:` removes the header, as in curl. */
+export function headerOf(text: string): HeaderField {
+  const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n]*)$/.exec(text) ?? []
+  if (name === undefined || value === undefined) {
+    throw new MeshError('MESH_ERR_USAGE', { what: `expected "Name: value", found "${text}"`, where: '--header' })
+  }
+  return { name, value: value.trim() }
+}

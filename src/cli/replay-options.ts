@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { MeshError, toMeshError } from '../core/errors.ts'
+import type { RecordingReader } from '../core/recording.ts'
+import { RouteTable } from '../measure/routes.ts'
+import { DEFAULT_BREAKER_LIMITS } from '../replay/error-breaker.ts'
+import type { ScheduleOptions } from '../replay/options.ts'
+import type { ReplayOptions } from '../replay/replay.ts'
+import { DEFAULT_REPLAY_LIMITS } from '../replay/replay.ts'
+import type { TargetOptions } from '../replay/senders/resolve-target.ts'
+import type { Target } from '../replay/senders/target.ts'
+import { parseResolveRule } from '../replay/senders/target.ts'
+import { parseBetween } from './between.ts'
+import type { FlagValues } from './flags.ts'
+import type { ReplayFlags } from './replay-flags.ts'
+import { headerOf, paceOf } from './replay-flags.ts'
+
+type Flags = FlagValues<ReplayFlags>
+
+/** Connections of the closed loop where none were asked for: what peers use. */
+const CLOSED_LOOP_CONNECTIONS = 50
+
+/** What is to be sent and when, by the flags. The run's id is made here. */
+export function scheduleOptionsOf(
+  flags: Flags,
+  url: string,
+  readers: readonly RecordingReader[],
+  patterns: readonly string[],
+): ScheduleOptions {
+  const [first] = readers
+  if (flags.loop && flags.ragged) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: '--loop and --ragged exclude each other',
+      remedy: 'give one of them',
+    })
+  }
+  const target = URL.canParse(url) ? new URL(url) : undefined
+  const pace = paceOf(flags.speed, flags.rate)
+  return {
+    align: flags.align,
+    amplify: flags.amplify,
+    jitterNs: flags.jitter,
+    seed: flags.seed,
+    pace,
+    ending: flags.loop ? 'loop' : flags.ragged ? 'ragged' : 'shortest',
+    between: flags.between === undefined ? undefined : parseBetween(flags.between, first?.info.originUnixNs ?? 0n),
+    durationNs: flags.duration,
+    shards: flags.workers,
+    permissions: { allowWrites: flags.allowWrites, keepReplayed: flags.keepReplayed },
+    rewrite: {
+      authority: target?.host ?? '',
+      pathPrefix: (target?.pathname ?? '').replace(/\/$/, ''),
+      keepHost: flags.keepHost,
+      headers: flags.header.map(headerOf),
+      runId: randomBytes(6).toString('hex'),
+      close: pace.kind === 'max' || flags.closed !== undefined ? 'drop' : 'keep',
+    },
+    routes: new RouteTable({ patterns }),
+  }
+}
+
+/** Where it is sent, by the flags. */
+export function targetOptionsOf(flags: Flags, url: string): TargetOptions {
+  return {
+    url,
+    resolve: flags.resolve.map((text) => parseResolveRule(text, '--resolve')),
+    sourceAddresses: flags.sourceAddress.flatMap((text) => text.split(',')),
+    insecure: flags.insecure,
+    ...(flags.sni === undefined ? {} : { serverName: flags.sni }),
+    ...(flags.cacert === undefined ? {} : { ca: readText(flags.cacert) }),
+    ...(flags.cert === undefined ? {} : { cert: readText(flags.cert) }),
+    ...(flags.key === undefined ? {} : { key: readText(flags.key) }),
+  }
+}
+
+/** How it is sent, by the flags. */
+export function senderOptionsOf(flags: Flags, target: Target): Omit<ReplayOptions, 'originNs'> {
+  const closed = flags.speed === 'max'
+  const breaker = {
+    ...DEFAULT_BREAKER_LIMITS,
+    maxErrorShare: flags.maxErrorRate ?? DEFAULT_BREAKER_LIMITS.maxErrorShare,
+  }
+  return {
+    target,
+    order: flags.order,
+    loop: closed ? 'closed' : 'open',
+    pacing: flags.pacing ?? (availableParallelism() >= 2 ? 'precise' : 'eco'),
+    maxConnections: flags.connections ?? (closed ? CLOSED_LOOP_CONNECTIONS : DEFAULT_REPLAY_LIMITS.maxConnections),
+    maxInFlight: flags.maxInFlight ?? DEFAULT_REPLAY_LIMITS.maxInFlight,
+    maxHeldBytes: DEFAULT_REPLAY_LIMITS.maxHeldBytes,
+    timeoutNs: flags.timeout,
+    breaker: flags.noBreaker ? undefined : breaker,
+    durationNs: flags.duration,
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw toMeshError(error, path)
+  }
+}

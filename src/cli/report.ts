@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+import { readRunDirectory } from '../report/read-run.ts'
+import { REPORT_FORMATS, REPORTERS } from '../report/index.ts'
+import { EXIT } from './exit-codes.ts'
+import { choiceFlag, withDefault } from './flags.ts'
+import type { Finish } from './verb.ts'
+import { commandOf } from './verb.ts'
+
+const FLAGS = { format: withDefault(choiceFlag('format', REPORT_FORMATS, 'what to print'), 'text') }
+
+/** `mesh report`: a run, printed again. */
+export function reportCommand(finish: Finish): Command {
+  return commandOf(
+    {
+      name: 'report',
+      summary: 'print the report of a run again',
+      examples: [
+        'mesh report run',
+        'mesh report run --format json | jq .verdict',
+        'mesh report run --format hgrm > run.hgrm',
+      ],
+      words: '<dir>',
+      flags: FLAGS,
+      run: async ({ flags, words, terminal }) => {
+        const [directory = ''] = words
+        const run = await readRunDirectory(directory)
+        const style = { columns: Math.max(80, terminal.columns), colour: terminal.colour }
+        REPORTERS[flags.format].write(run, { write: (text) => terminal.out(text) }, style)
+        return EXIT.ok
+      },
+    },
+    finish,
+  )
+}

@@ -1,0 +1,57 @@
+import type { Plan } from '../replay/plan.ts'
+import type { Survey } from '../replay/survey.ts'
+import type { RunPlan, RunRequest } from '../report/run.ts'
+import type { FlagValues } from './flags.ts'
+import type { ReplayFlags } from './replay-flags.ts'
+
+/** What was asked for, for `run.json`. Values of headers stay out: they are credentials as often as not. */
+export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFlags>): RunRequest {
+  const options: Record<string, string | number | boolean> = {}
+  for (const [name, value] of Object.entries(flags)) {
+    if (name === 'header' || value === undefined || value === false || name === 'key') continue
+    options[name] = typeof value === 'object' ? value.join(',') : value
+  }
+  return {
+    command: shownWords(process.argv.slice(2)),
+    target: withoutUserInfo(url),
+    recordings: plan.recordings.map(({ recordingId, host, service, exchanges, spanNs }) => {
+      return { recordingId, host, service, requests: exchanges, spanNs }
+    }),
+    options,
+  }
+}
+
+/** A command line that may be shown: of a header only its name is left. */
+function shownWords(words: readonly string[]): readonly string[] {
+  return words.map((word, index) => {
+    const before = words[index - 1]
+    if (before === '-H' || before === '--header') return `${word.split(':', 1)[0]}: ...`
+    if (/^(-H|--header=)./.test(word)) return `${word.split(':', 1)[0]}: ...`
+    return withoutUserInfo(word)
+  })
+}
+
+function withoutUserInfo(text: string): string {
+  return text.replace(/^(https?:\/\/)[^/@]*@/, '$1')
+}
+
+/** The plan, for `run.json`: null where it has no end or no rate, which JSON has no number for. */
+export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
+  const finite = (value: number | undefined): number | null =>
+    value === undefined || value === Infinity ? null : value
+  const ends = plan.recordings.map(({ offsetNs, spanNs }) => offsetNs + spanNs)
+  return {
+    loop: plan.speed === 'max' ? 'closed' : 'open',
+    amplify: plan.amplify,
+    speed: plan.speed,
+    shots: finite(plan.shots),
+    durationNs: finite(plan.durationNs),
+    meanPerSecond: finite(plan.meanPerSecond),
+    peakPerSecond: finite(plan.peakPerSecond),
+    recordedSpanNs: Math.min(plan.endNs, Math.max(0, ...ends)),
+    heldBack: Object.fromEntries(survey.heldBack),
+    notReplayable: Object.fromEntries(survey.notReplayable),
+    maskedShare: plan.maskedShare,
+    warnings: plan.warnings,
+  }
+}

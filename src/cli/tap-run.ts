@@ -1,0 +1,166 @@
+import type { RecordingEvent } from '../archive/writer.ts'
+import { tapMetrics } from '../capture/tap/metrics.ts'
+import type { RecorderThread } from '../capture/tap/recorder-thread.ts'
+import { startRecorderThread } from '../capture/tap/recorder-thread.ts'
+import type { Tap, TapOptions } from '../capture/tap/tap.ts'
+import { startTap } from '../capture/tap/tap.ts'
+import { monotonicNs, unixNs } from '../core/clock.ts'
+import type { MeshError } from '../core/errors.ts'
+import type { Endpoint } from '../core/segment.ts'
+import { formatEndpoint } from '../core/segment.ts'
+import { meshError } from '../core/plain-error.ts'
+import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import type { MetricsServer } from '../net/metrics-server.ts'
+import { startMetricsServer } from '../net/metrics-server.ts'
+import { allocateRing } from '../net/ring.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT } from './exit-codes.ts'
+import { ledgerSummary, ledgerTable } from './ledger-text.ts'
+import type { RecordMessage } from './record-worker.ts'
+import { sayRecordingEvent } from './recording-events.ts'
+import type { RecordSettings } from './recorder.ts'
+import { listenForStop } from './signals.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface TapRun {
+  readonly options: TapOptions
+  readonly settings: RecordSettings
+  readonly ringBytes: number
+  readonly metrics: Endpoint | undefined
+  readonly durationNs: number | undefined
+}
+
+/** What the recording thread said last. */
+interface RecorderState {
+  exchanges: number
+  done: Extract<RecordMessage, { kind: 'done' }> | undefined
+  failed: boolean
+  lostExchanges: number
+}
+
+const PROGRESS_MS = 1000
+const WORKER = new URL('record-worker.js', import.meta.url)
+
+/**
+ * Runs a tap until INT, TERM, `--duration` or `--limit`. The recorder is ready before the first connection is taken; whatever
+ * becomes of it later, traffic flows on.
+ */
+export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode> {
+  const stop = listenForStop((name) => terminal.say(`${name}: no new connections, waiting for the open ones`))
+  const ring = allocateRing(run.ringBytes)
+  const origin = { monotonicNs: monotonicNs(), unixNs: unixNs() }
+  const state: RecorderState = { exchanges: 0, done: undefined, failed: false, lostExchanges: 0 }
+  const settings = { ...run.settings, originUnixNs: origin.unixNs }
+  const thread = await startRecorder(settings, ring, state, terminal, () => stop.stop())
+  const tap = await startTap({ ...run.options, origin }, ring, stop.drain).catch(async (error: unknown) => {
+    await thread.terminate()
+    throw error
+  })
+  const metrics = await startMetrics(run.metrics, tap, state)
+  terminal.say(`listening on ${formatEndpoint(tap.address)}, relaying to ${formatEndpoint(run.options.upstream)}`)
+  terminal.say(`recording to ${settings.output === '-' ? 'stdout' : settings.output}; INT or TERM ends it in order`)
+  const death = thread.ended.then((error) => {
+    // Also after an orderly end (`--limit`): nobody reads the ring any more, and the relay must not fill it.
+    tap.detach()
+    if (error === undefined || state.done !== undefined) return
+    state.failed = true
+    terminal.warn(`mesh: ${error.message} [${error.code}]`)
+  })
+  const timer = run.durationNs === undefined ? undefined : setTimeout(() => stop.stop(), run.durationNs / 1e6)
+  const progress = setInterval(() => terminal.progress(progressLine(tap, state)), PROGRESS_MS)
+  await tap.closed
+  await death
+  clearInterval(progress)
+  clearTimeout(timer)
+  await metrics?.close()
+  stop.release()
+  return conclude(tap, state, settings, terminal)
+}
+
+async function startRecorder(
+  settings: RecordSettings,
+  ring: SharedArrayBuffer,
+  state: RecorderState,
+  terminal: Terminal,
+  onLimit: () => void,
+): Promise<RecorderThread> {
+  let start: (refusal: MeshError | undefined) => void = () => undefined
+  const started = new Promise<MeshError | undefined>((resolve) => {
+    start = resolve
+  })
+  const thread = startRecorderThread(WORKER, { ring, config: settings }, (value) => {
+    if (!isRecordMessage(value)) return
+    if (value.kind === 'ready') start(undefined)
+    else if (value.kind === 'refused') start(meshError(value.error))
+    else if (value.kind === 'limit') onLimit()
+    else if (value.kind === 'done') state.done = value
+    else if (value.kind === 'progress') state.exchanges = value.exchanges
+    else noteEvent(value.event, state, terminal)
+  })
+  const error = await Promise.race([started, thread.ended])
+  if (error !== undefined) throw error
+  return thread
+}
+
+function noteEvent(event: RecordingEvent, state: RecorderState, terminal: Terminal): void {
+  if (event.kind === 'failed') state.failed = true
+  if (event.kind === 'lost') state.lostExchanges += event.exchanges
+  sayRecordingEvent(event, terminal)
+}
+
+function isRecordMessage(value: unknown): value is RecordMessage {
+  return typeof value === 'object' && value !== null && 'kind' in value
+}
+
+async function startMetrics(
+  address: Endpoint | undefined,
+  tap: Tap,
+  state: RecorderState,
+): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined
+  return startMetricsServer(address, {
+    ready: () => tap.accepting && !state.failed,
+    metrics: () => [
+      ...tapMetrics(tap.counters()),
+      { name: 'mesh_recorded_exchanges_total', help: 'Exchanges written.', type: 'counter', value: state.exchanges },
+      {
+        name: 'mesh_lost_exchanges_total',
+        help: 'Exchanges lost on the way to the disk.',
+        type: 'counter',
+        value: state.lostExchanges,
+      },
+    ],
+  })
+}
+
+function progressLine(tap: Tap, state: RecorderState): string {
+  const { relay, losses, backlogBytes } = tap.counters()
+  const parts = [
+    `${formatCount(relay.open)} open`,
+    `${formatCount(relay.accepted)} connections`,
+    `${formatCount(state.exchanges)} exchanges recorded`,
+    `${formatBytes(relay.requestBytes)} in, ${formatBytes(relay.responseBytes)} out`,
+  ]
+  if (backlogBytes > 1024 * 1024) parts.push(`${formatBytes(backlogBytes)} waiting`)
+  const lost = losses.ringFullBytes + losses.unheardBytes
+  if (lost > 0) parts.push(`${formatBytes(lost)} NOT RECORDED`)
+  return parts.join(', ')
+}
+
+function conclude(tap: Tap, state: RecorderState, settings: RecordSettings, terminal: Terminal): ExitCode {
+  const { relay, losses, costP50Ns, costP99Ns } = tap.counters()
+  const failures = [...relay.upstreamFailures].map(([code, count]) => `${formatCount(count)} ${code}`)
+  terminal.say(
+    `relayed ${formatCount(relay.accepted)} connections, ${formatBytes(relay.requestBytes + relay.responseBytes)}; ` +
+      `the relay held a chunk for p50 ${formatDurationNs(costP50Ns)}, p99 ${formatDurationNs(costP99Ns)}`,
+  )
+  if (failures.length > 0) terminal.warn(`mesh: connections that never reached the upstream: ${failures.join(', ')}`)
+  if (losses.unheardBytes > 0 && state.failed)
+    terminal.warn(`mesh: ${formatBytes(losses.unheardBytes)} passed on with no recorder to hear them`)
+  const { done } = state
+  if (done === undefined) return EXIT.couldNotRun
+  terminal.say(`recorded ${settings.output}: ${ledgerSummary(done.ledger)}`)
+  if (!state.failed) return EXIT.ok
+  terminal.warn(ledgerTable(done.ledger))
+  return EXIT.couldNotRun
+}

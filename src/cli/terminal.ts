@@ -1,0 +1,71 @@
+import { writeSync } from 'node:fs'
+import { toMeshError } from '../core/errors.ts'
+
+/**
+ * What the command line says: results go to stdout, all talk to stderr. One object, handed to every verb, so that tests and
+ * the demo can listen.
+ */
+export interface Terminal {
+  /** Result text, as it is. */
+  out(text: string): void
+  /** One line of talk: progress, a warning, where something was written. Silent under `--quiet`. */
+  say(line: string): void
+  /** One line that is printed even under `--quiet`. */
+  warn(line: string): void
+  /** Replaces the last progress line on a terminal; elsewhere the same as `say`. */
+  progress(line: string): void
+  /** stderr is a terminal: progress may redraw. */
+  readonly interactive: boolean
+  /** Results may be coloured. */
+  readonly colour: boolean
+  /** Columns of the terminal that shows results; 80 where there is none. */
+  readonly columns: number
+}
+
+/** The process's own terminal. Writes are synchronous: what was said is out even if the process ends next. */
+export function processTerminal(quiet: boolean): Terminal {
+  const interactive = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && (process.env['CI'] ?? '') === ''
+  let open = false
+  const line = (text: string): void => {
+    writeAll(2, `${open ? '\r\u001B[K' : ''}${text}\n`)
+    open = false
+  }
+  return {
+    interactive,
+    colour: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
+    columns: process.stdout.isTTY ? process.stdout.columns : 80,
+    out(text) {
+      if (open) writeAll(2, '\r\u001B[K')
+      open = false
+      writeAll(1, text)
+    },
+    say(text) {
+      if (!quiet) line(text)
+    },
+    warn: line,
+    progress(text) {
+      if (quiet) return
+      if (!interactive) return line(text)
+      writeAll(2, `\r\u001B[K${text.slice(0, Math.max(20, process.stderr.columns - 1))}`)
+      open = true
+    },
+  }
+}
+
+/** Writes everything, waiting for a slow reader; a reader that left (`| head`) ends the output without a word. */
+function writeAll(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text)
+  let written = 0
+  while (written < bytes.length) {
+    try {
+      written += writeSync(descriptor, bytes, written)
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      if (code === 'EAGAIN') Atomics.wait(PAUSE, 0, 0, 5)
+      else if (code === 'EPIPE' || descriptor !== 1) return
+      else throw toMeshError(error, 'stdout')
+    }
+  }
+}
+
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))

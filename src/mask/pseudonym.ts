@@ -1,0 +1,62 @@
+import { createHash, createHmac } from 'node:crypto'
+import { MeshError } from '../core/errors.ts'
+
+/** How a pseudonym looks: `mesh-` and 16 hexadecimal digits, which need no escaping in a header, a URL, a cookie or JSON. */
+const PSEUDONYM = /mesh-[0-9a-f]{16}/
+
+/** True where a value is, or holds, a pseudonym: it is no longer what the client sent, and a server will not take it. */
+export function holdsPseudonym(value: string): boolean {
+  return PSEUDONYM.test(value)
+}
+
+/** Shorter keys could be found by trying. */
+const LEAST_KEY_BYTES = 16
+
+/** Pseudonyms are asked for again and again (a session's cookie in each request); this many are remembered. */
+const MAX_REMEMBERED = 20_000
+
+/**
+ * Gives secrets names: the same secret has the same pseudonym everywhere, on every host that has the key; without the key
+ * neither can be had from the other (HMAC-SHA-256, 64 bits of it: collisions are expected after some billion secrets).
+ */
+export class Pseudonyms {
+  readonly #key: Uint8Array
+  readonly #remembered = new Map<string, string>()
+
+  /** @throws MeshError MESH_ERR_USAGE where the key is shorter than 16 bytes. */
+  constructor(key: Uint8Array) {
+    if (key.length < LEAST_KEY_BYTES) {
+      throw new MeshError('MESH_ERR_USAGE', {
+        what: `expected a mask key of at least ${LEAST_KEY_BYTES} bytes, found ${key.length}`,
+        remedy: 'make one with: head -c 32 /dev/urandom > mask.key',
+      })
+    }
+    this.#key = key
+  }
+
+  /** Identifies the key without giving it away. */
+  get keyId(): string {
+    return createHash('sha256').update('mesh mask key id').update(this.#key).digest('hex').slice(0, 12)
+  }
+
+  /** The pseudonym of a secret. A value that is a pseudonym already stays as it is, so that masking twice changes nothing. */
+  of(secret: string): string {
+    const known = this.#remembered.get(secret)
+    if (known !== undefined) return known
+    if (/^mesh-[0-9a-f]{16}$/.test(secret)) return secret
+    const pseudonym = `mesh-${createHmac('sha256', this.#key).update(secret).digest('hex').slice(0, 16)}`
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear()
+    this.#remembered.set(secret, pseudonym)
+    return pseudonym
+  }
+
+  /**
+   * Masks a value that is a secret. Of a JSON Web Token (RFC 7519) header and claims stay, because replays need to know who
+   * and until when; its signature, without which it opens nothing, becomes a pseudonym.
+   */
+  maskValue(value: string): string {
+    if (value === '') return value
+    const token = /^(eyJ[\w-]+\.[\w-]+)\.([\w-]+)$/.exec(value)
+    return token === null ? this.of(value) : `${token[1]}.${this.of(token[2] ?? '')}`
+  }
+}

@@ -1,0 +1,269 @@
+import { OWN_ERRORS, type ShotError } from '../core/outcome.ts'
+import { formatCount, formatDurationNs } from '../core/units.ts'
+import { samplesFor } from './figures.ts'
+import type { GeneratorHealth } from './health.ts'
+import type { Histogram } from './histogram.ts'
+import type { Pace } from './timeline.ts'
+
+/**
+ * `VALID`: nothing on our side disturbed the numbers. `SATURATED`: the target did not keep up; the numbers are right, and are a
+ * result. `INVALID`: we disturbed them; they say nothing about the target.
+ */
+export const VERDICTS = ['VALID', 'SATURATED', 'INVALID'] as const
+export type VerdictName = (typeof VERDICTS)[number]
+
+/** One finding. `remedy` is '' where nothing is to be done. */
+export interface VerdictReason {
+  readonly code: ReasonCode
+  /** What the finding makes of the run; `VALID` for a mere note. */
+  readonly verdict: VerdictName
+  readonly what: string
+  readonly remedy: string
+}
+
+export const REASON_CODES = [
+  'lag',
+  'behind',
+  'no_ports',
+  'no_descriptors',
+  'cpu_wait',
+  'cpu_steal',
+  'loop_delay',
+  'nothing_sent',
+  'no_replies',
+  'few_samples',
+  'blocked',
+  'shed',
+  'slow',
+  'closed_loop',
+  'interrupted',
+] as const
+export type ReasonCode = (typeof REASON_CODES)[number]
+
+/** The worst of its reasons. */
+export interface Verdict {
+  readonly name: VerdictName
+  readonly reasons: readonly VerdictReason[]
+}
+
+/** A quantile on which a gate rests, with the samples it has. */
+export interface GatedQuantile {
+  /** As the user wrote it: `p99 < 250ms`. */
+  readonly gate: string
+  readonly quantile: number
+  readonly samples: number
+}
+
+/** What a verdict is made from. */
+export interface RunEvidence {
+  /** `closed`: shots have no due times (`--speed max`); a shot leaves when a connection is free. */
+  readonly loop: 'open' | 'closed'
+  readonly pace: Pace
+  readonly replies: number
+  readonly errors: ReadonlyMap<ShotError, number>
+  readonly serviceTime: Histogram
+  readonly blocked: Histogram
+  readonly lag: Histogram
+  readonly health?: GeneratorHealth
+  readonly gates?: readonly GatedQuantile[]
+  readonly interrupted?: boolean
+}
+
+/** Bounds of a valid run. Defaults in `DEFAULT_VALIDITY_LIMITS`, each with its reason. */
+export interface ValidityLimits {
+  readonly maxLagNs: number
+  readonly maxLagShareOfService: number
+  readonly leastAchievedShare: number
+  readonly maxWaitShare: number
+  readonly maxStealShare: number
+  readonly maxLoopDelayNs: number
+  readonly maxBlockedNs: number
+}
+
+export const DEFAULT_VALIDITY_LIMITS: ValidityLimits = {
+  // Precise pacing reaches 0.4 to 1.2 ms on a busy machine of two cores.
+  maxLagNs: 2e6,
+  // Lag of a tenth of what is measured is lost in it.
+  maxLagShareOfService: 0.1,
+  // Two in a hundred are within the noise of a window's edges.
+  leastAchievedShare: 0.98,
+  // A thread that spins gives its CPU away now and then without harm; one that waits a quarter of its time reads replies late.
+  maxWaitShare: 0.25,
+  // Below that, virtual machines steal all the time.
+  maxStealShare: 0.1,
+  // A loop that comes round this late stamps replies this late.
+  maxLoopDelayNs: 10e6,
+  // Shorter waits come from two requests that were recorded close together.
+  maxBlockedNs: 10e6,
+}
+
+/** Judges a run. Only what we did wrong makes it INVALID; what the target did is a result. */
+export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VALIDITY_LIMITS): Verdict {
+  const reasons = [
+    ...emptiness(evidence),
+    ...ownErrors(evidence),
+    ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
+    ...health(evidence, limits),
+    ...gates(evidence),
+    ...(evidence.loop === 'open' ? saturation(evidence, limits) : closedLoop(evidence)),
+    ...interruption(evidence),
+  ]
+  const worst = Math.max(0, ...reasons.map((reason) => VERDICTS.indexOf(reason.verdict)))
+  const rank = (reason: VerdictReason): number => -VERDICTS.indexOf(reason.verdict)
+  return { name: VERDICTS[worst] ?? 'INVALID', reasons: reasons.toSorted((a, b) => rank(a) - rank(b)) }
+}
+
+function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
+  if (pace.sent === 0) {
+    const remedy = 'check filters and held-back methods in the plan (--plan)'
+    return [invalid('nothing_sent', 'no request was sent: there is nothing to judge', remedy)]
+  }
+  if (replies > 0) return []
+  const what = `none of ${formatCount(pace.sent)} requests got a reply: there is no latency to judge`
+  return [invalid('no_replies', what, 'see the errors; is the target up, and is it the right address?')]
+}
+
+const OWN_ERROR_REMEDIES: Readonly<Record<'no_ports' | 'no_descriptors', string>> = {
+  no_ports: 'reuse connections (-c), give more addresses (--source-address), or widen ip_local_port_range',
+  no_descriptors: 'raise `ulimit -n`, or cap connections with -c',
+}
+
+function ownErrors({ errors }: RunEvidence): VerdictReason[] {
+  const reasons: VerdictReason[] = []
+  for (const error of OWN_ERRORS) {
+    const count = errors.get(error) ?? 0
+    if (count === 0 || (error !== 'no_ports' && error !== 'no_descriptors')) continue
+    const lacking = error === 'no_ports' ? 'local ports' : 'file descriptors'
+    const what = `this machine ran out of ${lacking}: ${formatCount(count)} requests were not sent`
+    reasons.push(invalid(error, what, OWN_ERROR_REMEDIES[error]))
+  }
+  return reasons
+}
+
+const LAG_REMEDY = 'give the generator a CPU of its own, --pacing precise, more --workers, or a lower rate'
+
+function pacing(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] {
+  const reasons: VerdictReason[] = []
+  const p99Ns = evidence.lag.quantileNs(0.99) ?? 0
+  const boundNs = Math.max(limits.maxLagNs, limits.maxLagShareOfService * (evidence.serviceTime.quantileNs(0.5) ?? 0))
+  if (p99Ns > boundNs) {
+    const what = `we sent late: lag p99 is ${formatDurationNs(p99Ns)}, more than ${formatDurationNs(boundNs)}`
+    reasons.push(invalid('lag', what + starvation(evidence.health), LAG_REMEDY))
+  }
+  const { own } = shortfall(evidence)
+  if (own > 1 - limits.leastAchievedShare) {
+    const what = `we fell behind by ourselves: ${percent(own)} of the shots due were not sent in the window`
+    reasons.push(invalid('behind', what, LAG_REMEDY))
+  }
+  return reasons
+}
+
+/** The share of due shots that missed the window, divided by whose waiting it was: lag is ours, blocked and shed the target's. */
+function shortfall({ pace, lag, blocked, errors }: RunEvidence): { readonly own: number; readonly target: number } {
+  if (pace.due === 0) return { own: 0, target: 0 }
+  const shed = errors.get('shed') ?? 0
+  const late = Math.max(0, pace.due - shed - pace.sentInWindow) / pace.due
+  const waitedNs = lag.sumNs + blocked.sumNs
+  const ownShare = waitedNs === 0 ? 0 : lag.sumNs / waitedNs
+  return { own: late * ownShare, target: late * (1 - ownShare) }
+}
+
+function health({ health, serviceTime }: RunEvidence, limits: ValidityLimits): VerdictReason[] {
+  if (health === undefined) return []
+  const reasons: VerdictReason[] = []
+  const { stealShare } = health
+  if (stealShare !== undefined && stealShare > limits.maxStealShare) {
+    const what = `the hypervisor gave ${percent(stealShare)} of this machine's CPU time to others`
+    reasons.push(invalid('cpu_steal', what, 'run the generator on a machine of its own'))
+  }
+  const starved = longestWait(health)
+  if (starved !== undefined && starved.share > limits.maxWaitShare) {
+    const what = `${starved.name} waited for a CPU ${percent(starved.share)} of the time`
+    reasons.push(invalid('cpu_wait', what, 'free a core: other programs, fewer --workers, or --pacing eco'))
+  }
+  const boundNs = Math.max(limits.maxLoopDelayNs, serviceTime.quantileNs(0.5) ?? 0)
+  for (const thread of health.threads) {
+    const delayNs = thread.loopDelayP99Ns ?? 0
+    if (delayNs <= boundNs) continue
+    const what = `the loop of ${thread.name} came round ${formatDurationNs(delayNs)} late (p99): replies were read late`
+    reasons.push(invalid('loop_delay', what, 'spread the load over more --workers'))
+  }
+  return reasons
+}
+
+function longestWait(health: GeneratorHealth): { readonly name: string; readonly share: number } | undefined {
+  let longest: { readonly name: string; readonly share: number } | undefined
+  for (const { name, waitShare } of health.threads) {
+    if (waitShare !== undefined && waitShare > (longest?.share ?? 0)) longest = { name, share: waitShare }
+  }
+  return longest
+}
+
+/** Why we may have lagged, as the end of a sentence. */
+function starvation(health: GeneratorHealth | undefined): string {
+  const longest = health === undefined ? undefined : longestWait(health)
+  if (longest === undefined || longest.share < 0.05) return ''
+  return ` (${longest.name} waited for a CPU ${percent(longest.share)} of the time)`
+}
+
+function gates({ gates }: RunEvidence): VerdictReason[] {
+  const lacking = (gates ?? []).filter((gate) => gate.samples < samplesFor(gate.quantile))
+  return lacking.map(({ gate, quantile, samples }) => {
+    const what = `gate "${gate}" rests on ${formatCount(samples)} samples and needs ${formatCount(samplesFor(quantile))}`
+    return invalid('few_samples', what, 'run longer, or gate a lower quantile')
+  })
+}
+
+function saturation(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] {
+  const reasons: VerdictReason[] = []
+  const shed = evidence.errors.get('shed') ?? 0
+  if (shed > 0) {
+    const what = `${formatCount(shed)} requests were shed: too many were in flight, because the target was slow`
+    reasons.push(saturated('shed', what, 'a lower multiplier; or --max-in-flight, if the cap is too low'))
+  }
+  const p99Ns = evidence.blocked.quantileNs(0.99) ?? 0
+  const boundNs = Math.max(limits.maxBlockedNs, evidence.serviceTime.quantileNs(0.5) ?? 0)
+  if (p99Ns > boundNs) {
+    const what = `requests waited for the reply before them: blocked p99 is ${formatDurationNs(p99Ns)}`
+    reasons.push(saturated('blocked', what, 'a lower multiplier shows what it can take'))
+  }
+  const { target } = shortfall(evidence)
+  if (target > 1 - limits.leastAchievedShare) {
+    const what = `the target took ${percent(1 - target)} of the offered load in the time that it was offered`
+    reasons.push(saturated('slow', what, 'a lower multiplier shows what it can take'))
+  }
+  return reasons
+}
+
+const BUSY_SHARE = 0.9
+
+/** Without due times there is no lag, no blocked time, and no saturation: the rate is the result. */
+function closedLoop({ health }: RunEvidence): VerdictReason[] {
+  const busiest = Math.max(0, ...(health?.threads ?? []).map((thread) => thread.cpuShare ?? 0))
+  const what = 'closed loop: a shot left when a connection was free, so lag and blocked time do not apply'
+  if (busiest < BUSY_SHARE) return [note('closed_loop', what, '')]
+  const ceiling = `${what}; a sender used ${percent(busiest)} of a CPU, so the rate may be its ceiling, not the target's`
+  return [note('closed_loop', ceiling, 'compare with more --workers: if the rate grows, it was ours')]
+}
+
+function interruption({ interrupted }: RunEvidence): VerdictReason[] {
+  if (interrupted !== true) return []
+  return [note('interrupted', 'the run was stopped before its end: this is what was measured until then', '')]
+}
+
+function invalid(code: ReasonCode, what: string, remedy: string): VerdictReason {
+  return { code, verdict: 'INVALID', what, remedy }
+}
+
+function saturated(code: ReasonCode, what: string, remedy: string): VerdictReason {
+  return { code, verdict: 'SATURATED', what, remedy }
+}
+
+function note(code: ReasonCode, what: string, remedy: string): VerdictReason {
+  return { code, verdict: 'VALID', what, remedy }
+}
+
+function percent(share: number): string {
+  const points = share * 100
+  return `${points >= 99.5 || points === 0 ? points.toFixed(0) : points.toPrecision(2)} %`
+}

@@ -1,0 +1,141 @@
+import { MeshError } from '../core/errors.ts'
+import { type GeneratorHealth, StealWatch } from '../measure/health.ts'
+import type { IntervalSnapshot } from '../measure/interval.ts'
+import type { ReplayEnding, ReplayOptions, ReplaySummary } from './replay.ts'
+import type { SenderCounters } from './senders/sender.ts'
+import { SendingThread } from './sending-thread.ts'
+import type { ShotBatch } from './shot-batch.ts'
+import type { WorkerStart } from './worker-protocol.ts'
+
+export interface FleetOptions {
+  /** Sending threads, one a shard. */
+  readonly workers: number
+  /** The compiled `worker-main.js`. Default: the one beside this file. */
+  readonly entry?: URL
+  /** For each thread; totals such as `maxConnections` and `maxInFlight` are of the whole fleet and divided among them. */
+  readonly options: Omit<ReplayOptions, 'originNs'>
+  readonly routeCount: number
+  readonly warmupNs?: number
+  /** A thread's second: what it recorded (undefined: nothing ended) and its counters so far. */
+  readonly onInterval: (worker: number, snapshot: IntervalSnapshot | undefined, counters: SenderCounters) => void
+}
+
+/** What a fleet did, when the last thread has ended. */
+export interface FleetSummary {
+  /** `finished` only where every thread has. */
+  readonly ending: ReplayEnding
+  /** Why the breaker tripped. */
+  readonly reason: string | undefined
+  readonly workers: readonly ReplaySummary[]
+  readonly health: GeneratorHealth
+}
+
+/** From the most to the least serious: how a fleet ended whose threads did not end alike. */
+const ENDINGS: readonly ReplayEnding[] = ['abandoned', 'breaker', 'stopped', 'finished']
+
+/**
+ * The sending threads of a run. `open`, then `submit` batches, each to its shard, and `begin` when time 0 is; batches may come
+ * before it. `end` after the last, and wait for `finished`. Nothing is sent after `stop`; after `abandon`, nothing is awaited.
+ */
+export class Fleet {
+  readonly finished: Promise<FleetSummary>
+  readonly #threads: readonly SendingThread[]
+  #tripped: string | undefined
+
+  /** Resolves when every thread is ready to send. Throws MESH_ERR_WORKER_DIED, or what a thread failed with. */
+  static async open(options: FleetOptions, signal?: AbortSignal): Promise<Fleet> {
+    const fleet = new Fleet(options)
+    try {
+      await Promise.all(fleet.#threads.map((thread) => thread.ready))
+      signal?.throwIfAborted()
+    } catch (error) {
+      await fleet.close()
+      throw error
+    }
+    return fleet
+  }
+
+  private constructor(options: FleetOptions) {
+    const steal = new StealWatch()
+    const perThread = divided(options.options, options.workers)
+    this.#threads = Array.from({ length: options.workers }, (_, worker) => {
+      const { routeCount, warmupNs = 0, entry, onInterval } = options
+      const start: WorkerStart = { worker, options: perThread, routeCount, warmupNs }
+      return new SendingThread(start, entry ?? new URL('worker-main.js', import.meta.url), {
+        onInterval,
+        onTrip: (reason) => this.#trip(reason),
+      })
+    })
+    this.finished = this.#finish(steal)
+    // Whoever opens a fleet may still be filling it when a thread dies.
+    this.finished.catch(() => undefined)
+  }
+
+  /** Time 0 of the run, by the monotonic clock. */
+  begin(originNs: number): void {
+    for (const thread of this.#threads) thread.post({ kind: 'begin', originNs })
+  }
+
+  /**
+   * Hands a shard its next batch, whose memory is transferred, when there is room for it. False where the run is over or
+   * stopping: there is no use for more. Throws the signal's reason.
+   */
+  async submit(shard: number, batch: ShotBatch, signal?: AbortSignal): Promise<boolean> {
+    const thread = this.#threads[shard]
+    if (thread === undefined) {
+      throw new MeshError('MESH_ERR_INTERNAL', {
+        what: `expected a shard below ${this.#threads.length}, found ${shard}`,
+      })
+    }
+    return await thread.give(batch, signal)
+  }
+
+  /** No more batches come. */
+  end(): void {
+    for (const thread of this.#threads) thread.post({ kind: 'end' })
+  }
+
+  /** No more shots leave; those in flight end in their own time. */
+  stop(): void {
+    for (const thread of this.#threads) thread.stop('stop')
+  }
+
+  /** What is in flight ends as `aborted`, now. */
+  abandon(): void {
+    for (const thread of this.#threads) thread.stop('abandon')
+  }
+
+  /** Ends the threads, whatever they do. Not needed after `finished`. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.terminate()))
+  }
+
+  #trip(reason: string): void {
+    this.#tripped ??= reason
+    this.stop()
+  }
+
+  async #finish(steal: StealWatch): Promise<FleetSummary> {
+    try {
+      const ends = await Promise.all(this.#threads.map((thread) => thread.finished))
+      const endings = ends.map(({ summary }) => summary.ending)
+      return {
+        ending: ENDINGS.find((ending) => endings.includes(ending)) ?? 'finished',
+        reason: this.#tripped,
+        workers: ends.map(({ summary }) => summary),
+        health: { threads: ends.map(({ health }) => health), stealShare: steal.read() },
+      }
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+  }
+}
+
+function divided(options: Omit<ReplayOptions, 'originNs'>, workers: number): Omit<ReplayOptions, 'originNs'> {
+  return {
+    ...options,
+    maxConnections: Math.max(1, Math.floor(options.maxConnections / workers)),
+    maxInFlight: Math.max(1, Math.floor(options.maxInFlight / workers)),
+  }
+}

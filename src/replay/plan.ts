@@ -1,0 +1,342 @@
+import { MeshError } from '../core/errors.ts'
+import { formatBytes, formatDurationNs, formatRate } from '../core/units.ts'
+import type { Alignment } from './align.ts'
+import { alignRecordings } from './align.ts'
+import { Amplifier } from './amplify.ts'
+import type { ScheduleOptions } from './options.ts'
+import { DEFAULT_MAX_JITTER_NS, JITTER_PART_OF_SPAN } from './options.ts'
+import { paceSpeed } from './pacer.ts'
+import type { PlacedTimeline } from './rate-timeline.ts'
+import { peakPerSecond } from './rate-timeline.ts'
+import type { Survey, SurveyedRecording } from './survey.ts'
+
+/**
+ * What clones may hold back while they wait for their time: everything recorded within one jitter. Where that would be more, the
+ * jitter is made shorter. Enough for 5 s at 20,000/s of ordinary requests.
+ */
+export const MAX_LOOK_AHEAD_BYTES: number = 128 * 1024 * 1024
+
+/** What a waiting request costs besides its bytes, and what each of its clones costs. */
+const REQUEST_OVERHEAD_BYTES = 250
+const CLONE_OVERHEAD_BYTES = 40
+
+/** One recording as the plan lays it onto the run. */
+export interface PlannedRecording {
+  readonly recordingId: string
+  readonly host: string
+  readonly service: string
+  readonly source: string
+  readonly parts: number
+  /** All exchanges, and those of them that are to be sent. */
+  readonly exchanges: number
+  readonly sends: number
+  readonly fromUnixNs: bigint
+  readonly spanNs: number
+  readonly ratePerSecond: number
+  /** When its first request is due, in recorded time from the run's origin. */
+  readonly offsetNs: number
+  /** How long it is until it starts over, with `loop`: its span and one mean gap. */
+  readonly periodNs: number
+}
+
+/** From `fromNs` of the run on, this many recordings are played, and the recorded traffic of one host this many times. */
+export interface MultiplierStep {
+  readonly fromNs: number
+  readonly recordings: number
+  readonly multiplier: number
+}
+
+/** What a replay is going to do: plain data, shown before the first shot. Times are nanoseconds of the run unless they say otherwise. */
+export interface Plan {
+  readonly recordings: readonly PlannedRecording[]
+  readonly alignment: Pick<Alignment, 'mode' | 'reason'>
+  readonly amplify: number
+  readonly seed: number
+  /** Clones are shifted by up to this, in recorded time. */
+  readonly jitterNs: number
+  /** Factor on time; `max`: as fast as replies come. */
+  readonly speed: number | 'max'
+  /** No recorded request after this is sent; Infinity with `loop`. Recorded time. */
+  readonly endNs: number
+  /** How long shots are due; Infinity where nothing ends the run; undefined at speed `max`. */
+  readonly durationNs: number | undefined
+  /** Requests as recorded, and shots that will be sent: all of them, or Infinity for a run without an end. */
+  readonly exchanges: number
+  readonly shots: number
+  readonly sessions: number
+  /** Shots a second; undefined at speed `max`. */
+  readonly meanPerSecond: number | undefined
+  readonly peakPerSecond: number | undefined
+  /** The recordings overlaid as they were recorded: everything, neither amplified nor squeezed. */
+  readonly recordedPeakPerSecond: number
+  readonly heldBack: ReadonlyMap<string, number>
+  readonly notReplayable: ReadonlyMap<string, number>
+  readonly replayed: number
+  /** Share of the requests to be sent that carry masked values, 0 to 1. */
+  readonly maskedShare: number
+  readonly multipliers: readonly MultiplierStep[]
+  /** Facts that the user should know. */
+  readonly warnings: readonly string[]
+  /** Why this run has to be confirmed; empty where it need not be. */
+  readonly confirmations: readonly string[]
+}
+
+/** Makes the plan of what was surveyed: arithmetic only. @throws MeshError MESH_ERR_USAGE for options that make no sense. */
+export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
+  const alignment = alignRecordings(survey.spans, options.align)
+  const recordings = survey.recordings.map((recording, index) => placed(recording, alignment, index))
+  const endNs = endOf(recordings, options)
+  const spanNs = Number.isFinite(endNs) ? endNs : Math.max(0, ...recordings.map(({ periodNs }) => periodNs))
+  const warnings = [...survey.notes]
+  const jitterNs = chooseJitterNs(survey, options, spanNs, warnings)
+  const copies = meanCopies(survey, new Amplifier(options.amplify, options.seed, jitterNs))
+  const meanRecorded = meanRate(survey, recordings, endNs)
+  const speed = paceSpeed(options.pace, meanRecorded * copies)
+  const durationNs =
+    speed === undefined ? undefined : Math.min((endNs + jitterNs) / speed, options.durationNs ?? Infinity)
+  // The end of the recordings is included, that of the duration is not.
+  const sentSpanNs = speed === undefined ? endNs : Math.min(endNs, (options.durationNs ?? Infinity) * speed - 1)
+  const layout = layOut(survey, recordings, options, sentSpanNs)
+  const recordedPeak = peakPerSecond(layout, (timeline, bucket) => timeline.all(bucket), 1, sentSpanNs)
+  const sentPeak =
+    speed && peakPerSecond(layout, (timeline, bucket) => timeline.sent(bucket) * copies, speed, sentSpanNs)
+  warnAboutLateStarts(recordings, endNs, warnings)
+  return {
+    recordings,
+    alignment,
+    amplify: options.amplify,
+    seed: options.seed,
+    jitterNs,
+    speed: speed ?? 'max',
+    endNs,
+    durationNs,
+    exchanges: recordings.reduce((sum, { exchanges }) => sum + exchanges, 0),
+    shots: countShots(survey, recordings, endNs, sentSpanNs, copies),
+    sessions: survey.sessions.size,
+    meanPerSecond: speed && meanRecorded * copies * speed,
+    peakPerSecond: sentPeak,
+    recordedPeakPerSecond: recordedPeak,
+    heldBack: survey.heldBack,
+    notReplayable: survey.notReplayable,
+    replayed: survey.replayed,
+    maskedShare: share(survey.masked, recordings),
+    multipliers: multiplierSteps(recordings, options.amplify, speed ?? 1, endNs, options.ending === 'loop'),
+    warnings,
+    confirmations: confirmations(sentPeak, recordedPeak, Math.max(options.amplify, copies), options.amplify),
+  }
+}
+
+/**
+ * Refuses a run that must not start. Called after the plan was shown.
+ *
+ * @throws MeshError MESH_ERR_NOTHING_TO_DO where nothing would be sent, MESH_ERR_LIMIT where the peak is above the cap,
+ * MESH_ERR_CONFIRMATION where the plan needs a yes that was not given.
+ */
+export function checkPlan(plan: Plan, consent: { readonly confirmed: boolean; readonly maxPerSecond: number }): void {
+  if (plan.shots === 0) {
+    const held = [...plan.heldBack].map(([method, count]) => `${count} ${method} held back`)
+    const unplayable = [...plan.notReplayable].map(([reason, count]) => `${count} not replayable (${reason})`)
+    const replayed = plan.replayed > 0 ? [`${plan.replayed} of an earlier replay`] : []
+    const found = [...held, ...unplayable, ...replayed].join(', ')
+    throw new MeshError('MESH_ERR_NOTHING_TO_DO', {
+      what: `expected requests to send, found ${found === '' ? 'none in the recordings' : found}`,
+      ...(held.length > 0 ? { remedy: 'allow them with --allow-writes where the target may be written' } : {}),
+    })
+  }
+  if (plan.peakPerSecond !== undefined && plan.peakPerSecond > consent.maxPerSecond) {
+    throw new MeshError('MESH_ERR_LIMIT', {
+      what: `expected a peak of at most ${formatRate(consent.maxPerSecond)}, found ${formatRate(plan.peakPerSecond)} in the plan`,
+      where: '--max-rate',
+      remedy: 'raise --max-rate, or lower --amplify, --speed or --rate',
+    })
+  }
+  if (plan.confirmations.length > 0 && !consent.confirmed) {
+    throw new MeshError('MESH_ERR_CONFIRMATION', { what: plan.confirmations.join('; '), remedy: 'confirm with --yes' })
+  }
+}
+
+function placed(recording: SurveyedRecording, alignment: Alignment, index: number): PlannedRecording {
+  const aligned = alignment.recordings[index]
+  const { info, parts, exchanges, sends, fromNs, toNs } = recording
+  const spanNs = toNs - fromNs
+  return {
+    recordingId: info.recordingId,
+    host: info.host,
+    service: info.service,
+    source: info.source,
+    parts: parts.length,
+    exchanges,
+    sends,
+    fromUnixNs: aligned?.fromUnixNs ?? info.originUnixNs,
+    spanNs,
+    ratePerSecond: spanNs > 0 ? (exchanges * 1e9) / spanNs : exchanges,
+    offsetNs: aligned?.offsetNs ?? 0,
+    periodNs: periodNs(spanNs, exchanges),
+  }
+}
+
+/** The mean gap after the last request keeps the rate across the seam. What was recorded in one instant is repeated every second. */
+function periodNs(spanNs: number, exchanges: number): number {
+  return spanNs === 0 ? 1e9 : spanNs + Math.ceil(spanNs / Math.max(1, exchanges - 1))
+}
+
+function endOf(recordings: readonly PlannedRecording[], options: ScheduleOptions): number {
+  const ends = recordings.map(({ offsetNs, spanNs }) => offsetNs + spanNs)
+  if (ends.length === 0) return 0
+  if (options.ending === 'loop') return Infinity
+  return options.ending === 'shortest' ? Math.min(...ends) : Math.max(...ends)
+}
+
+/** The jitter that was asked for, or the default; shorter where the look-ahead would not fit into memory. */
+function chooseJitterNs(survey: Survey, options: ScheduleOptions, spanNs: number, warnings: string[]): number {
+  if (options.amplify <= 1) return 0
+  const wanted = Math.floor(options.jitterNs ?? Math.min(DEFAULT_MAX_JITTER_NS, spanNs / JITTER_PART_OF_SPAN))
+  let bytesPerSecond = 0
+  for (const { timeline } of survey.recordings) {
+    const weigh = (_: typeof timeline, bucket: number): number =>
+      timeline.bytes(bucket) + timeline.sent(bucket) * (REQUEST_OVERHEAD_BYTES + options.amplify * CLONE_OVERHEAD_BYTES)
+    bytesPerSecond += peakPerSecond([{ timeline, shiftNs: 0 }], weigh, 1, Infinity)
+  }
+  const most = bytesPerSecond === 0 ? wanted : Math.floor((MAX_LOOK_AHEAD_BYTES / bytesPerSecond) * 1e9)
+  if (wanted <= most) return wanted
+  warnings.push(
+    `jitter is ${formatDurationNs(most)} instead of ${formatDurationNs(wanted)}: clones may hold ${formatBytes(MAX_LOOK_AHEAD_BYTES)} ` +
+      `of requests, and the recordings have ${formatBytes(Math.round(bytesPerSecond))} a second`,
+  )
+  return most
+}
+
+/** How often a request is sent on average: the multiplier, or what the choice of sessions really makes of its fraction. */
+function meanCopies(survey: Survey, amplifier: Amplifier): number {
+  const whole = amplifier.copies(0)
+  let [sends, shots] = [0, 0]
+  for (const { connections } of survey.recordings) {
+    for (let row = 0; row < connections.span; row++) {
+      if (connections.isPool(row)) continue
+      const session = connections.sessionOf(row)
+      const hash = session === undefined ? connections.hashOf(row) : survey.sessions.hashOf(session)
+      sends += connections.sendsOf(row)
+      shots += connections.sendsOf(row) * amplifier.copies(hash)
+    }
+  }
+  if (survey.pooled > 0) {
+    // Requests of a pool are not counted by session: their sessions stand for them, each weighing the same.
+    let copies = 0
+    for (let session = 0; session < survey.sessions.size; session++)
+      copies += amplifier.copies(survey.sessions.hashOf(session))
+    sends += survey.pooled
+    shots += (survey.pooled * copies) / Math.max(1, survey.sessions.size)
+  }
+  return sends === 0 ? whole : shots / sends
+}
+
+/** Requests to be sent a second, before amplifying: over the run, or over each recording's period when they loop. */
+function meanRate(survey: Survey, recordings: readonly PlannedRecording[], endNs: number): number {
+  let perNs = 0
+  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
+    const recording = survey.recordings[index]
+    if (recording === undefined) continue
+    if (endNs === Infinity) perNs += recording.sends / periodNs
+    else perNs += sentUpTo(recording, endNs - offsetNs) / (endNs === 0 ? 1e9 : endNs)
+  }
+  return perNs * 1e9
+}
+
+/** Requests to be sent up to and with `endNs` of the recording's own time. */
+function sentUpTo(recording: SurveyedRecording, endNs: number): number {
+  if (endNs < 0) return 0
+  return endNs >= recording.toNs - recording.fromNs ? recording.sends : recording.timeline.sentBefore(endNs)
+}
+
+function countShots(
+  survey: Survey,
+  recordings: readonly PlannedRecording[],
+  endNs: number,
+  sentSpanNs: number,
+  copies: number,
+): number {
+  let sends = 0
+  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
+    const recording = survey.recordings[index]
+    if (recording === undefined || recording.sends === 0 || sentSpanNs < offsetNs) continue
+    if (sentSpanNs === Infinity) return Infinity
+    const rounds = endNs === Infinity ? Math.floor((sentSpanNs - offsetNs) / periodNs) : 0
+    sends += rounds * recording.sends + sentUpTo(recording, sentSpanNs - offsetNs - rounds * periodNs)
+  }
+  return Math.round(sends * copies)
+}
+
+/** The timelines as the run plays them; of an endless run two rounds of the longest recording, which show how they fall together. */
+function layOut(
+  survey: Survey,
+  recordings: readonly PlannedRecording[],
+  options: ScheduleOptions,
+  sentSpanNs: number,
+): readonly PlacedTimeline[] {
+  const layout: PlacedTimeline[] = []
+  const horizonNs = Math.min(
+    sentSpanNs,
+    2 * Math.max(0, ...recordings.map(({ offsetNs, periodNs }) => offsetNs + periodNs)),
+  )
+  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
+    const timeline = survey.recordings[index]?.timeline
+    if (timeline === undefined) continue
+    layout.push({ timeline, shiftNs: offsetNs })
+    if (options.ending !== 'loop') continue
+    for (let shiftNs = offsetNs + periodNs; shiftNs < horizonNs && layout.length < MAX_LAID_OUT; shiftNs += periodNs) {
+      layout.push({ timeline, shiftNs })
+    }
+  }
+  return layout
+}
+
+/** A second-long recording beside a day-long one would be laid out 86,400 times; peaks are known long before. */
+const MAX_LAID_OUT = 1_000
+
+function multiplierSteps(
+  recordings: readonly PlannedRecording[],
+  amplify: number,
+  speed: number,
+  endNs: number,
+  loops: boolean,
+): readonly MultiplierStep[] {
+  const changes: { atNs: number; by: number }[] = []
+  for (const { offsetNs, spanNs } of recordings) {
+    changes.push({ atNs: offsetNs, by: 1 })
+    if (!loops && offsetNs + spanNs < endNs) changes.push({ atNs: offsetNs + spanNs, by: -1 })
+  }
+  const steps: MultiplierStep[] = []
+  let playing = 0
+  for (const { atNs, by } of changes.toSorted((a, b) => a.atNs - b.atNs)) {
+    if (atNs > endNs) break
+    playing += by
+    const step = { fromNs: atNs / speed, recordings: playing, multiplier: playing * amplify }
+    if (steps.at(-1)?.fromNs === step.fromNs) steps.pop()
+    steps.push(step)
+  }
+  return steps
+}
+
+function share(masked: number, recordings: readonly PlannedRecording[]): number {
+  const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
+  return sends === 0 ? 0 : masked / sends
+}
+
+function warnAboutLateStarts(recordings: readonly PlannedRecording[], endNs: number, warnings: string[]): void {
+  for (const { host, offsetNs } of recordings) {
+    if (offsetNs > endNs) warnings.push(`${host} begins after the run has ended: use --align start, --ragged or --loop`)
+  }
+}
+
+/** `copies`: the multiplier, or what the choice of sessions made of its fraction where that is more. */
+function confirmations(
+  peak: number | undefined,
+  recordedPeak: number,
+  copies: number,
+  amplify: number,
+): readonly string[] {
+  if (peak === undefined) return ['--speed max sends as fast as the target replies']
+  // Buckets are counts; what is above is so by at least one request.
+  if (peak <= recordedPeak * copies + 0.5) return []
+  return [`the peak of ${formatRate(peak)} is above the recorded ${formatRate(recordedPeak)} times ${amplify}`]
+}

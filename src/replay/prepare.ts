@@ -1,0 +1,157 @@
+import type { Exchange } from '../core/exchange.ts'
+import { hasResponse } from '../core/exchange.ts'
+import { MeshError } from '../core/errors.ts'
+import { hashPair } from '../core/random.ts'
+import type { PreparedRequest } from './batches.ts'
+import { judgeRequest, recordedStatus } from './hold-back.ts'
+import type { ScheduleOptions } from './options.ts'
+import { PoolLanes } from './pool-lanes.ts'
+import { RequestHeadReader } from './request-head.ts'
+import { RequestRewriter } from './rewrite.ts'
+import { MAX_SESSIONS } from './session-table.ts'
+import { HEAD_REQUEST, LAST_ON_CONNECTION } from './shot-batch.ts'
+import type { Survey, SurveyedPart, SurveyedRecording } from './survey.ts'
+import { recordedServiceNs } from './survey.ts'
+
+/** Requests that are made ready in one go: few enough for one turn of the event loop, some 1 ms. */
+const BLOCK_REQUESTS = 256
+
+/** Larger requests end a block early: what a playing part holds ready is at most this and one request. */
+const BLOCK_BYTES: number = 1024 * 1024
+
+/** Where the ordinals of one recording begin among those of the run. */
+export interface OrdinalBases {
+  /** Added to the row of a connection. */
+  readonly connection: number
+  /** Added to a lane of a pool. */
+  readonly lane: number
+  /** Added to the run's ordinal of a connection that is a session of its own. */
+  readonly ownSession: number
+}
+
+/** Makes the exchanges of one recording ready to be sent: judged, rewritten, and with their ordinals. One a pass over it. */
+export class Preparer {
+  readonly #survey: Survey
+  readonly #recording: SurveyedRecording
+  readonly #bases: OrdinalBases
+  readonly #options: ScheduleOptions
+  readonly #rewriter: RequestRewriter
+  readonly #heads: RequestHeadReader
+  readonly #lanes = new PoolLanes()
+
+  constructor(survey: Survey, recording: SurveyedRecording, bases: OrdinalBases, options: ScheduleOptions) {
+    this.#survey = survey
+    this.#recording = recording
+    this.#bases = bases
+    this.#options = options
+    this.#rewriter = new RequestRewriter(options.rewrite)
+    this.#heads = new RequestHeadReader(this.#rewriter.customNames)
+  }
+
+  /** The requests of one part that are to be sent, in blocks, in the order of the part. */
+  async *part(part: SurveyedPart, signal: AbortSignal): AsyncIterable<readonly PreparedRequest[]> {
+    let block: PreparedRequest[] = []
+    let blockBytes = 0
+    for await (const exchange of part.input.exchanges(this.#options.between, signal)) {
+      if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while reading the recording' })
+      const request = this.prepare(exchange, part.originNs)
+      if (request === undefined) continue
+      block.push(request)
+      blockBytes += request.bytes.length
+      if (block.length < BLOCK_REQUESTS && blockBytes < BLOCK_BYTES) continue
+      yield block
+      block = []
+      blockBytes = 0
+    }
+    if (block.length > 0) yield block
+  }
+
+  /** Undefined where the request is not to be sent. `originNs`: of its part, from the recording's. */
+  prepare(exchange: Exchange, originNs: number): PreparedRequest | undefined {
+    const head = this.#heads.read(exchange.request.head, exchange.connection)
+    if (head === undefined) return undefined
+    if (judgeRequest(exchange, head, this.#options.permissions).fate !== 'send') return undefined
+    const { bytes, closes } = this.#rewriter.rewrite(head, exchange.request)
+    const { connections } = this.#recording
+    const row = connections.rowOf(exchange.connection)
+    const pool = connections.isPool(row)
+    const keyed = this.#sessionOf(exchange, row, pool)
+    const session = keyed ?? this.#bases.ownSession + row
+    return {
+      atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
+      bytes,
+      flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (closes ? LAST_ON_CONNECTION : 0),
+      route: this.#options.routes.indexOf(head.method, head.target),
+      recordedStatus: recordedStatus(exchange),
+      recordedServiceNs: recordedServiceNs(exchange),
+      connection: pool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
+      session,
+      sessionHash: keyed === undefined ? connections.hashOf(row) : this.#survey.sessions.hashOf(keyed),
+      row: pool ? -1 : row,
+    }
+  }
+
+  /** The session's ordinal; undefined where the connection is the session. */
+  #sessionOf(exchange: Exchange, row: number, pool: boolean): number | undefined {
+    if (!pool) return this.#recording.connections.sessionOf(row)
+    return exchange.session === '' ? undefined : this.#survey.sessions.ordinalOf(exchange.session)
+  }
+
+  #laneOf(exchange: Exchange, session: number): number {
+    const untilNs = hasResponse(exchange) ? exchange.response.lastNs : exchange.requestLastNs
+    return this.#bases.lane + this.#lanes.laneOf(session, exchange.requestFirstNs, untilNs)
+  }
+}
+
+/** Prepared requests of one part, kept for the next loop. */
+export type CachedBlocks = readonly (readonly PreparedRequest[])[]
+
+/** What a loop over small recordings keeps ready, so that it need not read and decode again: requests, and 200 bytes each. */
+export const MAX_CACHED_BYTES: number = 64 * 1024 * 1024
+const CACHED_OVERHEAD_BYTES = 200
+
+/** Keeps the prepared requests of parts that are looped over, as many parts as fit. */
+export class PreparedCache {
+  readonly #parts = new Map<SurveyedPart, CachedBlocks>()
+  #bytes = 0
+
+  of(part: SurveyedPart): CachedBlocks | undefined {
+    return this.#parts.get(part)
+  }
+
+  /** Passes blocks on, and keeps them where the whole part fits. */
+  async *keep(
+    part: SurveyedPart,
+    blocks: AsyncIterable<readonly PreparedRequest[]>,
+  ): AsyncIterable<readonly PreparedRequest[]> {
+    const kept: (readonly PreparedRequest[])[] = []
+    let bytes = 0
+    let fits = true
+    for await (const block of blocks) {
+      if (fits) {
+        let blockBytes = 0
+        for (const request of block) blockBytes += request.bytes.length + CACHED_OVERHEAD_BYTES
+        bytes += blockBytes
+        this.#bytes += blockBytes
+        kept.push(block)
+        fits = this.#bytes <= MAX_CACHED_BYTES
+        if (!fits) {
+          kept.length = 0
+          this.#bytes -= bytes
+        }
+      }
+      yield block
+    }
+    if (fits) this.#parts.set(part, kept)
+  }
+}
+
+/** Number of session ordinals that keys can have, so that connections without one come after them. */
+export function keyedSessionSpan(survey: Survey): number {
+  return Math.min(2 * MAX_SESSIONS, survey.sessions.span)
+}
+
+/** Shards go by session and clone: whatever a clone sends, one thread sends it. */
+export function shardOf(sessionHash: number, clone: number, shards: number): number {
+  return shards === 1 ? 0 : hashPair(sessionHash, clone) % shards
+}

@@ -1,0 +1,174 @@
+import { monotonicNs } from '../../core/clock.ts'
+import type { Outcome, OutcomeRecorder, ShotError } from '../../core/outcome.ts'
+import { HEAD_REQUEST, LAST_ON_CONNECTION, type ShotBatch } from '../shot-batch.ts'
+import { ConnectionList } from './connection-list.ts'
+import type { SenderCounters } from './sender.ts'
+import type { TargetConnection } from './target-connection.ts'
+import { shotBytes, WaitingShot } from './waiting-shot.ts'
+
+/** Bounds of what one sender has taken on. */
+export interface FlightLimits {
+  /** Shots that were given and have not ended, waiting ones included: beyond it shots are shed. */
+  readonly maxInFlight: number
+  /** Bytes of requests that wait or that the target does not read: beyond it shots are shed. */
+  readonly maxHeldBytes: number
+}
+
+/**
+ * The shots between `send` and their outcome: which are on a connection, how many wait, and the one place where outcomes
+ * are made. One outcome object serves them all; the recorder reads it and keeps nothing.
+ */
+export class Flights {
+  /** Connections with a shot, the longest under way first: as the time-out is the same for all, that is also who expires first. */
+  readonly busy: ConnectionList = new ConnectionList()
+  readonly #recorder: OutcomeRecorder
+  readonly #limits: FlightLimits
+  readonly #counters: SenderCounters
+  readonly #originNs: number
+  readonly #closedLoop: boolean
+  readonly #outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = {
+    route: 0,
+    dueNs: 0,
+    readyNs: 0,
+    sentNs: 0,
+    doneNs: 0,
+    status: 0,
+    recordedStatus: 0,
+    error: 'none',
+    bytesSent: 0,
+    bytesReceived: 0,
+  }
+  #heldBytes = 0
+
+  /** `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. */
+  constructor(
+    recorder: OutcomeRecorder,
+    limits: FlightLimits,
+    counters: SenderCounters,
+    originNs: number,
+    closedLoop: boolean,
+  ) {
+    this.#recorder = recorder
+    this.#limits = limits
+    this.#counters = counters
+    this.#originNs = originNs
+    this.#closedLoop = closedLoop
+  }
+
+  /** Shots that were given and have not ended. */
+  get inFlight(): number {
+    return this.#counters.offered - this.#counters.ended
+  }
+
+  get full(): boolean {
+    return this.inFlight >= this.#limits.maxInFlight || this.#heldBytes >= this.#limits.maxHeldBytes
+  }
+
+  /** Takes a shot on, or sheds it where too many are in flight: false. */
+  admit(batch: ShotBatch, index: number): boolean {
+    const shed = this.full
+    const counters = this.#counters
+    counters.offered++
+    if (shed) {
+      counters.shed++
+      this.endUnsent(batch, index, 'shed')
+      return false
+    }
+    if (this.inFlight > counters.peakInFlight) counters.peakInFlight = this.inFlight
+    return true
+  }
+
+  /** A shot that cannot leave yet. */
+  hold(batch: ShotBatch, index: number): WaitingShot {
+    const shot = new WaitingShot(batch, index)
+    this.#heldBytes += shot.bytes.length
+    return shot
+  }
+
+  /** Sends a shot on an idle or new connection, free for it since `readyNs` by the monotonic clock; 0: since ever. */
+  launch(connection: TargetConnection, batch: ShotBatch, index: number, readyNs: number): void {
+    connection.dueNs = this.#originNs + (batch.dueNs[index] ?? 0)
+    connection.route = batch.route[index] ?? 0
+    connection.recordedStatus = batch.recordedStatus[index] ?? 0
+    this.#fire(connection, readyNs, batch.flags[index] ?? 0, shotBytes(batch, index))
+  }
+
+  launchWaiting(connection: TargetConnection, shot: WaitingShot, readyNs: number): void {
+    this.#heldBytes -= shot.bytes.length
+    connection.dueNs = this.#originNs + shot.dueNs
+    connection.route = shot.route
+    connection.recordedStatus = shot.recordedStatus
+    this.#fire(connection, readyNs, shot.flags, shot.bytes)
+  }
+
+  #fire(connection: TargetConnection, readyNs: number, flags: number, bytes: Uint8Array): void {
+    const nowNs = monotonicNs()
+    connection.sentNs = nowNs
+    if (this.#closedLoop) connection.dueNs = nowNs
+    connection.readyNs = readyNs > connection.dueNs ? readyNs : connection.dueNs
+    connection.lastOnLane = (flags & LAST_ON_CONNECTION) !== 0
+    this.busy.push(connection)
+    this.#counters.sent++
+    connection.write(bytes, (flags & HEAD_REQUEST) !== 0)
+    this.#heldBytes += connection.heldBytes
+  }
+
+  /** The end of the shot that is on a connection. */
+  end(connection: TargetConnection, error: ShotError, nowNs: number): void {
+    this.busy.remove(connection)
+    this.#heldBytes -= connection.heldBytes
+    connection.heldBytes = 0
+    const { originNs, outcome } = { originNs: this.#originNs, outcome: this.#outcome }
+    outcome.route = connection.route
+    outcome.dueNs = connection.dueNs - originNs
+    outcome.readyNs = connection.readyNs - originNs
+    outcome.sentNs = connection.sentNs - originNs
+    outcome.doneNs = nowNs - originNs
+    outcome.status = connection.status
+    outcome.recordedStatus = connection.recordedStatus
+    outcome.error = error
+    outcome.bytesSent = connection.bytesSent
+    outcome.bytesReceived = connection.bytesReceived
+    this.#record()
+  }
+
+  endWaiting(shot: WaitingShot, error: ShotError): void {
+    this.#heldBytes -= shot.bytes.length
+    const nowNs = monotonicNs() - this.#originNs
+    this.#endUnsent(shot.dueNs, nowNs, nowNs, shot.route, shot.recordedStatus, error)
+  }
+
+  endUnsent(batch: ShotBatch, index: number, error: ShotError): void {
+    const nowNs = monotonicNs() - this.#originNs
+    const dueNs = this.#closedLoop ? nowNs : (batch.dueNs[index] ?? 0)
+    this.#endUnsent(dueNs, dueNs, nowNs, batch.route[index] ?? 0, batch.recordedStatus[index] ?? 0, error)
+  }
+
+  #endUnsent(
+    dueNs: number,
+    readyNs: number,
+    nowNs: number,
+    route: number,
+    recordedStatus: number,
+    error: ShotError,
+  ): void {
+    const outcome = this.#outcome
+    outcome.route = route
+    outcome.dueNs = this.#closedLoop ? nowNs : dueNs
+    outcome.readyNs = readyNs
+    outcome.sentNs = nowNs
+    outcome.doneNs = nowNs
+    outcome.status = 0
+    outcome.recordedStatus = recordedStatus
+    outcome.error = error
+    outcome.bytesSent = 0
+    outcome.bytesReceived = 0
+    this.#record()
+  }
+
+  #record(): void {
+    this.#counters.ended++
+    if (this.#outcome.error === 'none') this.#counters.answered++
+    this.#recorder.record(this.#outcome)
+  }
+}

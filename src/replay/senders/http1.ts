@@ -1,0 +1,158 @@
+import { monotonicNs } from '../../core/clock.ts'
+import type { OutcomeRecorder, ShotError } from '../../core/outcome.ts'
+import type { ShotBatch } from '../shot-batch.ts'
+import { ConnectionPool } from './connection-pool.ts'
+import { Flights } from './flights.ts'
+import { LaneOrder } from './lane-order.ts'
+import type { Sender, SenderCounters } from './sender.ts'
+import type { ShotOrder } from './shot-order.ts'
+import { SpareOrder } from './spare-order.ts'
+import type { Target } from './target.ts'
+import type { ConnectionOwner, TargetConnection } from './target-connection.ts'
+
+export interface SenderOptions {
+  readonly target: Target
+  readonly order: 'connection' | 'none'
+  /** `--speed max`: due times mean nothing, and connections are not closed between the recording's. */
+  readonly closedLoop: boolean
+  /** `-c`: live connections at a time. */
+  readonly maxConnections: number
+  /** Shots given and not ended; what comes beyond it is shed. */
+  readonly maxInFlight: number
+  /** Bytes of requests that wait, or that the target does not read; beyond it shots are shed. */
+  readonly maxHeldBytes: number
+  /** From sent to done. */
+  readonly timeoutNs: number
+  /** What outcomes' times count from, by the monotonic clock. */
+  readonly originNs: number
+}
+
+/** How often expired shots are looked for; a shot expires at most this much late. */
+const EXPIRY_INTERVAL_MS = 20
+
+/**
+ * Sends HTTP/1 requests as they were recorded: their bytes straight to sockets, replies framed by hand.
+ *
+ *     send -> Flights.admit -> ShotOrder.place -> Flights.launch -> TargetConnection.write
+ *     reply | failure -> Flights.end (the outcome) -> ShotOrder.freed | gone -> the next shot that waits -> onRoom
+ */
+export class Http1Sender implements Sender, ConnectionOwner {
+  readonly #counters: SenderCounters
+  readonly #pool: ConnectionPool
+  readonly #flights: Flights
+  readonly #order: ShotOrder
+  readonly #timeoutNs: number
+  readonly #expiry: NodeJS.Timeout
+  readonly #onRoom: (nowNs: number) => void
+  #drained: (() => void) | undefined
+  #destroyed = false
+
+  /** `onRoom` is called after a shot has ended, and now and then: a loop that waits for room or time may use the moment. */
+  constructor(
+    options: SenderOptions,
+    recorder: OutcomeRecorder,
+    counters: SenderCounters,
+    onRoom: (nowNs: number) => void,
+  ) {
+    this.#counters = counters
+    const { target, originNs, closedLoop } = options
+    this.#pool = new ConnectionPool(target, options.maxConnections, counters)
+    this.#flights = new Flights(recorder, options, counters, originNs, closedLoop)
+    this.#order =
+      options.order === 'connection'
+        ? new LaneOrder(this.#pool, this.#flights, this, counters, closedLoop)
+        : new SpareOrder(this.#pool, this.#flights, this, counters)
+    this.#timeoutNs = options.timeoutNs
+    this.#onRoom = onRoom
+    this.#expiry = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS)
+  }
+
+  send(batch: ShotBatch, index: number, nowNs: number): void {
+    if (!this.#flights.admit(batch, index)) return
+    if (this.#destroyed) this.#flights.endUnsent(batch, index, 'aborted')
+    else this.#order.place(batch, index, nowNs)
+  }
+
+  hasRoom(nowNs: number): boolean {
+    return !this.#destroyed && !this.#flights.full && this.#order.hasRoom(nowNs)
+  }
+
+  abortWaiting(): void {
+    this.#order.abortWaiting()
+    this.#settle()
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve
+      this.#settle()
+    })
+    clearInterval(this.#expiry)
+    this.#pool.closeIdle()
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
+    clearInterval(this.#expiry)
+    const nowNs = monotonicNs()
+    const { busy } = this.#flights
+    for (let connection = busy.first; connection !== undefined; connection = busy.first) {
+      connection.close()
+      this.#pool.closed()
+      this.#flights.end(connection, 'aborted', nowNs)
+    }
+    this.#order.abortWaiting()
+    this.#pool.closeIdle()
+    this.#settle()
+  }
+
+  connected(): void {
+    this.#pool.connected()
+  }
+
+  replied(connection: TargetConnection, nowNs: number): void {
+    this.#flights.end(connection, 'none', nowNs)
+    if (connection.closed) {
+      this.#pool.closed()
+      this.#order.gone(connection, nowNs)
+    } else this.#order.freed(connection, nowNs)
+    this.#afterEnd(nowNs)
+  }
+
+  failed(connection: TargetConnection, error: ShotError, nowNs: number): void {
+    this.#flights.end(connection, error, nowNs)
+    if (connection.ready) this.#pool.closed()
+    else this.#pool.refused(connection, error, nowNs)
+    this.#order.gone(connection, nowNs)
+    this.#afterEnd(nowNs)
+  }
+
+  idleEnded(connection: TargetConnection, unsolicited: boolean, nowNs: number): void {
+    this.#pool.idle.remove(connection)
+    this.#pool.closed()
+    if (unsolicited) this.#counters.unsolicited++
+    else this.#counters.closedByTarget++
+    this.#order.gone(connection, nowNs)
+    this.#onRoom(nowNs)
+  }
+
+  #expire(): void {
+    const nowNs = monotonicNs()
+    const { busy } = this.#flights
+    for (let oldest = busy.first; oldest !== undefined; oldest = busy.first) {
+      if (nowNs - oldest.sentNs < this.#timeoutNs) break
+      oldest.expire()
+    }
+    this.#onRoom(nowNs)
+  }
+
+  #afterEnd(nowNs: number): void {
+    if (this.#drained !== undefined) this.#settle()
+    this.#onRoom(nowNs)
+  }
+
+  #settle(): void {
+    if (this.#flights.inFlight === 0) this.#drained?.()
+  }
+}

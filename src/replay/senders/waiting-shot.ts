@@ -1,0 +1,26 @@
+import type { ShotBatch } from '../shot-batch.ts'
+
+/** A shot that is due and cannot be sent yet. It owns a copy of its bytes: a batch must not live as long as its slowest shot. */
+export class WaitingShot {
+  /** From the run's origin. */
+  readonly dueNs: number
+  readonly route: number
+  readonly recordedStatus: number
+  /** As in the batch. */
+  readonly flags: number
+  readonly bytes: Uint8Array
+  next: WaitingShot | undefined = undefined
+
+  constructor(batch: ShotBatch, index: number) {
+    this.dueNs = batch.dueNs[index] ?? 0
+    this.route = batch.route[index] ?? 0
+    this.recordedStatus = batch.recordedStatus[index] ?? 0
+    this.flags = batch.flags[index] ?? 0
+    this.bytes = Buffer.from(shotBytes(batch, index))
+  }
+}
+
+/** The bytes of a shot, where they lie in the batch. */
+export function shotBytes(batch: ShotBatch, index: number): Uint8Array {
+  return batch.bytes.subarray(batch.offset[index], batch.offset[index + 1])
+}

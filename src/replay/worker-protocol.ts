@@ -1,0 +1,59 @@
+import { type ErrorCode, MeshError } from '../core/errors.ts'
+import type { ThreadHealth } from '../measure/health.ts'
+import type { IntervalSnapshot } from '../measure/interval.ts'
+import type { ReplayOptions, ReplaySummary } from './replay.ts'
+import type { SenderCounters } from './senders/sender.ts'
+import type { ShotBatch } from './shot-batch.ts'
+
+/** What a sending thread is started with, as its `workerData`. */
+export interface WorkerStart {
+  /** Which thread it is, and which shard it sends. */
+  readonly worker: number
+  readonly options: Omit<ReplayOptions, 'originNs'>
+  readonly routeCount: number
+  /** Outcomes due before this, from the run's origin, are left out of the figures. */
+  readonly warmupNs: number
+}
+
+/** To a sending thread. Batches may come before `begin`; their memory is transferred. */
+export type ToWorker =
+  | { readonly kind: 'begin'; readonly originNs: number }
+  | { readonly kind: 'batch'; readonly batch: ShotBatch }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'abandon' }
+
+/** From a sending thread; `finished` or `failed` is the last. */
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  /** The loop has taken so many more batches: there is room for others. */
+  | { readonly kind: 'took'; readonly batches: number }
+  | {
+      readonly kind: 'interval'
+      /** Undefined: nothing ended in it. Its memory is transferred. */
+      readonly snapshot: IntervalSnapshot | undefined
+      readonly counters: SenderCounters
+    }
+  | { readonly kind: 'tripped'; readonly reason: string }
+  | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
+  | { readonly kind: 'failed'; readonly error: PlainError }
+
+/** A `MeshError` as it crosses threads: structured cloning keeps an error's message only. */
+export interface PlainError {
+  readonly code: ErrorCode
+  readonly what: string
+  readonly where: string | undefined
+  readonly remedy: string | undefined
+}
+
+export function plainError({ code, what, where, remedy }: MeshError): PlainError {
+  return { code, what, where, remedy }
+}
+
+export function meshError({ code, what, where, remedy }: PlainError): MeshError {
+  return new MeshError(code, {
+    what,
+    ...(where === undefined ? {} : { where }),
+    ...(remedy === undefined ? {} : { remedy }),
+  })
+}

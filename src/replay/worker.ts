@@ -1,0 +1,104 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { MessagePort } from 'node:worker_threads'
+
+import { monotonicNs } from '../core/clock.ts'
+import { toMeshError } from '../core/errors.ts'
+import { ThreadWatch } from '../measure/health.ts'
+import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
+import { BatchInbox } from './batch-inbox.ts'
+import { runReplay } from './replay.ts'
+import { noCounts } from './senders/sender.ts'
+import { type FromWorker, plainError, type ToWorker, type WorkerStart } from './worker-protocol.ts'
+
+/** How often the loop's delay is sampled; the samples count from it. */
+const LOOP_SAMPLE_MS = 10
+
+/**
+ * A sending thread: replays the batches that it is posted, from `begin` on, and posts a snapshot of what it recorded each
+ * second of the run, then its summary. Resolves after its last message, when the port is closed.
+ */
+export async function runWorker(port: MessagePort, start: WorkerStart): Promise<void> {
+  const post = (message: FromWorker, transfer: readonly ArrayBuffer[] = []): void => {
+    port.postMessage(message, [...transfer])
+  }
+  try {
+    await replayPosted(port, start, post)
+  } catch (error) {
+    post({ kind: 'failed', error: plainError(toMeshError(error, `sender ${start.worker}`)) })
+  } finally {
+    port.close()
+  }
+}
+
+async function replayPosted(
+  port: MessagePort,
+  start: WorkerStart,
+  post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
+): Promise<void> {
+  const stop = new AbortController()
+  const abandon = new AbortController()
+  const inbox = new BatchInbox(() => post({ kind: 'took', batches: 1 }))
+  const originNs = new Promise<number>((resolve) => {
+    port.on('message', (message: ToWorker) => {
+      if (message.kind === 'batch') inbox.push(message.batch)
+      else if (message.kind === 'begin') resolve(message.originNs)
+      else if (message.kind === 'end') inbox.end()
+      else if (message.kind === 'stop') stop.abort()
+      else abandon.abort()
+      // A thread that is stopped before it began has nothing to wait for.
+      if (message.kind === 'stop' || message.kind === 'abandon') resolve(monotonicNs())
+    })
+  })
+  post({ kind: 'ready' })
+  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal })
+}
+
+async function replayFrom(
+  originNs: number,
+  inbox: BatchInbox,
+  { worker, options, routeCount, warmupNs }: WorkerStart,
+  post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
+  signals: { readonly stop: AbortSignal; readonly abandon: AbortSignal },
+): Promise<void> {
+  const watch = new ThreadWatch(`sender ${worker}`)
+  const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
+  delays.enable()
+  const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
+  const counters = noCounts()
+  const report = (): void => {
+    const snapshot = recorder.take(monotonicNs() - originNs)
+    post({ kind: 'interval', snapshot, counters }, snapshot === undefined ? [] : snapshotBuffers(snapshot))
+  }
+  const ticking = everySecond(originNs, report)
+  try {
+    const summary = await runReplay(inbox, { ...options, originNs }, recorder, signals.stop, {
+      abandon: signals.abandon,
+      counters,
+      onTrip: (reason) => post({ kind: 'tripped', reason }),
+    })
+    report()
+    const delayNs = Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6)
+    post({ kind: 'finished', summary, health: watch.read(delayNs) })
+  } finally {
+    ticking.stop()
+    delays.disable()
+  }
+}
+
+/** Calls at the whole seconds of the run, so that the intervals of all threads are the same. */
+function everySecond(originNs: number, call: () => void): { stop(): void } {
+  let timer: NodeJS.Timeout
+  const arm = (): void => {
+    const sinceNs = monotonicNs() - originNs
+    const waitNs = sinceNs < 0 ? 1e9 - sinceNs : 1e9 - (sinceNs % 1e9)
+    timer = setTimeout(
+      () => {
+        call()
+        arm()
+      },
+      Math.ceil(waitNs / 1e6),
+    )
+  }
+  arm()
+  return { stop: () => clearTimeout(timer) }
+}

@@ -1,0 +1,90 @@
+import type { GeneratorHealth } from '../measure/health.ts'
+import type { Measurement } from '../measure/measurement.ts'
+import type { RecordedStats } from '../measure/recorded.ts'
+import type { GatedQuantile } from '../measure/validity.ts'
+import { judge } from '../measure/validity.ts'
+import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
+import { fingerprintOf, thisEnvironment } from './environment.ts'
+import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
+import { RUN_SCHEMA } from './run.ts'
+
+/** What a measurement does not know of its run. */
+export interface RunFacts {
+  readonly runId: string
+  readonly version: string
+  readonly interrupted: boolean
+  readonly startedAt: Date
+  /** Undefined while it is running. */
+  readonly finishedAt?: Date
+  readonly asked: RunRequest
+  readonly plan: RunPlan
+  /** How long shots were due, without the warm-up. Default: whole seconds from the first due shot to the last. */
+  readonly windowNs?: number
+  readonly warmupNs?: number
+  readonly health?: GeneratorHealth
+  readonly gates?: readonly GatedQuantile[]
+  readonly counters?: Counts
+}
+
+/** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
+export function describeRun(
+  facts: RunFacts,
+  measurement: Measurement,
+  recorded: RecordedStats,
+  routeNames: readonly string[],
+): Run {
+  const environment = thisEnvironment()
+  const pace = measurement.pace()
+  const total = measurement.total.total()
+  const verdict = judge({
+    loop: facts.plan.loop,
+    pace,
+    replies: total.replies,
+    errors: total.errors,
+    serviceTime: total.serviceTime,
+    blocked: measurement.total.blocked,
+    lag: measurement.total.lag,
+    interrupted: facts.interrupted,
+    ...(facts.health === undefined ? {} : { health: facts.health }),
+    ...(facts.gates === undefined ? {} : { gates: facts.gates }),
+  })
+  return {
+    schema: RUN_SCHEMA,
+    version: facts.version,
+    runId: facts.runId,
+    interrupted: facts.interrupted,
+    startedAt: facts.startedAt.toISOString(),
+    finishedAt: facts.finishedAt?.toISOString() ?? null,
+    asked: facts.asked,
+    plan: facts.plan,
+    achieved: { ...pace, windowNs: facts.windowNs ?? pace.seconds * 1e9, warmupNs: facts.warmupNs ?? 0 },
+    verdict,
+    totals: totalsDocument(measurement.total),
+    recorded: recordedDocument(recorded.total()),
+    routes: routeDocuments(measurement, recorded, routeNames),
+    timeline: { due: measurement.timeline.due, sent: measurement.timeline.sent },
+    health: facts.health ?? null,
+    counters: facts.counters ?? {},
+    environment,
+    fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment),
+  }
+}
+
+function routeDocuments(
+  measurement: Measurement,
+  recorded: RecordedStats,
+  routeNames: readonly string[],
+): readonly RouteDocument[] {
+  const documents: RouteDocument[] = []
+  for (const [route, name] of routeNames.entries()) {
+    const [before, now] = [recorded.route(route), measurement.total.routes.get(route)]
+    if (before === undefined && now === undefined) continue
+    documents.push({
+      route,
+      name,
+      recorded: before === undefined ? null : recordedDocument(before),
+      replayed: now === undefined ? null : tallyDocument(now),
+    })
+  }
+  return documents
+}

@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+import { arch, cpus, platform, release, totalmem } from 'node:os'
+import type { RunEnvironment, RunPlan, RunRequest } from './run.ts'
+
+/** This machine, as far as it matters to numbers. */
+export function thisEnvironment(): RunEnvironment {
+  const processors = cpus()
+  return {
+    node: process.versions.node,
+    platform: platform(),
+    arch: arch(),
+    kernel: release(),
+    cpuModel: processors[0]?.model.trim() ?? 'unknown',
+    cpuCount: processors.length,
+    memoryBytes: totalmem(),
+  }
+}
+
+/**
+ * Tells which runs may be compared: sha256 of recordings, plan, major version and kind of machine, 16 digits of it. The target is not
+ * in it: comparing two targets is what a comparison is for.
+ */
+export function fingerprintOf(asked: RunRequest, plan: RunPlan, version: string, environment: RunEnvironment): string {
+  const facts = [
+    asked.recordings.map(({ recordingId, requests }) => [recordingId, requests]).toSorted(byText),
+    [plan.loop, plan.amplify, plan.speed, plan.shots, plan.durationNs],
+    version.split('.', 1),
+    [environment.node.split('.', 1), environment.platform, environment.arch],
+    [environment.cpuModel, environment.cpuCount],
+  ]
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
+}
+
+function byText(a: readonly unknown[], b: readonly unknown[]): number {
+  return String(a) < String(b) ? -1 : 1
+}

@@ -1,0 +1,250 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
+import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
+import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
+import { RUN_FILE } from './run-directory.ts'
+import type {
+  HistogramDocument,
+  RecordedDocument,
+  RouteDocument,
+  Run,
+  RunPlan,
+  RunRequest,
+  TallyDocument,
+  TotalsDocument,
+} from './run.ts'
+import { RUN_SCHEMA } from './run.ts'
+
+/** A larger `run.json` is refused: 65,535 routes at 5 kB are 330 MB, and nobody reads that. */
+const MAX_RUN_BYTES = 512 * 1024 * 1024
+
+/**
+ * Reads a run back from its directory (or from its `run.json`).
+ *
+ * @throws MeshError with file and place: MESH_ERR_FILE_NOT_FOUND, MESH_ERR_FILE_KIND for anything that is not a run of this
+ * schema, MESH_ERR_FILE_CORRUPT for one that is damaged.
+ */
+export async function readRunDirectory(path: string): Promise<Run> {
+  const file = await runFileOf(path)
+  let text: string
+  try {
+    const { size } = await stat(file)
+    if (size > MAX_RUN_BYTES) throw notARun(file, `${size} bytes`)
+    text = await readFile(file, 'utf8')
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') throw notARun(path, `no ${RUN_FILE} in it`)
+    throw toMeshError(thrown, file)
+  }
+  return parseRun(text, file)
+}
+
+async function runFileOf(path: string): Promise<string> {
+  try {
+    return (await stat(path)).isDirectory() ? join(path, RUN_FILE) : path
+  } catch (thrown) {
+    throw toMeshError(thrown, path)
+  }
+}
+
+/** Reads the text of a `run.json`; `file` is for messages. */
+export function parseRun(text: string, file: string): Run {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    const what = text.startsWith('{') ? 'expected JSON, found a file that ends early or is damaged' : undefined
+    if (what === undefined) throw notARun(file, 'something else')
+    throw new MeshError('MESH_ERR_FILE_CORRUPT', { what, where: file, cause })
+  }
+  checkSchema(value, file)
+  return readRun(new JsonFields(value, `${file}: `))
+}
+
+function checkSchema(value: unknown, file: string): void {
+  const schema = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined
+  if (schema === RUN_SCHEMA) return
+  const version = typeof schema === 'string' ? /^mesh\.run\/v(\d+)$/.exec(schema)?.[1] : undefined
+  if (version === undefined) throw notARun(file, 'JSON of another kind')
+  throw new MeshError('MESH_ERR_FILE_KIND', {
+    what: `expected a run of schema ${RUN_SCHEMA}, found mesh.run/v${version}`,
+    where: file,
+    remedy: Number(version) > 1 ? 'read it with a newer mesh' : 'read it with the mesh that wrote it',
+  })
+}
+
+function notARun(where: string, found: string): MeshError {
+  const what = `expected the directory of a run (with a ${RUN_FILE}), found ${found}`
+  return new MeshError('MESH_ERR_FILE_KIND', { what, where, remedy: 'name a directory that mesh replay -o wrote' })
+}
+
+function readRun(fields: JsonFields): Run {
+  const timeline = fields.object('timeline')
+  const verdict = fields.object('verdict')
+  return {
+    schema: RUN_SCHEMA,
+    version: fields.text('version'),
+    runId: fields.text('runId'),
+    interrupted: fields.flag('interrupted'),
+    startedAt: fields.text('startedAt'),
+    finishedAt: fields.textOrNull('finishedAt'),
+    asked: readRequest(fields.object('asked')),
+    plan: readPlan(fields.object('plan')),
+    achieved: readPace(fields.object('achieved')),
+    verdict: { name: verdict.oneOf('name', VERDICTS), reasons: verdict.list('reasons', readReason) },
+    totals: readTotals(fields.object('totals')),
+    recorded: readRecorded(fields.object('recorded')),
+    routes: fields.list('routes', readRoute),
+    timeline: { due: timeline.list('due', numberAt), sent: timeline.list('sent', numberAt) },
+    health: readHealth(fields.objectOrNull('health')),
+    counters: fields.record('counters', numberAt),
+    environment: readEnvironment(fields.object('environment')),
+    fingerprint: fields.text('fingerprint'),
+  }
+}
+
+function readRequest(fields: JsonFields): RunRequest {
+  return {
+    command: fields.list('command', textAt),
+    target: fields.text('target'),
+    recordings: fields.list('recordings', (value, where) => {
+      const recording = new JsonFields(value, where)
+      return {
+        recordingId: recording.text('recordingId'),
+        host: recording.text('host'),
+        service: recording.text('service'),
+        requests: recording.number('requests'),
+        spanNs: recording.number('spanNs'),
+      }
+    }),
+    options: fields.record('options', scalarAt),
+  }
+}
+
+function readPlan(fields: JsonFields): RunPlan {
+  return {
+    loop: fields.oneOf('loop', ['open', 'closed']),
+    amplify: fields.number('amplify'),
+    speed: fields.numberOr('speed', 'max'),
+    shots: fields.numberOrNull('shots'),
+    durationNs: fields.numberOrNull('durationNs'),
+    meanPerSecond: fields.numberOrNull('meanPerSecond'),
+    peakPerSecond: fields.numberOrNull('peakPerSecond'),
+    recordedSpanNs: fields.number('recordedSpanNs'),
+    heldBack: fields.record('heldBack', numberAt),
+    notReplayable: fields.record('notReplayable', numberAt),
+    maskedShare: fields.number('maskedShare'),
+    warnings: fields.list('warnings', textAt),
+  }
+}
+
+function readPace(fields: JsonFields): Run['achieved'] {
+  return {
+    firstSecond: fields.number('firstSecond'),
+    seconds: fields.number('seconds'),
+    due: fields.number('due'),
+    sent: fields.number('sent'),
+    sentInWindow: fields.number('sentInWindow'),
+    peakDuePerSecond: fields.number('peakDuePerSecond'),
+    peakSentPerSecond: fields.number('peakSentPerSecond'),
+    windowNs: fields.number('windowNs'),
+    warmupNs: fields.number('warmupNs'),
+  }
+}
+
+function readReason(value: unknown, where: string): Run['verdict']['reasons'][number] {
+  const fields = new JsonFields(value, where)
+  return {
+    code: fields.oneOf('code', REASON_CODES),
+    verdict: fields.oneOf('verdict', VERDICTS),
+    what: fields.text('what'),
+    remedy: fields.text('remedy'),
+  }
+}
+
+function readHistogram(fields: JsonFields): HistogramDocument {
+  return {
+    count: fields.number('count'),
+    meanNs: fields.numberOrNull('meanNs'),
+    minNs: fields.numberOrNull('minNs'),
+    p50Ns: fields.numberOrNull('p50Ns'),
+    p90Ns: fields.numberOrNull('p90Ns'),
+    p99Ns: fields.numberOrNull('p99Ns'),
+    p999Ns: fields.numberOrNull('p999Ns'),
+    maxNs: fields.numberOrNull('maxNs'),
+    sumNs: fields.number('sumNs'),
+    hdrNs: fields.text('hdrNs'),
+  }
+}
+
+function readTally(fields: JsonFields): TallyDocument {
+  return {
+    shots: fields.number('shots'),
+    sent: fields.number('sent'),
+    replies: fields.number('replies'),
+    statuses: fields.record('statuses', numberAt),
+    mismatches: fields.number('mismatches'),
+    errors: fields.record('errors', numberAt),
+    bytesSent: fields.number('bytesSent'),
+    bytesReceived: fields.number('bytesReceived'),
+    responseTime: readHistogram(fields.object('responseTime')),
+    serviceTime: readHistogram(fields.object('serviceTime')),
+  }
+}
+
+function readTotals(fields: JsonFields): TotalsDocument {
+  return {
+    ...readTally(fields),
+    blocked: readHistogram(fields.object('blocked')),
+    lag: readHistogram(fields.object('lag')),
+    warmup: fields.number('warmup'),
+  }
+}
+
+function readRecorded(fields: JsonFields): RecordedDocument {
+  return {
+    count: fields.number('count'),
+    statuses: fields.record('statuses', numberAt),
+    serviceTime: readHistogram(fields.object('serviceTime')),
+  }
+}
+
+function readRoute(value: unknown, where: string): RouteDocument {
+  const fields = new JsonFields(value, where)
+  const recorded = fields.objectOrNull('recorded')
+  const replayed = fields.objectOrNull('replayed')
+  return {
+    route: fields.number('route'),
+    name: fields.text('name'),
+    recorded: recorded === null ? null : readRecorded(recorded),
+    replayed: replayed === null ? null : readTally(replayed),
+  }
+}
+
+function readHealth(fields: JsonFields | null): Run['health'] {
+  if (fields === null) return null
+  return {
+    stealShare: fields.optionalNumber('stealShare'),
+    threads: fields.list('threads', (value, where) => {
+      const thread = new JsonFields(value, where)
+      return {
+        name: thread.text('name'),
+        cpuShare: thread.optionalNumber('cpuShare'),
+        waitShare: thread.optionalNumber('waitShare'),
+        loopDelayP99Ns: thread.optionalNumber('loopDelayP99Ns'),
+      }
+    }),
+  }
+}
+
+function readEnvironment(fields: JsonFields): Run['environment'] {
+  return {
+    node: fields.text('node'),
+    platform: fields.text('platform'),
+    arch: fields.text('arch'),
+    kernel: fields.text('kernel'),
+    cpuModel: fields.text('cpuModel'),
+    cpuCount: fields.number('cpuCount'),
+    memoryBytes: fields.number('memoryBytes'),
+  }
+}

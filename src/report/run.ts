@@ -1,0 +1,139 @@
+import type { LatencyFigures } from '../measure/figures.ts'
+import type { GeneratorHealth } from '../measure/health.ts'
+import type { Pace } from '../measure/timeline.ts'
+import type { Verdict } from '../measure/validity.ts'
+
+/** Name and version of what `run.json` holds. Readers refuse another major. */
+export const RUN_SCHEMA = 'mesh.run/v1'
+
+export type Counts = Readonly<Record<string, number>>
+
+/** A histogram in `run.json` and `intervals.ndjson`: the figures, the exact sum, and all of it for whoever adds histograms. */
+export interface HistogramDocument extends LatencyFigures {
+  readonly sumNs: number
+  /** HdrHistogram V2, compressed, base64; values in nanoseconds, three significant digits. */
+  readonly hdrNs: string
+}
+
+/** Outcomes, counted. `shots` = `sent` + errors `shed` and `aborted`; `sent` = `replies` + the other errors. */
+export interface TallyDocument {
+  readonly shots: number
+  readonly sent: number
+  readonly replies: number
+  /** Replies by status code; replies whose status is not the recorded one. */
+  readonly statuses: Counts
+  readonly mismatches: number
+  /** Shots without a reply, by class. */
+  readonly errors: Counts
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  /** Of replies and timeouts. */
+  readonly responseTime: HistogramDocument
+  readonly serviceTime: HistogramDocument
+}
+
+/** What the recordings say: requests by recorded status ('0': no response was recorded), and service time. */
+export interface RecordedDocument {
+  readonly count: number
+  readonly statuses: Counts
+  readonly serviceTime: HistogramDocument
+}
+
+export interface RouteDocument {
+  readonly route: number
+  readonly name: string
+  /** null: not in the recordings' window. */
+  readonly recorded: RecordedDocument | null
+  /** null: nothing of it was sent. */
+  readonly replayed: TallyDocument | null
+}
+
+export interface TotalsDocument extends TallyDocument {
+  readonly blocked: HistogramDocument
+  readonly lag: HistogramDocument
+  /** Outcomes of the warm-up: in no other figure. */
+  readonly warmup: number
+}
+
+/** One recording that was replayed. */
+export interface RunRecording {
+  readonly recordingId: string
+  readonly host: string
+  readonly service: string
+  readonly requests: number
+  readonly spanNs: number
+}
+
+/** What was asked for. Secrets are not in it: whoever makes it leaves them out. */
+export interface RunRequest {
+  /** The words of the command line. */
+  readonly command: readonly string[]
+  readonly target: string
+  readonly recordings: readonly RunRecording[]
+  readonly options: Readonly<Record<string, string | number | boolean>>
+}
+
+/** What was planned; null where it has no end or no rate. */
+export interface RunPlan {
+  readonly loop: 'open' | 'closed'
+  readonly amplify: number
+  readonly speed: number | 'max'
+  readonly shots: number | null
+  readonly durationNs: number | null
+  readonly meanPerSecond: number | null
+  readonly peakPerSecond: number | null
+  /** The span of the recorded requests that were overlaid, for recorded rates. */
+  readonly recordedSpanNs: number
+  /** Requests that were not sent, by method. */
+  readonly heldBack: Counts
+  /** Requests that could not be sent, by reason. */
+  readonly notReplayable: Counts
+  /** Share of the requests that carry masked values, 0 to 1. */
+  readonly maskedShare: number
+  readonly warnings: readonly string[]
+}
+
+/** Where a run was made. No names: it is compared, and shared. */
+export interface RunEnvironment {
+  readonly node: string
+  readonly platform: string
+  readonly arch: string
+  readonly kernel: string
+  readonly cpuModel: string
+  readonly cpuCount: number
+  readonly memoryBytes: number
+}
+
+/** Offered against achieved. */
+export interface RunPace extends Pace {
+  /** What rates are divided by. */
+  readonly windowNs: number
+  readonly warmupNs: number
+}
+
+/** Everything about one run: what `run.json` holds, and what reporters print. */
+export interface Run {
+  readonly schema: typeof RUN_SCHEMA
+  readonly version: string
+  readonly runId: string
+  /** It was stopped before its end, or died: then figures are those until the last write. */
+  readonly interrupted: boolean
+  /** ISO 8601, UTC. `finishedAt` null: it is running, or died. */
+  readonly startedAt: string
+  readonly finishedAt: string | null
+  readonly asked: RunRequest
+  readonly plan: RunPlan
+  readonly achieved: RunPace
+  readonly verdict: Verdict
+  readonly totals: TotalsDocument
+  readonly recorded: RecordedDocument
+  readonly routes: readonly RouteDocument[]
+  /** Shots due and shots sent in each second of the run, from second 0. */
+  readonly timeline: { readonly due: readonly number[]; readonly sent: readonly number[] }
+  readonly health: GeneratorHealth | null
+  /** Facts of the senders: connections opened, reconnects, redirects. */
+  readonly counters: Counts
+  readonly environment: RunEnvironment
+  /** Equal for runs that may be compared: same recordings, plan, version and kind of machine. */
+  readonly fingerprint: string
+}

@@ -1,0 +1,170 @@
+import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import type { VerdictName } from '../measure/validity.ts'
+import {
+  countsText,
+  middleCut,
+  percentCell,
+  printable,
+  quantileCell,
+  durationCell,
+  countCell,
+  rateCell,
+  statusCell,
+  wrap,
+} from './cells.ts'
+import type { Reporter } from './reporter.ts'
+import { routeTable } from './route-table.ts'
+import type { HistogramDocument, Run } from './run.ts'
+
+const LEAST_COLUMNS = 80
+const MOST_COLUMNS = 200
+const LABEL_COLUMNS = 12
+
+/** The report that people read: verdict, facts, latencies, routes. No line is wider than `columns` (80 to 200). */
+export const textReporter: Reporter = {
+  write(run, out, style) {
+    const columns = Math.min(MOST_COLUMNS, Math.max(LEAST_COLUMNS, style.columns))
+    const sections = [
+      [middleCut(`mesh replay > ${run.asked.target}`, columns)],
+      verdictBand(run, columns),
+      facts(run, columns),
+      latencies(run),
+      routeTable(run, columns),
+      legend(columns),
+    ]
+    const text = sections.map((lines) => lines.map((line) => `${printable(line).trimEnd()}\n`).join('')).join('\n')
+    out.write(style.colour ? coloured(text, run.verdict.name) : text)
+  },
+}
+
+const VERDICT_TEXTS: Readonly<Record<VerdictName, string>> = {
+  VALID: 'nothing on our side disturbed these numbers',
+  SATURATED: 'the target did not keep up: these numbers are its limit, not our fault',
+  INVALID: 'our side disturbed these numbers: they say nothing about the target',
+}
+
+const VERDICT_COLOURS: Readonly<Record<VerdictName, number>> = { VALID: 32, SATURATED: 33, INVALID: 31 }
+
+/** The verdict's name, where it begins a line for the first time. */
+function coloured(text: string, verdict: VerdictName): string {
+  return text.replace(`\n${verdict}`, `\n\u001B[1;${VERDICT_COLOURS[verdict]}m${verdict}\u001B[0m`)
+}
+
+function verdictBand({ verdict, interrupted }: Run, columns: number): string[] {
+  const lines = [`${verdict.name}${interrupted ? ' (interrupted)' : ''}  ${VERDICT_TEXTS[verdict.name]}`]
+  for (const { what, remedy } of verdict.reasons) {
+    lines.push(...hanging('  - ', what, columns))
+    if (remedy !== '') lines.push(...hanging('    try: ', remedy, columns))
+  }
+  return lines
+}
+
+function facts(run: Run, columns: number): string[] {
+  const rows: [string, string][] = [
+    ['recorded', recordedText(run)],
+    ['replayed', replayedText(run)],
+    ['offered', offeredText(run)],
+    ['achieved', achievedText(run)],
+    ['replies', repliesText(run)],
+  ]
+  const optional = [
+    ['errors', countsText(run.totals.errors)],
+    ['left out', leftOutText(run)],
+    ['senders', countsText(run.counters)],
+  ] as const
+  for (const [label, text] of optional) if (text !== '') rows.push([label, text])
+  for (const warning of run.plan.warnings) rows.push(['note', warning])
+  rows.push(['run', `${run.startedAt}, mesh ${run.version}, ${run.runId}`])
+  return rows.flatMap(([label, text]) => hanging(label.padEnd(LABEL_COLUMNS), text, columns))
+}
+
+function recordedText({ asked, recorded, plan }: Run): string {
+  const hosts = [...new Set(asked.recordings.map((recording) => recording.host))].filter((host) => host !== '')
+  const many = `${formatCount(asked.recordings.length)} recording${asked.recordings.length === 1 ? '' : 's'}`
+  const names = hosts.length === 0 ? '' : ` (${hosts.slice(0, 6).join(', ')}${hosts.length > 6 ? ', …' : ''})`
+  const span = formatDurationNs(plan.recordedSpanNs)
+  return `${many}${names}, ${formatCount(recorded.count)} requests in ${span}, ${rateCell(recorded.count, plan.recordedSpanNs)}`
+}
+
+function replayedText({ plan, achieved }: Run): string {
+  const speed =
+    plan.speed === 'max' ? 'as fast as replies came' : plan.speed === 1 ? '' : `at ${factor(plan.speed)} speed`
+  const warmup = achieved.warmupNs > 0 ? `after ${formatDurationNs(achieved.warmupNs)} of warm-up` : ''
+  const parts = [
+    `${factor(plan.amplify)} onto one target`,
+    `${plan.loop} loop`,
+    speed,
+    formatDurationNs(achieved.windowNs),
+  ]
+  return [parts.filter((part) => part !== '').join(', '), warmup].filter((part) => part !== '').join(' ')
+}
+
+function factor(value: number): string {
+  return `${Number(value.toPrecision(3))}x`
+}
+
+function offeredText({ achieved, plan }: Run): string {
+  if (plan.loop === 'closed') return 'as many as the connections took (closed loop)'
+  const { due, windowNs, peakDuePerSecond } = achieved
+  return `${formatCount(due)} requests, ${rateCell(due, windowNs)}, peak ${rateCell(peakDuePerSecond, 1e9)}`
+}
+
+function achievedText({ achieved, plan }: Run): string {
+  const { due, sent, sentInWindow, windowNs, peakSentPerSecond } = achieved
+  const inTime = plan.loop === 'closed' || due === 0 ? '' : ` (${percentCell(sentInWindow / due)} in the window)`
+  return `${formatCount(sent)} sent${inTime}, ${rateCell(sent, windowNs)}, peak ${rateCell(peakSentPerSecond, 1e9)}`
+}
+
+function repliesText({ totals }: Run): string {
+  const differing = totals.mismatches === 0 ? '' : `; ${formatCount(totals.mismatches)} differ from the recorded status`
+  const bytes = `; ${formatBytes(totals.bytesSent)} sent, ${formatBytes(totals.bytesReceived)} received`
+  return `${formatCount(totals.replies)}: ${statusCell(totals.statuses, 40)}${differing}${bytes}`
+}
+
+function leftOutText({ plan, totals }: Run): string {
+  const parts: string[] = []
+  if (Object.keys(plan.heldBack).length > 0) parts.push(`held back ${countsText(plan.heldBack)}`)
+  if (Object.keys(plan.notReplayable).length > 0) parts.push(`not replayable ${countsText(plan.notReplayable)}`)
+  if (totals.warmup > 0) parts.push(`warm-up ${formatCount(totals.warmup)}`)
+  return parts.join('; ')
+}
+
+const LATENCY_HEADS = ['p50', 'p90', 'p99', 'p99.9', 'max', 'samples']
+
+function latencies({ totals, recorded, plan }: Run): string[] {
+  const rows: [string, HistogramDocument][] = [
+    ['recorded', recorded.serviceTime],
+    ['response', totals.responseTime],
+    ['service', totals.serviceTime],
+  ]
+  if (plan.loop === 'open') rows.push(['blocked', totals.blocked], ['lag', totals.lag])
+  const cells = (label: string, columns: readonly string[]): string =>
+    label.padEnd(LABEL_COLUMNS) + columns.map((cell) => cell.padStart(11)).join('')
+  return [
+    cells('', LATENCY_HEADS),
+    ...rows.map(([label, histogram]) =>
+      cells(label, [
+        quantileCell(histogram, 'p50Ns'),
+        quantileCell(histogram, 'p90Ns'),
+        quantileCell(histogram, 'p99Ns'),
+        quantileCell(histogram, 'p999Ns'),
+        durationCell(histogram.maxNs),
+        countCell(histogram.count),
+      ]),
+    ),
+  ]
+}
+
+function legend(columns: number): string[] {
+  const text =
+    'response: from when a request was due to its reply, what a user feels. service: from when it was sent, what the target took. ' +
+    'blocked: it waited for the reply before it on its connection. lag: we were late. ' +
+    '~: fewer than 100 samples lie beyond this quantile; -: not one does.'
+  return [...wrap(text, columns)]
+}
+
+/** A label, and a text beside it that is wrapped to the right of the label. */
+function hanging(label: string, text: string, columns: number): string[] {
+  const indent = ' '.repeat(label.length)
+  return wrap(text, columns - label.length).map((line, index) => (index === 0 ? label : indent) + line)
+}

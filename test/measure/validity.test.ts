@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest'
+import type { ShotError } from '../../src/core/outcome.ts'
+import { judge, type ReasonCode, type RunEvidence, type VerdictName } from '../../src/measure/validity.ts'
+import { histogramOf } from './histograms.ts'
+import { MS } from './outcomes.ts'
+
+const pace = {
+  firstSecond: 0,
+  seconds: 10,
+  due: 10_000,
+  sent: 10_000,
+  sentInWindow: 10_000,
+  peakDuePerSecond: 1000,
+  peakSentPerSecond: 1000,
+}
+
+/** 10,000 shots in 10 s, service time 5 ms, nothing wrong. */
+function evidence(facts: Partial<RunEvidence> = {}): RunEvidence {
+  return {
+    loop: 'open',
+    pace,
+    replies: 10_000,
+    errors: new Map(),
+    serviceTime: constant(5 * MS),
+    blocked: constant(0),
+    lag: constant(0.02 * MS),
+    ...facts,
+  }
+}
+
+function constant(ns: number): ReturnType<typeof histogramOf> {
+  return histogramOf(Array.from({ length: 100 }, () => ns))
+}
+
+function errors(error: ShotError, count: number): ReadonlyMap<ShotError, number> {
+  return new Map([[error, count]])
+}
+
+function thread(facts: { cpuShare?: number; waitShare?: number; loopDelayP99Ns?: number }): RunEvidence {
+  const health = { cpuShare: undefined, waitShare: undefined, loopDelayP99Ns: undefined, ...facts }
+  return evidence({ health: { threads: [{ name: 'sender 0', ...health }], stealShare: 0 } })
+}
+
+type Row = readonly [why: string, evidence: RunEvidence, verdict: VerdictName, codes: readonly ReasonCode[]]
+
+const rows: readonly Row[] = [
+  ['nothing is wrong', evidence(), 'VALID', []],
+  [
+    'lag p99 is beyond 2 ms, and 10 % of a service time of 5 ms is less',
+    evidence({ lag: constant(3 * MS) }),
+    'INVALID',
+    ['lag'],
+  ],
+  [
+    'lag of 3 ms is lost in a service time of 50 ms',
+    evidence({ lag: constant(3 * MS), serviceTime: constant(50 * MS) }),
+    'VALID',
+    [],
+  ],
+  [
+    'one shot is out of ports: what else was held back by us?',
+    evidence({ errors: errors('no_ports', 1) }),
+    'INVALID',
+    ['no_ports'],
+  ],
+  ['descriptors are ours too', evidence({ errors: errors('no_descriptors', 5) }), 'INVALID', ['no_descriptors']],
+  ['timeouts are what the target does', evidence({ errors: errors('timeout', 500) }), 'VALID', []],
+  ['refused connections as well', evidence({ errors: errors('refused', 9_000), replies: 1_000 }), 'VALID', []],
+  [
+    'without a reply there is no latency',
+    evidence({ errors: errors('refused', 10_000), replies: 0 }),
+    'INVALID',
+    ['no_replies'],
+  ],
+  [
+    'without a shot there is nothing',
+    evidence({ pace: { ...pace, due: 0, sent: 0, sentInWindow: 0 }, replies: 0 }),
+    'INVALID',
+    ['nothing_sent'],
+  ],
+  [
+    '5 % missed the window, and all of the waiting was lag',
+    evidence({ pace: { ...pace, sentInWindow: 9_500 }, lag: constant(1.9 * MS) }),
+    'INVALID',
+    ['behind'],
+  ],
+  [
+    '5 % missed the window, and all of the waiting was for the target',
+    evidence({ pace: { ...pace, sentInWindow: 9_500 }, blocked: constant(900 * MS) }),
+    'SATURATED',
+    ['blocked', 'slow'],
+  ],
+  [
+    '1 % at the edge of the window is noise',
+    evidence({ pace: { ...pace, sentInWindow: 9_900 }, lag: constant(1.9 * MS) }),
+    'VALID',
+    [],
+  ],
+  ['blocked p99 beyond 10 ms and the service time', evidence({ blocked: constant(11 * MS) }), 'SATURATED', ['blocked']],
+  ['two requests were recorded close together', evidence({ blocked: constant(9 * MS) }), 'VALID', []],
+  [
+    'a wait below one service time',
+    evidence({ blocked: constant(30 * MS), serviceTime: constant(50 * MS) }),
+    'VALID',
+    [],
+  ],
+  ['shed because too many were in flight', evidence({ errors: errors('shed', 3) }), 'SATURATED', ['shed']],
+  [
+    'shed shots did not miss the window by lag',
+    evidence({ errors: errors('shed', 5_000), pace: { ...pace, sent: 5_000, sentInWindow: 5_000 } }),
+    'SATURATED',
+    ['shed'],
+  ],
+  [
+    'our own fault outweighs the result of the target',
+    evidence({ errors: errors('shed', 3), lag: constant(3 * MS) }),
+    'INVALID',
+    ['lag', 'shed'],
+  ],
+  ['a sender that paces precisely spins', thread({ cpuShare: 1, waitShare: 0.1 }), 'VALID', []],
+  ['a sender that waits half of its time reads replies late', thread({ waitShare: 0.5 }), 'INVALID', ['cpu_wait']],
+  ['a loop that comes round late does too', thread({ loopDelayP99Ns: 40 * MS }), 'INVALID', ['loop_delay']],
+  ['the hypervisor took a fifth', evidence({ health: { threads: [], stealShare: 0.2 } }), 'INVALID', ['cpu_steal']],
+  ['the system does not tell', evidence({ health: { threads: [], stealShare: undefined } }), 'VALID', []],
+  [
+    'a gate on p99 with 9,999 samples fails closed',
+    evidence({ gates: [{ gate: 'p99 < 250ms', quantile: 0.99, samples: 9_999 }] }),
+    'INVALID',
+    ['few_samples'],
+  ],
+  [
+    '10,000 samples carry it',
+    evidence({ gates: [{ gate: 'p99 < 250ms', quantile: 0.99, samples: 10_000 }] }),
+    'VALID',
+    [],
+  ],
+  ['a short run without gates says what it can', evidence({ replies: 3 }), 'VALID', []],
+  [
+    'a closed loop has no due times',
+    evidence({ loop: 'closed', lag: constant(9 * MS), blocked: constant(99 * MS) }),
+    'VALID',
+    ['closed_loop'],
+  ],
+  [
+    'a closed loop still needs ports',
+    evidence({ loop: 'closed', errors: errors('no_ports', 1) }),
+    'INVALID',
+    ['no_ports', 'closed_loop'],
+  ],
+  ['an interrupted run says so', evidence({ interrupted: true }), 'VALID', ['interrupted']],
+]
+
+describe('judge', () => {
+  it.each(rows)('%s', (_why, evidence, verdict, codes) => {
+    const found = judge(evidence)
+    expect(found.name).toBe(verdict)
+    expect(found.reasons.map((reason) => reason.code)).toEqual(codes)
+  })
+
+  it('names a remedy for everything that makes a run INVALID or SATURATED', () => {
+    const reasons = rows.flatMap(([, evidence]) => judge(evidence).reasons)
+    const lacking = reasons.filter((reason) => reason.verdict !== 'VALID' && reason.remedy === '')
+    expect(lacking).toEqual([])
+  })
+
+  it('says what starved the sender where it lagged', () => {
+    const starved = { ...thread({ waitShare: 0.2 }), lag: constant(8 * MS) }
+    const [reason] = judge(starved).reasons
+    expect(reason?.what).toBe(
+      'we sent late: lag p99 is 8.00ms, more than 2.00ms (sender 0 waited for a CPU 20 % of the time)',
+    )
+  })
+
+  it('says that a busy closed loop may be our ceiling', () => {
+    const busy = { ...thread({ cpuShare: 0.98 }), loop: 'closed' as const }
+    expect(judge(busy)).toMatchObject({ name: 'VALID', reasons: [{ what: expect.stringContaining('its ceiling') }] })
+  })
+})

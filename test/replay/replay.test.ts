@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, it } from 'vitest'
+
+import { monotonicNs } from '../../src/core/clock.ts'
+import { blockedNs, lagNs, responseTimeNs, serviceTimeNs } from '../../src/core/outcome.ts'
+import { DEFAULT_BREAKER_LIMITS } from '../../src/replay/error-breaker.ts'
+import { runReplay } from '../../src/replay/replay.ts'
+import { packShots, type ShotBatch } from '../../src/replay/shot-batch.ts'
+import { inBatches, numbered, OutcomeList, replayOptions, sendShots, shot } from './senders/shots.ts'
+import { deadPort, reply, type Script, type ScriptedTarget, startTarget, targetAt } from './senders/targets.ts'
+
+const MS = 1e6
+const started: ScriptedTarget[] = []
+
+async function target(script: Script): Promise<ScriptedTarget> {
+  const fresh = await startTarget(script)
+  started.push(fresh)
+  return fresh
+}
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((each) => each.close()))
+})
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+describe('runReplay', () => {
+  it.each(['precise', 'eco'] as const)(
+    'sends no shot before it is due, and all of them (pacing %s)',
+    async (pacing) => {
+      const server = await target(({ socket }) => socket.write(reply()))
+      const shots = Array.from({ length: 200 }, (_, index) =>
+        shot(index, { connection: index % 10, dueNs: index * 2 * MS }),
+      )
+      const { outcomes, summary } = await sendShots(shots, server.target, { pacing })
+      expect(outcomes).toHaveLength(200)
+      expect(summary).toMatchObject({ ending: 'finished', unsentShots: 0 })
+      for (const outcome of outcomes) expect(lagNs(outcome)).toBeGreaterThanOrEqual(0)
+      expect(outcomes.map(({ dueNs }) => dueNs)).toEqual(shots.map((each) => expect.closeTo(each.dueNs, -3)))
+    },
+  )
+
+  it('reports a target that always takes 50 ms as taking 50 ms, at a fixed rate', async () => {
+    const server = await target(({ socket }) => setTimeout(() => socket.write(reply()), 50))
+    const shots = Array.from({ length: 300 }, (_, index) => shot(index, { connection: index, dueNs: index * 4 * MS }))
+    const { outcomes } = await sendShots(shots, server.target, { order: 'none', pacing: 'precise' })
+    const serviceNs = median(outcomes.map(serviceTimeNs))
+    expect(serviceNs).toBeGreaterThan(49 * MS)
+    expect(outcomes.map(responseTimeNs).every((each) => each > 49 * MS)).toBe(true)
+  })
+
+  it('shows a stall of the target in the response times of all who waited, in the service time of those under way only, and in no lag', async () => {
+    const originNs = monotonicNs()
+    let [stalled, stallNs, endNs] = [false, 0, 0]
+    const held: (() => void)[] = []
+    const server = await target(({ socket, path }) => {
+      if (path === '/100') {
+        stalled = true
+        stallNs = monotonicNs() - originNs
+        setTimeout(() => {
+          stalled = false
+          endNs = monotonicNs() - originNs
+          for (const answer of held) answer()
+        }, 600)
+      }
+      if (stalled) held.push(() => socket.write(reply()))
+      else socket.write(reply())
+    })
+    const shots = Array.from({ length: 400 }, (_, index) =>
+      shot(index, { connection: index % 4, dueNs: index * 2 * MS }),
+    )
+    const { outcomes } = await sendShots(shots, server.target, { pacing: 'precise', originNs })
+    const underWay = outcomes.filter(({ sentNs, doneNs }) => sentNs < endNs && doneNs >= endNs)
+    expect(underWay.length).toBeLessThanOrEqual(4)
+    expect(underWay.length).toBeGreaterThan(0)
+    const waited = outcomes.filter(({ dueNs, sentNs }) => dueNs > stallNs && dueNs < endNs && sentNs >= endNs)
+    expect(waited.length).toBeGreaterThan(100)
+    for (const outcome of waited) {
+      expect(responseTimeNs(outcome)).toBeGreaterThan(endNs - outcome.dueNs)
+      expect(outcome.readyNs).toBeGreaterThanOrEqual(endNs)
+      expect(lagNs(outcome)).toBeLessThan(blockedNs(outcome) + serviceTimeNs(outcome))
+    }
+  })
+
+  it('goes on sending while batches come late, and ends with the last', async () => {
+    const server = await target(({ socket }) => socket.write(reply()))
+    async function* trickling(): AsyncGenerator<ShotBatch> {
+      for (const each of numbered([shot(0), shot(1), shot(2)])) {
+        await new Promise((resolve) => setTimeout(resolve, 15))
+        yield packShots([each])
+        yield packShots([])
+      }
+    }
+    const list = new OutcomeList()
+    await runReplay(trickling(), replayOptions(server.target), list, new AbortController().signal)
+    expect(list.results).toEqual([200, 200, 200])
+  })
+
+  it('throws what the source of shots throws, after ending what was in flight', async () => {
+    const server = await target(() => undefined)
+    async function* failing(): AsyncGenerator<ShotBatch> {
+      yield packShots([shot(0)])
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      throw new Error('the recording broke')
+    }
+    const list = new OutcomeList()
+    const run = runReplay(failing(), replayOptions(server.target), list, new AbortController().signal)
+    await expect(run).rejects.toThrow('the recording broke')
+    expect(list.results).toEqual(['aborted'])
+  })
+
+  it('is stopped by its signal while it waits for shots that do not come', async () => {
+    const server = await target(({ socket }) => socket.write(reply()))
+    const controller = new AbortController()
+    async function* stuck(): AsyncGenerator<ShotBatch> {
+      yield packShots([shot(0)])
+      await new Promise(() => undefined)
+    }
+    const list = new OutcomeList(() => controller.abort())
+    const summary = await runReplay(stuck(), replayOptions(server.target), list, controller.signal)
+    expect(summary.ending).toBe('stopped')
+    expect(list.results).toEqual([200])
+  })
+
+  it('reads a bounded number of batches ahead of what is due', async () => {
+    const server = await target(({ socket }) => socket.write(reply()))
+    let made = 0
+    async function* endless(): AsyncGenerator<ShotBatch> {
+      for (;;) yield packShots([shot(0, { dueNs: 60e9 + made++ })])
+    }
+    const controller = new AbortController()
+    const run = runReplay(endless(), replayOptions(server.target), new OutcomeList(), controller.signal)
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    controller.abort()
+    await run
+    expect(made).toBeLessThanOrEqual(4)
+  })
+
+  it('ends at its duration, whatever is still to come', async () => {
+    const server = await target(({ socket }) => socket.write(reply()))
+    async function* endless(): AsyncGenerator<ShotBatch> {
+      for (;;) yield* inBatches(Array.from({ length: 100 }, (_, index) => shot(index, { connection: index })))
+    }
+    const list = new OutcomeList()
+    const options = replayOptions(server.target, { loop: 'closed', maxConnections: 2, durationNs: 100 * MS })
+    const summary = await runReplay(endless(), options, list, new AbortController().signal)
+    expect(summary.ending).toBe('finished')
+    expect(list.outcomes.length).toBe(summary.counters.answered)
+    expect(summary.endNs).toBeGreaterThanOrEqual(100 * MS)
+  })
+
+  it('stops when too many shots fail, and says why', async () => {
+    const shots = Array.from({ length: 5_000 }, (_, index) =>
+      shot(index, { connection: index, dueNs: index < 200 ? 0 : 60e9 }),
+    )
+    const options = { breaker: DEFAULT_BREAKER_LIMITS }
+    const reasons: string[] = []
+    const hooks = { onTrip: (reason: string) => reasons.push(reason) }
+    const { summary, outcomes } = await sendShots(shots, targetAt(await deadPort()), options, hooks)
+    expect(summary.ending).toBe('breaker')
+    expect(summary.reason).toBe('100 % of the last 100 shots (10 s) were errors, more than the 50 % allowed')
+    expect(reasons).toEqual([summary.reason])
+    expect(outcomes.length).toBeLessThanOrEqual(200)
+  })
+})

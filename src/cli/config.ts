@@ -1,10 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { MeshError, toMeshError } from '../core/errors.ts'
-
-/** The file that holds the same settings as the flags: read from the working directory where `--config` names none. */
-export const CONFIG_FILE = 'mesh.yaml'
 
 const setting = z.union([z.string(), z.number(), z.boolean()])
 const section = z.record(z.string(), z.union([setting, z.array(setting)]))
@@ -27,12 +24,10 @@ export interface Config {
 }
 
 /**
- * Reads the config file, where there is one.
+ * Reads the config file.
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
-export function readConfig(path: string | undefined): Config | undefined {
-  const file = path ?? CONFIG_FILE
-  if (path === undefined && !existsSync(file)) return undefined
+export function readConfig(file: string): Config {
   const { routes, ...verbs } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {

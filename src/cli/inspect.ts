@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
 import { openRecordings } from '../archive/open.ts'
+import type { FileRecordingReader } from '../archive/reader.ts'
+import { verifyRecording } from '../archive/verify.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { ledgerImbalance } from '../core/ledger.ts'
 import type { RecordingReader } from '../core/recording.ts'
+import { formatBytes, formatCount } from '../core/units.ts'
 import type { Matcher } from '../select/match.ts'
 import { compileMatch } from '../select/match.ts'
 import { parseBetween } from './between.ts'
@@ -81,9 +84,27 @@ async function list(reader: RecordingReader, exchanges: AsyncIterable<Exchange>,
   for await (const exchange of exchanges) terminal.out(`${exchangeLine(exchange, reader.info)}\n`)
 }
 
+/** Reads every byte again, and says each thing that a recording promises and does not keep. */
 async function verify(reader: RecordingReader, terminal: Terminal): Promise<boolean> {
-  const ledger = await reader.ledger()
-  const balanced = ledgerImbalance(ledger).size === 0
-  terminal.say(`${reader.info.host}: ${balanced ? 'the ledger balances' : 'THE LEDGER DOES NOT BALANCE'}`)
-  return balanced
+  const { host } = reader.info
+  if (!isOfFiles(reader)) {
+    const balanced = ledgerImbalance(await reader.ledger()).size === 0
+    terminal.say(`${host}: ${balanced ? 'the ledger balances' : 'THE LEDGER DOES NOT BALANCE'}`)
+    return balanced
+  }
+  const { chunks, exchanges, parts, ending, unreadableBytes, findings } = await verifyRecording(reader)
+  for (const { kind, where, what } of findings) terminal.warn(`mesh: ${host}: ${kind}: ${what} (${where})`)
+  const found =
+    findings.length === 0 ? 'verified: every checksum holds, the ledger balances' : `${findings.length} findings`
+  const cut =
+    ending === 'cut'
+      ? `; cut by a crash, ${formatBytes(unreadableBytes)} after the last whole chunk are not readable`
+      : ''
+  const size = `${formatCount(exchanges)} exchanges in ${formatCount(chunks)} chunks of ${formatCount(parts)} part${parts === 1 ? '' : 's'}`
+  terminal.say(`${host}: ${found} (${size})${cut}`)
+  return findings.length === 0
+}
+
+function isOfFiles(reader: RecordingReader): reader is FileRecordingReader {
+  return 'parts' in reader
 }

@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { MeshError } from '../core/errors.ts'
 import type { Config } from './config.ts'
-import { CONFIG_FILE, readConfig } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { FlagTable, FlagValues } from './flags.ts'
 import { addFlags, readFlags, switchFlag, textFlag } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 import { processTerminal } from './terminal.ts'
+
+/** The file that holds the same settings as the flags: read from the working directory where `--config` names none. */
+const CONFIG_FILE = 'mesh.yaml'
 
 /** What a verb is given to work with. */
 export interface VerbInput<Table extends FlagTable> {
@@ -51,7 +54,7 @@ export function commandOf<Table extends FlagTable>(verb: Verb<Table>, finish: Fi
   command.addHelpText('before', `Examples:\n${examples}`)
   command.action(async () => {
     const common = readFlags(command, COMMON_FLAGS, process.env, undefined)
-    const config = readConfig(common.config)
+    const config = await loadConfig(common.config)
     const section = config?.sections[verb.section ?? verb.name]
     checkSection(section, verb, config)
     const file = config === undefined || section === undefined ? undefined : { file: config.file, values: section }
@@ -65,6 +68,13 @@ export function commandOf<Table extends FlagTable>(verb: Verb<Table>, finish: Fi
     )
   })
   return command
+}
+
+/** Most runs have no such file, and need not wait for what reads it. */
+async function loadConfig(path: string | undefined): Promise<Config | undefined> {
+  if (path === undefined && !existsSync(CONFIG_FILE)) return undefined
+  const { readConfig } = await import('./config.ts')
+  return readConfig(path ?? CONFIG_FILE)
 }
 
 /** A section may serve several verbs (`capture`), so a name is wrong only where it looks like none of a flag's. */

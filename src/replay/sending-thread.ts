@@ -7,7 +7,8 @@ import type { ReplaySummary } from './replay.ts'
 import type { SenderCounters } from './senders/sender.ts'
 import { ShardCredit } from './shard-credit.ts'
 import { batchBuffers, type ShotBatch } from './shot-batch.ts'
-import { type FromWorker, meshError, type ToWorker, type WorkerStart } from './worker-protocol.ts'
+import { meshError } from '../core/plain-error.ts'
+import type { FromWorker, ToWorker, WorkerStart } from './worker-protocol.ts'
 
 /** What a sending thread tells while it runs. */
 export interface ThreadEvents {

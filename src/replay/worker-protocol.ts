@@ -1,4 +1,4 @@
-import { type ErrorCode, MeshError } from '../core/errors.ts'
+import type { PlainError } from '../core/plain-error.ts'
 import type { ThreadHealth } from '../measure/health.ts'
 import type { IntervalSnapshot } from '../measure/interval.ts'
 import type { ReplayOptions, ReplaySummary } from './replay.ts'
@@ -37,23 +37,3 @@ export type FromWorker =
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
   | { readonly kind: 'failed'; readonly error: PlainError }
-
-/** A `MeshError` as it crosses threads: structured cloning keeps an error's message only. */
-export interface PlainError {
-  readonly code: ErrorCode
-  readonly what: string
-  readonly where: string | undefined
-  readonly remedy: string | undefined
-}
-
-export function plainError({ code, what, where, remedy }: MeshError): PlainError {
-  return { code, what, where, remedy }
-}
-
-export function meshError({ code, what, where, remedy }: PlainError): MeshError {
-  return new MeshError(code, {
-    what,
-    ...(where === undefined ? {} : { where }),
-    ...(remedy === undefined ? {} : { remedy }),
-  })
-}

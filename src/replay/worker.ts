@@ -8,7 +8,8 @@ import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
 import { BatchInbox } from './batch-inbox.ts'
 import { runReplay } from './replay.ts'
 import { noCounts } from './senders/sender.ts'
-import { type FromWorker, plainError, type ToWorker, type WorkerStart } from './worker-protocol.ts'
+import { plainError } from '../core/plain-error.ts'
+import type { FromWorker, ToWorker, WorkerStart } from './worker-protocol.ts'
 
 /** How often the loop's delay is sampled; the samples count from it. */
 const LOOP_SAMPLE_MS = 10

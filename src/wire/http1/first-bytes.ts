@@ -3,7 +3,7 @@ import { recogniseForeign } from '../foreign.ts'
 import type { OpaqueReason } from '../protocol.ts'
 import { isTlsRecord } from '../tls/client-hello.ts'
 import { endOfPlain, endOfToken } from './characters.ts'
-import { mayBeginRequest, meansHttp } from './start-line.ts'
+import { endOfEmptyLines, mayBeginRequest, meansHttp } from './start-line.ts'
 
 /** Longest first line that is waited for before a client with a sound method is taken at its word. */
 const MAX_FIRST_LINE_LENGTH = 8192
@@ -15,7 +15,7 @@ const MAX_MALFORMED_LINE_LENGTH = 256
 export function recogniseClient(bytes: Uint8Array): OpaqueReason | 'http1' | undefined {
   const foreign = recogniseForeign(bytes)
   if (foreign !== 'none') return foreign
-  const from = endOfEmptyLines(bytes)
+  const from = endOfEmptyLines(bytes, 0, bytes.length)
   if (bytes[from] === CR && from + 1 === bytes.length) return undefined
   const methodEnd = endOfToken(bytes, from, bytes.length)
   if (mayBeginRequest(bytes, from, bytes.length)) return methodEnd < bytes.length ? 'http1' : undefined
@@ -40,17 +40,8 @@ export function recogniseMidStream(bytes: Uint8Array): 'tls' | 'http1' | undefin
 export function detectHttp1(head: Uint8Array): boolean | undefined {
   const client = recogniseClient(head)
   if (client !== 'http1') return client === undefined ? undefined : false
-  const from = endOfEmptyLines(head)
+  const from = endOfEmptyLines(head, 0, head.length)
   const lineEnd = head.indexOf(LF, from)
   if (lineEnd < 0) return head.length - from > MAX_FIRST_LINE_LENGTH ? true : undefined
   return meansHttp(head, from, head[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd)
-}
-
-function endOfEmptyLines(bytes: Uint8Array): number {
-  let at = 0
-  for (;;) {
-    if (bytes[at] === LF) at++
-    else if (bytes[at] === CR && bytes[at + 1] === LF) at += 2
-    else return at
-  }
 }

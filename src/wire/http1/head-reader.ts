@@ -79,6 +79,7 @@ export class HeadReader implements HeadFacts {
   /** Goes on with the head that begins at `from`; `bytes` has all of it that was read before, and perhaps more. */
   read(bytes: Uint8Array, from: number, to: number): 'more' | 'whole' | 'broken' {
     if (this.#whole) return 'whole'
+    if (this.fault !== '') return 'broken'
     let line = from + this.#lineFrom
     let at = from + this.#searched
     const bound = from + this.#limits.maxHeadBytes

@@ -1,10 +1,10 @@
-import { CR, LF } from '../../core/bytes.ts'
+import { CR } from '../../core/bytes.ts'
 import type { CloseReason, Direction } from '../../core/segment.ts'
 import type { DecodeLimits, EndEvent, OpaqueReason } from '../protocol.ts'
 import { BodyReader } from './body-reader.ts'
 import { SPACE } from './characters.ts'
 import { HeadReader } from './head-reader.ts'
-import { hasKnownMethod, isRequestLine, mayBeginRequest, mayBeginResponse } from './start-line.ts'
+import { endOfEmptyLines, hasKnownMethod, isRequestLine, mayBeginRequest, mayBeginResponse } from './start-line.ts'
 import type { StreamEvents } from './stream-events.ts'
 import type { Continuation, HeadPlace, MessageVerdict, StreamOwner, Verdict } from './stream-owner.ts'
 import type { StreamState } from './stream-state.ts'
@@ -129,16 +129,22 @@ export class MessageReader {
   }
 
   #readHead(): boolean {
-    const { bytes, at, to } = this.#window
+    const { bytes, at, to, left } = this.#window
     const read = this.#head.read(bytes, at, to)
-    if (read === 'whole') {
-      if (this.#resynced && this.#direction === 'request' && !hasKnownMethod(bytes, at, to)) this.#reject()
-      else this.state = 'judge'
-    } else if (read === 'more') {
-      if (!this.#resynced || this.#head.started || this.#mayBegin()) return false
-      this.#reject()
-    } else if (this.#resynced) this.#reject()
-    else this.#apply(this.#owner.judgeFault(this.#head, this.#window.rest()))
+    if (this.#resynced) return this.#tryHead(read)
+    if (read === 'more') return false
+    if (read === 'whole') this.state = 'judge'
+    else return this.#apply(this.#owner.judgeFault(this.#head, this.#window.rest(), left > this.#maxHeadBytes))
+    return true
+  }
+
+  /** What may be a head after a loss: it is passed over as soon as it cannot be one. */
+  #tryHead(read: 'more' | 'whole' | 'broken'): boolean {
+    const { bytes, at, to } = this.#window
+    const isRequest = this.#direction === 'request'
+    if (read === 'more' && (this.#head.started || this.#mayBegin())) return false
+    if (read === 'whole' && (!isRequest || hasKnownMethod(bytes, at, to))) this.state = 'judge'
+    else this.#reject()
     return true
   }
 
@@ -148,10 +154,7 @@ export class MessageReader {
   }
 
   #judge(): boolean {
-    const verdict = this.#owner.judgeHead(this.#head, this.#place(this.#window.left > this.#maxHeadBytes))
-    if (verdict.kind === 'wait') return false
-    this.#apply(verdict)
-    return true
+    return this.#apply(this.#owner.judgeHead(this.#head, this.#place(this.#window.left > this.#maxHeadBytes)))
   }
 
   #place(final: boolean): HeadPlace {
@@ -160,7 +163,8 @@ export class MessageReader {
     return { start, acknowledged, resynced: this.#resynced, final }
   }
 
-  #apply(verdict: Verdict): void {
+  /** False where the verdict is to wait. */
+  #apply(verdict: Verdict): boolean {
     switch (verdict.kind) {
       case 'message':
         this.#takeHead(verdict)
@@ -177,8 +181,9 @@ export class MessageReader {
         this.turnOpaque(verdict.reason)
         break
       case 'wait':
-        break
+        return false
     }
+    return true
   }
 
   #takeHead({ message, interim, framing, refusable }: MessageVerdict): void {
@@ -349,7 +354,7 @@ export class MessageReader {
     this.state = this.#owner.messagesLost(this.#window.end, this.#window.end + length)
   }
 
-  /** What was held until the other direction is recognised is lost, and messages in the gap after it. */
+  /** What was held until the client is recognised is lost, and messages in the gap after it. */
   loseHeld(length: number): void {
     this.#loseRest()
     this.#afterHold =
@@ -386,15 +391,4 @@ export class MessageReader {
     this.state = 'undecodable'
     this.#owner.streamOver('undecodable')
   }
-}
-
-/** Index after the empty lines from `from`; a CR at the very end may begin one. */
-function endOfEmptyLines(bytes: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to) {
-    if (bytes[at] === LF) at++
-    else if (bytes[at] === CR && at + 1 < to && bytes[at + 1] === LF) at += 2
-    else break
-  }
-  return at
 }

@@ -43,8 +43,10 @@ export class ResponseOwner implements StreamOwner {
     return messageOf(message, false, framing)
   }
 
-  judgeFault(head: HeadReader): Verdict {
-    return { kind: 'undecodable', message: this.#pairing.oldest?.message, reason: head.fault }
+  judgeFault(head: HeadReader, _bytes: Uint8Array, final: boolean): Verdict {
+    const { oldest } = this.#pairing
+    if (oldest === undefined && this.#mayWait(final)) return WAIT
+    return { kind: 'undecodable', message: oldest?.message, reason: head.fault }
   }
 
   /** A gap may have taken an interim response's rest and the final one's head: only a known final status names its request. */
@@ -89,7 +91,7 @@ export class ResponseOwner implements StreamOwner {
   /** The request that a head at this place answers; else the verdict on a response that answers none. */
   #match(place: HeadPlace): OpenRequest | Verdict {
     const pairing = this.#pairing
-    const mayWait = pairing.requests === 'open' && !pairing.requestsBlocked && !place.final
+    const mayWait = this.#mayWait(place.final)
     if (place.resynced && mayWait && pairing.requestOffset < place.acknowledged) return WAIT
     const found = place.resynced
       ? pairing.matchByPosition(place.start, place.acknowledged)
@@ -104,6 +106,10 @@ export class ResponseOwner implements StreamOwner {
     if (found === 'lost') return LOST
     const reason = pairing.requests === 'undecodable' ? 'peer-undecodable' : 'response-without-request'
     return { kind: 'undecodable', message: undefined, reason }
+  }
+
+  #mayWait(final: boolean): boolean {
+    return this.#pairing.requests === 'open' && !this.#pairing.requestsBlocked && !final
   }
 
   /** A request whose body may have been refused looks at what the server had received when it answered again. */

@@ -23,6 +23,17 @@ export interface StartLine {
   status: number
 }
 
+/** Index after the empty lines from `from`; a CR at the very end may begin one. */
+export function endOfEmptyLines(bytes: Uint8Array, from: number, to: number): number {
+  let at = from
+  while (at < to) {
+    if (bytes[at] === LF) at++
+    else if (bytes[at] === CR && at + 1 < to && bytes[at + 1] === LF) at += 2
+    else break
+  }
+  return at
+}
+
 /** Reads `METHOD target HTTP/1.x` into `line`; returns why it is none, undefined where it is one. */
 export function readRequestLine(bytes: Uint8Array, from: number, to: number, line: StartLine): string | undefined {
   const methodEnd = endOfToken(bytes, from, to)

@@ -57,7 +57,7 @@ export interface StreamOwner {
   /** A whole head. */
   judgeHead(head: HeadReader, place: HeadPlace): Verdict
   /** A head that is none; `bytes` begin where it does. Never after a loss: there it is no head. */
-  judgeFault(head: HeadReader, bytes: Uint8Array): Verdict
+  judgeFault(head: HeadReader, bytes: Uint8Array, final: boolean): Verdict
   /** As much of a head as came before a gap or the end of the stream; `bytes` are that much. */
   judgeCut(head: HeadReader, place: HeadPlace, bytes: Uint8Array, how: 'gap' | 'close'): Verdict
   /** A body that may be refused: had its sender seen the refusal when it sent the byte about which `acknowledged` speaks? */

@@ -202,7 +202,7 @@ describe('any split', () => {
         expect(again.request).toEqual(whole.request)
         expect(again.response).toEqual(whole.response)
       }),
-      { numRuns: 1500 },
+      { numRuns: 100 },
     )
   })
 
@@ -224,7 +224,7 @@ describe('any split', () => {
           expect(again.response).toEqual(whole.response)
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 100 },
     )
   })
 })
@@ -258,7 +258,7 @@ describe('losses', () => {
           }
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: 500 },
     )
   })
 })
@@ -342,7 +342,7 @@ describe('noise', () => {
           expect(again.response).toEqual(whole.response)
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 100 },
     )
   })
 
@@ -387,7 +387,7 @@ describe('noise', () => {
           limits: { maxHeadBytes: 60 },
         })
       }),
-      { numRuns: 5000 },
+      { numRuns: 500 },
     )
   })
 })

@@ -1,7 +1,11 @@
 import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
-import type { Plan } from '../replay/plan.ts'
+import type { MultiplierStep, Plan } from '../replay/plan.ts'
 import { alignRight } from './ledger-text.ts'
 import { isoTime } from './inspection-text.ts'
+
+/** Recordings that begin or end in the first second are taken as beginning together. */
+const isNotable = ({ fromNs }: MultiplierStep): boolean => fromNs > 1e9
+const MAX_STEPS_SHOWN = 8
 
 /** A plan as text: what will be sent, how fast, what will not be sent and why, and what to expect. */
 export function planText(plan: Plan, target: string): string {
@@ -21,9 +25,12 @@ export function planText(plan: Plan, target: string): string {
     `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
     `  rate       ${rateText(plan)}`,
     ...leftOut(plan),
-    ...plan.multipliers.slice(1, 9).map(({ fromNs, recordings, multiplier }) => {
-      return `  from ${formatDurationNs(fromNs)}: ${recordings} recordings, ${multiplier}x of one host`
-    }),
+    ...plan.multipliers
+      .filter(isNotable)
+      .slice(0, MAX_STEPS_SHOWN)
+      .map(({ fromNs, recordings, multiplier }) => {
+        return `  from ${formatDurationNs(fromNs)}: ${recordings} recordings, ${multiplier}x of one host`
+      }),
     ...plan.warnings.map((warning) => `  WARNING    ${warning}`),
   ]
   return `${lines.join('\n')}\n`

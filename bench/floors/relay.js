@@ -8,9 +8,9 @@
  * Needs a build (`npm run build`). Requests/s depend on the machine and on who else uses it; the ratios and the CPU time a
  * request less so.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,10 +18,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
+import { cpuSeconds } from '../support/cpu.js'
+import { isInstalled } from '../support/processes.js'
+import { median } from '../support/statistics.js'
+
 const SELF = fileURLToPath(import.meta.url)
 const HOST = '127.0.0.1'
 const BODY = 'x'.repeat(100)
-const CLOCK_TICKS_PER_SECOND = 100
 
 /** The serving side of this file: one contender in a process of its own. It prints its port, then waits to be stopped. */
 const SERVE = {
@@ -146,38 +149,6 @@ async function freePort() {
   return port
 }
 
-/** CPU seconds of a process and its children, so far. Linux only; NaN elsewhere. */
-function cpuSeconds(pid) {
-  try {
-    const own = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    let ticks = Number(own[11]) + Number(own[12])
-    for (const entry of readdirSync('/proc')) {
-      if (!/^\d+$/.test(entry)) continue
-      const stat = statOf(entry)
-      if (Number(stat[1]) === pid) ticks += Number(stat[11]) + Number(stat[12])
-    }
-    return ticks / CLOCK_TICKS_PER_SECOND
-  } catch {
-    return Number.NaN
-  }
-}
-
-function statOf(pid) {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-  } catch {
-    return []
-  }
-}
-
-function isInstalled(tool) {
-  return spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
-}
-
 /** Requests/s of one run against a port. */
 async function load(port, connections, seconds) {
   const url = `http://${HOST}:${port}/`
@@ -193,11 +164,6 @@ async function load(port, connections, seconds) {
   const { default: autocannon } = await import('autocannon')
   const result = await autocannon({ url, connections, duration: seconds, workers: 1 })
   return result.requests.average
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
 async function compare({ rounds, seconds, connections, json }) {

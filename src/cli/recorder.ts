@@ -6,7 +6,7 @@ import type { Rotation } from '../archive/parts.ts'
 import { RecordingPipeline } from '../capture/pipeline.ts'
 import { LedgerKeeper } from '../core/ledger.ts'
 import { createStages } from './recording-stages.ts'
-import { http1 } from '../wire/http1/protocol.ts'
+import { PROTOCOLS } from '../wire/registry.ts'
 
 /** Everything that a recorder must know, as plain data: it crosses to the recording thread. */
 export interface RecordSettings {
@@ -75,7 +75,7 @@ export async function createRecorder(
     onEvent,
   })
   const pipeline = new RecordingPipeline({
-    protocol: http1,
+    protocol: PROTOCOLS.http1,
     writer,
     ledger,
     stages,

@@ -1,10 +1,7 @@
 import { latin1, latin1Bytes } from '../core/bytes.ts'
 import { maskUrl } from './fields.ts'
 import type { Pseudonyms } from './pseudonym.ts'
-import type { MaskRules } from './rules.ts'
-
-/** Masks one header's value, or gives it back as it is. */
-type HeaderMask = (value: string, rules: MaskRules, pseudonyms: Pseudonyms) => string
+import type { HeaderMask, MaskRules } from './rules.ts'
 
 const CREDENTIALS: HeaderMask = (value, rules, pseudonyms) => {
   const [, scheme = '', rest = ''] = /^(\S+)\s+([\s\S]*)$/.exec(value) ?? []
@@ -22,7 +19,6 @@ const KNOWN_HEADERS: Readonly<Record<string, HeaderMask>> = {
   referer: maskUrl,
   location: maskUrl,
   'content-location': maskUrl,
-  origin: (value) => value,
   'authentication-info': (value, rules, pseudonyms) => pseudonyms.maskValue(value),
   ':path': maskUrl,
 }
@@ -48,20 +44,60 @@ function maskStartLine(line: string, rules: MaskRules, pseudonyms: Pseudonyms): 
   )
 }
 
-/** Header lines with their folded continuations (RFC 9112 5.2). */
-const HEADER_LINE = /^(:?[^\s:]+)([ \t]*:[ \t]*)([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)/gm
-
+/**
+ * Walks the lines by hand and remembers by name which headers are of interest: a regular expression over the whole head, with
+ * its captures, costs several times as much, and most heads have one such line or none.
+ */
 function maskLines(text: string, rules: MaskRules, pseudonyms: Pseudonyms): string {
-  return text.replaceAll(HEADER_LINE, (line, name: string, colon: string, value: string) => {
-    const lower = name.toLowerCase()
-    const known = Object.hasOwn(KNOWN_HEADERS, lower) ? KNOWN_HEADERS[lower] : undefined
-    if (known === undefined && !rules.header(lower)) return line
-    const unfolded = value.replaceAll(/\r?\n[ \t]+/g, ' ').trimEnd()
-    if (known !== undefined && rules.header(lower)) return `${name}${colon}${pseudonyms.maskValue(unfolded)}`
-    const masked = known === undefined ? pseudonyms.maskValue(unfolded) : known(unfolded, rules, pseudonyms)
-    return masked === unfolded ? line : `${name}${colon}${masked}`
-  })
+  let masked = ''
+  let copied = 0
+  let lineStart = 0
+  while (lineStart < text.length) {
+    const lineEnd = endOfField(text, lineStart)
+    const colon = text.indexOf(':', lineStart + 1)
+    if (colon > 0 && colon < lineEnd) {
+      const name = text.slice(lineStart, colon)
+      const mask = rules.headerMask(name, maskOf)
+      if (mask !== undefined) {
+        const line = text.slice(colon, lineEnd)
+        const changed = maskField(line, mask, rules, pseudonyms)
+        if (changed !== line) {
+          masked += text.slice(copied, colon) + changed
+          copied = lineEnd
+        }
+      }
+    }
+    lineStart = lineEnd
+  }
+  return copied === 0 ? text : masked + text.slice(copied)
 }
+
+/** Where a header field ends: after its line feed, and after those of the folded lines that follow (RFC 9112 5.2). */
+function endOfField(text: string, start: number): number {
+  let end = start
+  do {
+    const feed = text.indexOf('\n', end)
+    if (feed < 0) return text.length
+    end = feed + 1
+  } while (text.charCodeAt(end) === 0x20 || text.charCodeAt(end) === 0x09)
+  return end
+}
+
+/** Masks the value behind a colon; white space before it and the end of the line stay. */
+function maskField(line: string, mask: HeaderMask, rules: MaskRules, pseudonyms: Pseudonyms): string {
+  const [, before = '', value = '', after = ''] = /^(:[ \t]*)([\s\S]*?)([ \t]*\r?\n?)$/.exec(line) ?? []
+  const unfolded = value.replaceAll(/\r?\n[ \t]+/g, ' ')
+  const masked = mask(unfolded, rules, pseudonyms)
+  return masked === unfolded ? line : before + masked + after
+}
+
+/** How a header is masked; undefined where it is not. `secret`: the rules say that its name tells of one. */
+function maskOf(name: string, secret: boolean): HeaderMask | undefined {
+  if (secret) return name === 'cookie' || name === 'set-cookie' ? KNOWN_HEADERS[name] : WHOLE
+  return Object.hasOwn(KNOWN_HEADERS, name) ? KNOWN_HEADERS[name] : undefined
+}
+
+const WHOLE: HeaderMask = (value, _, pseudonyms) => pseudonyms.maskValue(value)
 
 function maskCookies(value: string, rules: MaskRules, pseudonyms: Pseudonyms): string {
   return value.replaceAll(/([^=;\s]+)=([^;]*)/g, (pair, name: string, secret: string) =>

@@ -1,11 +1,13 @@
-import { NO_BYTES } from '../core/bytes.ts'
+import { latin1, NO_BYTES } from '../core/bytes.ts'
 import type { Exchange, Message } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
-import { headerValue, parseHead } from '../core/head.ts'
 import { maskBody } from './body.ts'
 import { maskHead, maskTrailers } from './head.ts'
 import { Pseudonyms } from './pseudonym.ts'
 import { compileRules } from './rules.ts'
+
+const CONTENT_TYPE = /^content-type[ \t]*:[ \t]*([^\r\n]*)/im
+const CONTENT_ENCODING = /^content-encoding[ \t]*:[ \t]*([^\r\n]*)/im
 
 /** Masks secrets in exchanges before anything is written or shown. */
 export interface Masker {
@@ -35,9 +37,9 @@ export function createMasker(key: Uint8Array, ruleTexts: readonly string[] = [])
     if (message.body.length === 0) {
       return head === message.head && trailers === message.trailers ? message : { ...message, head, trailers }
     }
-    const parsed = parseHead(message.head)
-    const type = headerValue(parsed, 'content-type') ?? ''
-    const result = maskBody(message.body, type, headerValue(parsed, 'content-encoding') ?? '', rules, pseudonyms)
+    const text = latin1(message.head)
+    const type = CONTENT_TYPE.exec(text)?.[1] ?? ''
+    const result = maskBody(message.body, type, CONTENT_ENCODING.exec(text)?.[1] ?? '', rules, pseudonyms)
     if ('withheld' in result) {
       withheld++
       return { ...message, head, trailers, body: NO_BYTES, cut: message.cut ?? 'undecodable' }

@@ -1,8 +1,16 @@
 import { MeshError } from '../core/errors.ts'
+import type { Pseudonyms } from './pseudonym.ts'
+
+/** Masks one header's value, or gives it back as it is. */
+export type HeaderMask = (value: string, rules: MaskRules, pseudonyms: Pseudonyms) => string
 
 /** Which names hold secrets: headers, cookies, and fields (of queries, forms and JSON). All names are compared in lower case. */
 export interface MaskRules {
-  header(name: string): boolean
+  /**
+   * How the header of this name (as written, any case) is masked, by `choose`, which is asked once a name and told
+   * whether the name is one of a secret.
+   */
+  headerMask(name: string, choose: (name: string, secret: boolean) => HeaderMask | undefined): HeaderMask | undefined
   cookie(name: string): boolean
   field(name: string): boolean
 }
@@ -34,13 +42,24 @@ export function compileRules(texts: readonly string[], where = '--mask'): MaskRu
   }
   const kept = (name: string): boolean => names.keep.some((pattern) => pattern.test(name))
   const listed = (patterns: readonly RegExp[], name: string): boolean => patterns.some((pattern) => pattern.test(name))
+  const known = new Map<string, HeaderMask | undefined>()
   return {
-    header: (name) => !kept(name) && (SECRET_NAME.test(name) || listed(names.header, name)),
+    headerMask(name, choose) {
+      if (known.has(name)) return known.get(name)
+      const lower = name.trimEnd().toLowerCase()
+      const secret = !kept(lower) && (SECRET_NAME.test(lower) || listed(names.header, lower))
+      const mask = choose(lower, secret)
+      if (known.size < MAX_KNOWN_NAMES) known.set(name, mask)
+      return mask
+    },
     cookie: (name) => !kept(name),
     field: (name) =>
       !kept(name) && (SECRET_NAME.test(name) || SECRET_CAMEL_NAME.test(name) || listed(names.field, name)),
   }
 }
+
+/** Header names whose mask is remembered; services use some dozens. */
+const MAX_KNOWN_NAMES = 2_000
 
 function wildcard(name: string): RegExp {
   const escaped = name.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')

@@ -1,3 +1,4 @@
+import { latin1 } from '../core/bytes.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { headerValue, headerValues, parseHead } from '../core/head.ts'
 import { compileExpression } from './expression.ts'
@@ -9,12 +10,16 @@ export type SessionKey = (exchange: Exchange) => string
 const SESSION_COOKIE =
   /^(?:.*sess(?:ion)?(?:[-_.]?(?:id|key|token))?|sid|.*[-_.]sid|connect\.sid|auth(?:[-_.]?token)?|token|jwt|laravel_session|remember[-_].*)$/
 
+const SESSION_HEADER = /^(?:cookie|authorization)[ \t]*:/im
+
 /**
  * The default key: the session cookie, else the authorization, else nothing (the connection then stands for the session).
  * Clones, sampling and shards go by it, so that one user's requests stay together.
  */
 export const defaultSessionKey: SessionKey = (exchange) => {
   const { head } = exchange.request
+  // Most requests of some services have neither: looking for them costs less than parsing the head.
+  if (!SESSION_HEADER.test(latin1(head))) return ''
   const parsed = parseHead(head)
   for (const line of headerValues(parsed, 'cookie')) {
     for (const pair of line.split(';')) {

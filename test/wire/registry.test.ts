@@ -1,19 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { latin1Bytes } from '../../src/core/bytes.ts'
+import { recogniseForeign } from '../../src/wire/foreign.ts'
 import { isHttp2Preface } from '../../src/wire/http2/preface.ts'
 import { DEFAULT_DECODE_LIMITS } from '../../src/wire/protocol.ts'
-import { PROTOCOLS, recognise } from '../../src/wire/registry.ts'
+import { PROTOCOLS } from '../../src/wire/registry.ts'
 import { isClientHello, isTlsRecord } from '../../src/wire/tls/client-hello.ts'
 
 const HTTP2_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 
 function recognised(text: string): string | undefined {
-  const recognition = recognise(latin1Bytes(text))
-  if (recognition === undefined) return undefined
-  return 'protocol' in recognition ? recognition.protocol.name : recognition.opaque
+  const bytes = latin1Bytes(text)
+  const foreign = recogniseForeign(bytes)
+  if (foreign !== 'none') return foreign
+  const detected = PROTOCOLS.http1.detect(bytes)
+  if (detected === undefined) return undefined
+  return detected ? 'http1' : 'not-http'
 }
 
-describe('recognise', () => {
+describe('the first bytes of a client', () => {
   it.each([
     ['http1', 'GET / HTTP/1.1\r\nHost: a\r\n'],
     ['http1', '\r\n\nM-SEARCH * HTTP/1.1\r\n'],
@@ -75,7 +79,7 @@ describe('first bytes', () => {
 })
 
 describe('every protocol', () => {
-  it.each(PROTOCOLS)('$name leaves no memory behind and says nothing of nothing', (protocol) => {
+  it.each(Object.values(PROTOCOLS))('$name leaves no memory behind and says nothing of nothing', (protocol) => {
     const decoder = protocol.createDecoder(DEFAULT_DECODE_LIMITS, false)
     expect(decoder.push('request', new Uint8Array(0), 0, 0)).toEqual([])
     expect(decoder.push('request', new Uint8Array(0), 0, 0)).toBe(decoder.push('response', new Uint8Array(0), 0, 0))

@@ -1,3 +1,4 @@
+import { renameIdentities } from './clone-identity.ts'
 import type { ShotBatch } from './shot-batch.ts'
 import { LAST_ON_CONNECTION } from './shot-batch.ts'
 
@@ -17,6 +18,8 @@ export interface PreparedRequest {
   readonly session: number
   /** Decides on clones, jitter and shard. */
   readonly sessionHash: number
+  /** Where its head names it: see `identitySpans`. */
+  readonly identities: readonly number[]
   /** Row of its recorded connection, for the count of its last request; -1 where that is not known. */
   readonly row: number
 }
@@ -42,6 +45,7 @@ class OpenBatch {
   readonly #connection = new Uint32Array(MAX_BATCH_SHOTS)
   readonly #session = new Uint32Array(MAX_BATCH_SHOTS)
   readonly #clone = new Uint16Array(MAX_BATCH_SHOTS)
+  readonly #generation = new Uint32Array(MAX_BATCH_SHOTS)
   readonly #flags = new Uint8Array(MAX_BATCH_SHOTS)
   readonly #requests: PreparedRequest[] = []
   count = 0
@@ -53,6 +57,7 @@ class OpenBatch {
     connection: number,
     session: number,
     clone: number,
+    generation: number,
     last: boolean,
     request: PreparedRequest,
   ): void {
@@ -63,6 +68,7 @@ class OpenBatch {
     this.#connection[index] = connection
     this.#session[index] = session
     this.#clone[index] = clone
+    this.#generation[index] = generation
     this.#flags[index] = last ? request.flags | LAST_ON_CONNECTION : request.flags
     this.#requests[index] = request
     this.byteLength += request.bytes.length
@@ -85,6 +91,8 @@ class OpenBatch {
       recordedStatus[index] = request.recordedStatus
       recordedServiceNs[index] = request.recordedServiceNs
       bytes.set(request.bytes, end)
+      const generation = this.#generation[index] ?? 0
+      if (generation > 0 && request.identities.length > 0) renameIdentities(bytes, end, request.identities, generation)
       end += request.bytes.length
       offset[index + 1] = end
     }
@@ -129,6 +137,7 @@ export class Batches {
     connection: number,
     session: number,
     clone: number,
+    generation: number,
     last: boolean,
     request: PreparedRequest,
   ): void {
@@ -136,7 +145,7 @@ export class Batches {
     const open = this.#shards[shard]
     if (open === undefined) return
     if (open.count > 0 && open.byteLength + request.bytes.length > MAX_BATCH_BYTES) this.#finish(shard, open)
-    open.add(dueNs, connection, session, clone, last, request)
+    open.add(dueNs, connection, session, clone, generation, last, request)
     if (open.count === MAX_BATCH_SHOTS) this.#finish(shard, open)
   }
 

@@ -2,6 +2,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
 import { MeshError } from '../core/errors.ts'
 import { hashPair } from '../core/random.ts'
+import { identitySpans, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
 import { judgeRequest, recordedStatus } from './hold-back.ts'
 import type { ScheduleOptions } from './options.ts'
@@ -38,12 +39,15 @@ export class Preparer {
   readonly #rewriter: RequestRewriter
   readonly #heads: RequestHeadReader
   readonly #lanes = new PoolLanes()
+  /** Requests may be sent more than once. */
+  readonly #repeats: boolean
 
   constructor(survey: Survey, recording: SurveyedRecording, bases: OrdinalBases, options: ScheduleOptions) {
     this.#survey = survey
     this.#recording = recording
     this.#bases = bases
     this.#options = options
+    this.#repeats = options.amplify > 1 || options.ending === 'loop'
     this.#rewriter = new RequestRewriter(options.rewrite)
     this.#heads = new RequestHeadReader(this.#rewriter.customNames)
   }
@@ -80,6 +84,7 @@ export class Preparer {
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
       bytes,
+      identities: this.#repeats ? identitySpans(bytes) : NO_IDENTITIES,
       flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (closes ? LAST_ON_CONNECTION : 0),
       route: this.#options.routes.indexOf(head.method, head.target),
       recordedStatus: recordedStatus(exchange),

@@ -229,6 +229,7 @@ class ShotMaker {
       connection,
       session,
       clone,
+      generation,
       last,
       request,
     )

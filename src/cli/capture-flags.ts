@@ -14,7 +14,7 @@ import {
   textFlag,
   withDefault,
 } from './flags.ts'
-import type { RecordSettings } from './recorder.ts'
+import type { RecordSettings } from './record-settings.ts'
 import { VERSION } from './version.ts'
 
 /** Flags that all ways of capturing share. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { openRecordings } from '../archive/open.ts'
 import type { FileRecordingReader } from '../archive/reader.ts'
 import { verifyRecording } from '../archive/verify.ts'
+import { toMeshError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { ledgerImbalance } from '../core/ledger.ts'
 import type { RecordingReader } from '../core/recording.ts'
@@ -45,14 +46,23 @@ export function inspectCommand(finish: Finish): Command {
         const documents: object[] = []
         let code: ExitCode = EXIT.ok
         for (const reader of readers) {
+          // A stream is read once: its ledger is known when it has ended.
+          const sound = !flags.verify || !isOfFiles(reader) || (await verifyFiles(reader, terminal))
           const exchanges = selected(reader, matcher, flags.between)
-          if (flags.list) await list(reader, exchanges, terminal)
-          else {
-            const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
-            if (flags.json) documents.push(inspectionJson(inspection))
-            else terminal.out(inspectionText(inspection))
+          try {
+            if (flags.list) await list(reader, exchanges, terminal)
+            else {
+              const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
+              if (flags.json) documents.push(inspectionJson(inspection))
+              else terminal.out(inspectionText(inspection))
+            }
+          } catch (error) {
+            // What cannot be read is among the findings already.
+            if (sound || toMeshError(error).code !== 'MESH_ERR_FILE_CORRUPT') throw error
           }
-          if (flags.verify && !(await verify(reader, terminal))) code = EXIT.checkFailed
+          if (!sound || (flags.verify && !isOfFiles(reader) && !(await verifyStream(reader, terminal)))) {
+            code = EXIT.checkFailed
+          }
           await reader.close()
         }
         if (flags.json && !flags.list) terminal.out(`${JSON.stringify({ recordings: documents })}\n`)
@@ -84,14 +94,16 @@ async function list(reader: RecordingReader, exchanges: AsyncIterable<Exchange>,
   for await (const exchange of exchanges) terminal.out(`${exchangeLine(exchange, reader.info)}\n`)
 }
 
-/** Reads every byte again, and says each thing that a recording promises and does not keep. */
-async function verify(reader: RecordingReader, terminal: Terminal): Promise<boolean> {
+/** Of what came through a pipe and is gone, only the ledger can be checked. */
+async function verifyStream(reader: RecordingReader, terminal: Terminal): Promise<boolean> {
+  const balanced = ledgerImbalance(await reader.ledger()).size === 0
+  terminal.say(`${reader.info.host}: ${balanced ? 'the ledger balances' : 'THE LEDGER DOES NOT BALANCE'}`)
+  return balanced
+}
+
+/** Reads every byte, and says each thing that a recording promises and does not keep. */
+async function verifyFiles(reader: FileRecordingReader, terminal: Terminal): Promise<boolean> {
   const { host } = reader.info
-  if (!isOfFiles(reader)) {
-    const balanced = ledgerImbalance(await reader.ledger()).size === 0
-    terminal.say(`${host}: ${balanced ? 'the ledger balances' : 'THE LEDGER DOES NOT BALANCE'}`)
-    return balanced
-  }
   const { chunks, exchanges, parts, ending, unreadableBytes, findings } = await verifyRecording(reader)
   for (const { kind, where, what } of findings) terminal.warn(`mesh: ${host}: ${kind}: ${what} (${where})`)
   const found =

@@ -7,7 +7,7 @@ import { monotonicNs, unixNs } from '../core/clock.ts'
 import { toMeshError } from '../core/errors.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { type PlainError, plainError } from '../core/plain-error.ts'
-import type { RecordSettings } from './recorder.ts'
+import type { RecordSettings } from './record-settings.ts'
 import { createRecorder } from './recorder.ts'
 
 /** What the recording thread tells the tap's thread. */

@@ -2,36 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { RecordingEvent, ChunkedRecordingWriter } from '../archive/writer.ts'
 import { createRecordingWriter } from '../archive/writer.ts'
 import { fileParts, streamPart } from '../archive/parts.ts'
-import type { Rotation } from '../archive/parts.ts'
 import { RecordingPipeline } from '../capture/pipeline.ts'
 import { LedgerKeeper } from '../core/ledger.ts'
+import type { RecordSettings } from './record-settings.ts'
 import { createStages } from './recording-stages.ts'
 import { PROTOCOLS } from '../wire/registry.ts'
-
-/** Everything that a recorder must know, as plain data: it crosses to the recording thread. */
-export interface RecordSettings {
-  /** A file's path, or `-` for stdout. */
-  readonly output: string
-  readonly host: string
-  readonly service: string
-  readonly source: string
-  readonly originUnixNs: bigint
-  /** CEL texts, '' where none. */
-  readonly match: string
-  readonly session: string
-  readonly sample: number
-  /** undefined: secrets are kept. */
-  readonly maskKey: Uint8Array | undefined
-  readonly maskRules: readonly string[]
-  readonly keepReplayed: boolean
-  readonly maxBodyBytes: number
-  readonly limit: number | undefined
-  readonly rotation: Rotation | undefined
-  readonly secure: boolean
-  /** Traffic does not wait: what the disk cannot take is dropped and counted. */
-  readonly live: boolean
-  readonly version: string
-}
 
 /** A recording in the making: feed the pipeline, then close. */
 export interface Recorder {

@@ -4,7 +4,7 @@ import { createMasker } from '../mask/masker.ts'
 import { compileMatch } from '../select/match.ts'
 import { sampleSessions } from '../select/sample.ts'
 import { compileSession, defaultSessionKey } from '../select/session.ts'
-import type { RecordSettings } from './recorder.ts'
+import type { RecordSettings } from './record-settings.ts'
 
 /** The stages of a recording, and what they have to say at its end. */
 export interface RecordingStages {

@@ -18,7 +18,7 @@ import { EXIT } from './exit-codes.ts'
 import { ledgerSummary, ledgerTable } from './ledger-text.ts'
 import type { RecordMessage } from './record-worker.ts'
 import { sayRecordingEvent } from './recording-events.ts'
-import type { RecordSettings } from './recorder.ts'
+import type { RecordSettings } from './record-settings.ts'
 import { listenForStop } from './signals.ts'
 import type { Terminal } from './terminal.ts'
 

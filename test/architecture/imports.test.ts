@@ -72,6 +72,16 @@ describe('the house', () => {
     expect(breaches).toEqual([])
   })
 
+  it('has no circle of imports, of types neither', () => {
+    const edges = new Map<string, string[]>()
+    for (const { file, specifier } of allImports()) {
+      if (!specifier.startsWith('.')) continue
+      const target = relative(SOURCE, join(SOURCE, dirname(file), specifier))
+      edges.set(file, [...(edges.get(file) ?? []), target])
+    }
+    expect(circle(edges)).toEqual([])
+  })
+
   it('has each third-party package behind one file', () => {
     const users = new Map<string, Set<string>>()
     for (const { file, specifier } of allImports()) {
@@ -103,6 +113,29 @@ describe('the house', () => {
     expect(speakers).toEqual([])
   })
 })
+
+/** The first circle found, as the files on it; empty where there is none. */
+function circle(edges: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const done = new Set<string>()
+  const path: string[] = []
+  const visit = (file: string): readonly string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+    if (done.has(file)) return []
+    done.add(file)
+    path.push(file)
+    for (const next of edges.get(file) ?? []) {
+      const found = visit(next)
+      if (found.length > 0) return found
+    }
+    path.pop()
+    return []
+  }
+  for (const file of edges.keys()) {
+    const found = visit(file)
+    if (found.length > 0) return found
+  }
+  return []
+}
 
 function withoutComments(text: string): string {
   return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '')

@@ -1,6 +1,7 @@
 /**
  * The floor of the recording: the libraries as they come (@mcap/core's writer and readers, protobufjs on the reflected schema, the same
- * zstd), against our writer and reader, on the same exchanges of about 800 bytes, in turns. Needs `npm run build`.
+ * zstd), against our writer (alone, and behind sessions and masks as a capture has it) and our reader, on the same exchanges of
+ * about 800 bytes, in turns. Needs `npm run build`.
  *
  *     node bench/floors/recording.js [--rounds 5] [--exchanges 200000] [--json]
  *
@@ -20,8 +21,10 @@ import { openRecording } from '../../dist/archive/reader.js'
 import { EXCHANGE_TYPE, SCHEMA_TEXT } from '../../dist/archive/schema.js'
 import { createRecordingWriter } from '../../dist/archive/writer.js'
 import { loadZstd, zstdCompress, zstdDecompress } from '../../dist/archive/zstd.js'
+import { createRecorder } from '../../dist/cli/recorder.js'
 import { LedgerKeeper, ledgerImbalance } from '../../dist/core/ledger.js'
 import { seededRandom } from '../../dist/core/random.js'
+import { median } from '../support/statistics.js'
 
 const ORIGIN_UNIX_NS = 1_788_256_800_000_000_000n
 const DISTINCT = 10_000
@@ -66,7 +69,8 @@ export function sampleExchanges() {
   })
 }
 
-function exchangeAt(samples, index) {
+/** One of them, at its place in a recording. */
+export function exchangeAt(samples, index) {
   const { requestHead, responseHead, body, client, server } = samples[index % DISTINCT]
   const firstNs = index * 10_000 + (index % 7) * 3000
   return {
@@ -181,6 +185,39 @@ async function ourWrite(path, samples, count) {
   if (ledgerImbalance(writer.total()).size > 0) throw new Error('the ledger does not balance')
 }
 
+/** As a capture writes: whose request it is, masks, ledger, writer. */
+async function maskedWrite(path, samples, count) {
+  const settings = {
+    output: path,
+    host: 'host',
+    service: 'shop',
+    source: 'bench',
+    originUnixNs: ORIGIN_UNIX_NS,
+    match: '',
+    session: '',
+    sample: 1,
+    maskKey: new Uint8Array(32).fill(7),
+    maskRules: [],
+    keepReplayed: false,
+    maxBodyBytes: 1024 * 1024,
+    limit: undefined,
+    rotation: undefined,
+    secure: false,
+    live: false,
+    version: '0.0.0',
+  }
+  const recorder = await createRecorder(settings, () => undefined)
+  const { pipeline, writer } = recorder
+  for (let index = 0; index < count; index++) {
+    pipeline.intake.offer(exchangeAt(samples, index))
+    if (index % 1000 === 999) await writer.drained()
+  }
+  await recorder.close()
+  const total = writer.total()
+  if (ledgerImbalance(total).size > 0) throw new Error('the ledger does not balance')
+  return total.requests.whole
+}
+
 const decompressHandlers = { zstd: (bytes, size) => zstdDecompress(bytes, Number(size)) }
 
 /** The library's reader of streams: no order of time. */
@@ -229,7 +266,8 @@ async function ourBatchRead(path) {
   return count
 }
 
-async function timed(count, run) {
+/** Runs once: exchanges per second by the wall, and per second of CPU. */
+export async function timed(count, run) {
   const cpu = process.cpuUsage()
   const start = performance.now()
   const found = await run()
@@ -239,20 +277,17 @@ async function timed(count, run) {
   return { perSecond: count / wallSeconds, perCpuSecond: (count * 1e6) / (user + system) }
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
-}
-
 export async function measureRecording({ rounds, exchanges }) {
   await loadZstd()
   const folder = mkdtempSync(join(tmpdir(), 'mesh-floor-'))
   const samples = sampleExchanges()
   const bare = join(folder, 'bare.mcap')
   const ours = join(folder, 'ours.mcap')
+  const masked = join(folder, 'masked.mcap')
   const runs = {
     'write: libraries': () => bareWrite(bare, samples, exchanges),
     'write: mesh': () => ourWrite(ours, samples, exchanges),
+    'write: mesh, with sessions and masks': () => maskedWrite(masked, samples, exchanges),
     'read: McapStreamReader': () => bareStreamRead(ours),
     'read: McapIndexedReader': () => bareIndexedRead(ours),
     'read: mesh, one by one': () => ourRead(ours),
@@ -261,7 +296,7 @@ export async function measureRecording({ rounds, exchanges }) {
   const results = Object.fromEntries(Object.keys(runs).map((name) => [name, []]))
   try {
     for (let round = 0; round < rounds; round++) {
-      for (const path of [bare, ours]) rmSync(path, { force: true })
+      for (const path of [bare, ours, masked]) rmSync(path, { force: true })
       for (const [name, run] of Object.entries(runs)) results[name].push(await timed(exchanges, run))
     }
     return {

@@ -13,6 +13,7 @@ import { IntervalRecorder } from '../../dist/measure/interval.js'
 import { DEFAULT_REPLAY_LIMITS, runReplay } from '../../dist/replay/replay.js'
 import { packShots } from '../../dist/replay/shot-batch.js'
 import { startNginx } from '../support/server/nginx.js'
+import { median } from '../support/statistics.js'
 
 const DISTINCT_REQUESTS = 10_000
 const SHOTS_A_BATCH = 500
@@ -97,11 +98,6 @@ export function wrk(port, { connections, seconds, path }) {
   const { stdout, error } = spawnSync('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, url], { encoding: 'utf8' })
   if (error !== undefined) return undefined
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1])
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]
 }
 
 async function main() {

@@ -1,14 +1,19 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { spawn, spawnSync } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+import { temporaryFolder, track } from '../processes.js'
+
+const STATUS_PATH = '/bench-status'
+const REPLIES = `location / { return 200 "ok"; }
+    location /200 { return 200 "${'x'.repeat(200)}"; }`
 
 /**
  * A configuration of nginx as a reply server: `/` answers 2 bytes, `/200` 200 bytes, any deeper path likewise. One worker, no
  * log, connections kept for ever: the fastest server that every machine has, so that what is measured is the client.
  */
-export function nginxConfig({ folder, port, workers = 1, extra = '' }) {
+export function nginxConfig({ folder, port, workers = 1, extra = '', locations = REPLIES }) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `  ${name}_temp_path ${join(folder, name)};`)
     .join('\n')
@@ -26,31 +31,56 @@ ${temporary}
   ${extra}
   server {
     listen 127.0.0.1:${port} backlog=4096 reuseport;
-    location / { return 200 "ok"; }
-    location /200 { return 200 "${'x'.repeat(200)}"; }
+    ${locations}
+    ${countsRequests() ? `location = ${STATUS_PATH} { stub_status; }` : ''}
   }
 }
 `
 }
 
+let isCounting
+
+/** nginx was built with the module that counts requests. */
+function countsRequests() {
+  isCounting ??= /http_stub_status_module/.test(spawnSync('nginx', ['-V'], { encoding: 'utf8' }).stderr ?? '')
+  return isCounting
+}
+
 /** Starts nginx on a free port; `stop()` ends it and removes its folder. Undefined where nginx is not installed. */
 export async function startNginx(options = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'mesh-nginx-'))
+  const folder = temporaryFolder('mesh-nginx-')
   const port = options.port ?? (await freePort())
   const file = join(folder, 'nginx.conf')
   await writeFile(file, nginxConfig({ ...options, folder, port }))
-  const child = spawn('nginx', ['-c', file, '-p', folder], { stdio: 'ignore' })
+  const child = track(spawn('nginx', ['-c', file, '-p', folder], { stdio: 'ignore' }), 'SIGTERM')
   const failed = new Promise((resolve) => child.once('error', () => resolve(true)))
   const exited = new Promise((resolve) => child.once('exit', resolve))
   if ((await Promise.race([failed, listening(port)])) === true) return undefined
+  let asked = 0
   return {
     port,
+    pid: child.pid,
+    /** Requests answered so far, but for those that asked for this; NaN where nginx does not count. */
+    async served() {
+      if (!countsRequests()) return Number.NaN
+      asked++
+      const text = await (await fetch(`http://127.0.0.1:${port}${STATUS_PATH}`)).text()
+      return Number(/^\s*\d+ \d+ (\d+)\s*$/m.exec(text)?.[1]) - asked
+    },
     async stop() {
       child.kill('SIGTERM')
       await exited
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** nginx as a proxy before a server on this machine, with as little of its own as it can: what relaying costs elsewhere. */
+export function startNginxProxy(upstreamPort) {
+  return startNginx({
+    extra: `upstream up { server 127.0.0.1:${upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }`,
+    locations: 'location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }',
+  })
 }
 
 /** A port that nobody listens on now. */

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+const CLOCK_TICKS_PER_SECOND = 100
+
+/** CPU seconds of a process and its children, so far. Linux only; NaN elsewhere. */
+export function cpuSeconds(pid) {
+  const own = statOf(pid)
+  if (own.length === 0) return Number.NaN
+  let ticks = Number(own[11]) + Number(own[12])
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    const stat = statOf(entry)
+    if (Number(stat[1]) === pid) ticks += Number(stat[11]) + Number(stat[12])
+  }
+  return ticks / CLOCK_TICKS_PER_SECOND
+}
+
+/** The fields of `/proc/PID/stat` from the state on; none where the process is gone. */
+function statOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { runProgram, startChild } from './processes.js'
+
+const MESH = fileURLToPath(new URL('../../bin/mesh.js', import.meta.url))
+const USAGE = new URL('usage-at-exit.js', import.meta.url).href
+const INVALID = 4
+let usageFiles = 0
+
+/** What a process of ours used is written to a file in `folder`, which is also where it runs: no settings file of a user is read. */
+function measured(folder, words) {
+  const file = join(folder, `usage-${usageFiles++}.json`)
+  return {
+    args: ['--import', USAGE, MESH, ...words],
+    options: { cwd: folder, env: { ...process.env, BENCH_USAGE_FILE: file } },
+    usage: () => JSON.parse(readFileSync(file, 'utf8')),
+  }
+}
+
+/** Runs `mesh` to its end: its output, CPU seconds, peak memory and seconds by the wall. */
+export async function runMesh(folder, words, { seconds, codes } = {}) {
+  const { args, options, usage } = measured(folder, words)
+  const start = performance.now()
+  const result = await runProgram(process.execPath, args, { ...options, seconds, codes })
+  return { ...result, ...usage(), wallSeconds: (performance.now() - start) / 1000 }
+}
+
+/** `mesh replay`: the run as its JSON says. A run that is not valid is a result too, and says so. */
+export async function replay(folder, recording, words) {
+  const all = ['replay', recording, ...words, '--yes', '--json', '-q']
+  const { out } = await runMesh(folder, all, { codes: [0, INVALID] })
+  const run = JSON.parse(out)
+  const { totals, achieved, verdict, counters } = run
+  return {
+    repliesPerSecond: (totals.replies * 1e9) / achieved.windowNs,
+    // With those of the warm-up, which are in no other figure.
+    answered: counters.answered,
+    unanswered: totals.shots - totals.replies,
+    statuses: totals.statuses,
+    lagP50Ns: totals.lag.p50Ns,
+    lagP99Ns: totals.lag.p99Ns,
+    lagMaxNs: totals.lag.maxNs,
+    serviceP50Ns: totals.serviceTime.p50Ns,
+    serviceP99Ns: totals.serviceTime.p99Ns,
+    responseP50Ns: totals.responseTime.p50Ns,
+    verdict: verdict.name,
+    reasons: verdict.reasons.map(({ what }) => what),
+  }
+}
+
+/** Why runs were not valid, or the target not up to it: the first run of each name that says so. */
+export function verdictNotes(runsByName) {
+  return Object.entries(runsByName).flatMap(([name, runs]) => {
+    const run = runs.find(({ verdict }) => verdict !== 'VALID')
+    return run === undefined ? [] : [`${name}: ${run.verdict}: ${run.reasons.join('; ')}.`]
+  })
+}
+
+/** Starts `mesh capture tap` before a server on this machine. `stop` ends it in order and reads its ledger. */
+export async function startTap(folder, { upstream, output, words = [] }) {
+  const all = [
+    'capture',
+    'tap',
+    '--listen',
+    '127.0.0.1:0',
+    '--upstream',
+    `127.0.0.1:${upstream}`,
+    '-o',
+    output,
+    ...words,
+  ]
+  const { args, options, usage } = measured(folder, all)
+  const child = startChild(process.execPath, args, options)
+  const [, port] = await child.seen('err', /listening on 127\.0\.0\.1:(\d+)/)
+  const stop = async () => {
+    const { code, err } = await child.stop('SIGTERM')
+    return { code, ...readLedgerLine(err), ...usage() }
+  }
+  return { port: Number(port), pid: child.pid, stop }
+}
+
+/** The closing line of a tap: `recorded shop.mcap: 12 of 12 requests whole, 12 of 12 responses, dropped 1+1; the ledger balances`. */
+export function readLedgerLine(text) {
+  const line = text.split('\n').findLast((each) => each.startsWith('recorded ')) ?? ''
+  const plain = line.replaceAll(/(\d),(?=\d{3})/g, '$1')
+  const [, whole, seen, responses, responsesSeen] =
+    /: (\d+) of (\d+) requests whole, (\d+) of (\d+) responses/.exec(plain) ?? []
+  const fates = [...plain.matchAll(/, ([a-z-]+) (-?\d+)\+(-?\d+)/g)].map(([, fate, requests, replies]) => [
+    fate,
+    { requests: Number(requests), responses: Number(replies) },
+  ])
+  return {
+    requests: { whole: Number(whole), seen: Number(seen) },
+    responses: { whole: Number(responses), seen: Number(responsesSeen) },
+    fates: Object.fromEntries(fates),
+    balances: line.includes('the ledger balances'),
+    line,
+  }
+}

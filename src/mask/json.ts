@@ -10,6 +10,7 @@ const TOKEN = /"(?:[^"\\]|\\[\s\S])*"|-?\d[\d.eE+-]*|[{}[\]:,]/g
  * masked. Numbers become strings: a pseudonym is not a number.
  */
 export function maskJson(text: string, rules: MaskRules, pseudonyms: Pseudonyms): string {
+  if (!rules.mayHoldSecret(text)) return text
   let masked = ''
   let copied = 0
   let depth = 0

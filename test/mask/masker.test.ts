@@ -88,6 +88,25 @@ describe('masking a body', () => {
     expect(JSON.parse(masked)).toHaveProperty('tokens')
   })
 
+  it.each([
+    'password',
+    'newPassword',
+    'password_confirmation',
+    'secret_key',
+    'refresh_token',
+    'apiKey',
+    'csrfToken',
+    'pin',
+    'tokens',
+  ])('takes a field named %s as a secret, in JSON and in a form', (name) => {
+    expect(maskedBody('application/json', JSON.stringify({ [name]: SECRET }))).not.toContain(SECRET)
+    expect(maskedBody('application/x-www-form-urlencoded', `${name}=${SECRET}`)).not.toContain(SECRET)
+  })
+
+  it('sees through an escaped name', () => {
+    expect(maskedBody('application/json', `{"\\u0070assword":"${SECRET}"}`)).not.toContain(SECRET)
+  })
+
   it('names an escaped and a plain JSON string alike', () => {
     const plain = maskedBody('application/json', '{"token":"a/b"}')
     expect(maskedBody('application/json', String.raw`{"token":"a\/b"}`)).toBe(plain)

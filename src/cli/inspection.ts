@@ -50,6 +50,8 @@ export async function inspectRecording(
   const stats = new RecordedStats()
   const connections = new Set<number>()
   const sessions = new Set<string>()
+  /** Connections that carried a session: what came on them before the login belongs to it. */
+  const keyed = new Set<number>()
   const sums = { exchanges: 0, notReplayable: 0, withoutResponse: 0, requestBytes: 0, responseBytes: 0 }
   let fromNs = Infinity
   let toNs = -Infinity
@@ -62,8 +64,10 @@ export async function inspectRecording(
     fromNs = Math.min(fromNs, exchange.requestFirstNs)
     toNs = Math.max(toNs, exchange.requestFirstNs)
     if (connections.size < MAX_COUNTED) connections.add(exchange.connection)
-    if (sessions.size < MAX_COUNTED)
-      sessions.add(exchange.session === '' ? `connection ${exchange.connection}` : exchange.session)
+    if (exchange.session !== '' && sessions.size < MAX_COUNTED) {
+      sessions.add(exchange.session)
+      keyed.add(exchange.connection)
+    }
     if (hasResponse(exchange)) {
       const { response } = exchange
       sums.responseBytes += response.head.length + response.bodySize
@@ -82,7 +86,7 @@ export async function inspectRecording(
     ...sums,
     span: sums.exchanges === 0 ? undefined : { fromUnixNs: at(fromNs), toUnixNs: at(toNs) },
     connections: connections.size,
-    sessions: sessions.size,
+    sessions: sessions.size + connections.size - keyed.size,
     latency: figuresOf(total.serviceTime),
     statuses: total.statuses,
     routes: routesOf(routes, stats),

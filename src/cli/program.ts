@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Finish } from './verb.ts'
+import { usageLine } from './usage-line.ts'
 import { VERSION } from './version.ts'
 
 type MakeCommand = (finish: Finish) => Command
@@ -36,6 +37,11 @@ const CAPTURE_EXAMPLES = `Examples:
 
 `
 
+/** Errors of the command line look like all others. */
+const ERRORS = {
+  outputError: (text: string, write: (text: string) => void): void => write(usageLine(text)),
+}
+
 /** The command line for these words. `finish` receives the exit code of the verb that runs. */
 export async function buildProgram(words: readonly string[], finish: Finish): Promise<Command> {
   const program = new Command('mesh')
@@ -44,11 +50,12 @@ export async function buildProgram(words: readonly string[], finish: Finish): Pr
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('before', EXAMPLES)
+    .configureOutput(ERRORS)
   const [verb, subverb] = words.filter((word) => word !== 'help')
   if (verb === '--version' || verb === '-V') return program
   if (verb === undefined || verb === 'capture' || VERBS[verb] === undefined) {
     const group = new Command('capture').description('record traffic').exitOverride().showSuggestionAfterError()
-    group.addHelpText('before', CAPTURE_EXAMPLES)
+    group.configureOutput(ERRORS).addHelpText('before', CAPTURE_EXAMPLES)
     await addVerbs(group, CAPTURE_VERBS, verb === 'capture' ? subverb : undefined, finish)
     program.addCommand(group)
   }

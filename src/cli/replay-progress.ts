@@ -5,24 +5,29 @@ import type { SenderCounters } from '../replay/senders/sender.ts'
 import { noCounts } from '../replay/senders/sender.ts'
 import type { Counts } from '../report/run.ts'
 
-/** One line on how a run is going, by the second that ended last. */
+/** One line on how a run is going: the time that has passed, and the second that ended last. */
 export function progressLine(
   measurement: Measurement,
   counters: ReadonlyMap<number, SenderCounters>,
   plan: Plan,
+  elapsedNs: number,
+  warmupNs: number,
 ): string {
-  const last = measurement.recent.at(-1)
-  if (last === undefined) return 'starting'
   const total = addCounters([...counters.values()])
   const planned =
     plan.durationNs === undefined || plan.durationNs === Infinity ? '' : ` of ${formatDurationNs(plan.durationNs)}`
+  const elapsed = `${formatDurationNs(Math.round(elapsedNs / 1e9) * 1e9)}${planned}`
+  const open = `${formatCount((total['offered'] ?? 0) - (total['ended'] ?? 0))} unanswered`
+  if (elapsedNs < warmupNs) return `${elapsed}, warming up, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
+  const last = measurement.recent.at(-1)
+  if (last === undefined) return `${elapsed}, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
   const time = (ns: number | null): string => (ns === null ? '-' : formatDurationNs(ns))
   const parts = [
-    `${formatDurationNs((last.second + 1) * 1e9)}${planned}`,
+    elapsed,
     formatRate(last.replies),
-    `response p50 ${time(last.responseTime.p50Ns)} p99 ${time(last.responseTime.p99Ns)}`,
+    `p50 ${time(last.responseTime.p50Ns)} p99 ${time(last.responseTime.p99Ns)}`,
     `lag p99 ${time(last.lag.p99Ns)}`,
-    `${formatCount((total['offered'] ?? 0) - (total['ended'] ?? 0))} in flight`,
+    open,
   ]
   if (last.failures > 0) parts.push(`${formatCount(last.failures)} FAILED`)
   return parts.join(', ')

@@ -40,6 +40,9 @@ export interface PlannedReplay {
 const PRIMING_MS = 300
 const PROGRESS_MS = 1000
 
+/** Beyond it the eye does not find the way from a route to its figures. */
+const MAX_REPORT_COLUMNS = 120
+
 /** Runs a planned replay on sending threads, reports it, and says by its exit code what it was worth. */
 export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, terminal: Terminal): Promise<ExitCode> {
   const { plan, survey, options, flags } = replay
@@ -69,10 +72,14 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
       counters.set(worker, sent)
     },
   })
-  const progress = setInterval(() => terminal.progress(progressLine(measurement, counters, plan)), PROGRESS_MS)
+  const begun = { atNs: 0 }
+  const progress = setInterval(() => {
+    const elapsedNs = begun.atNs === 0 ? 0 : monotonicNs() - begun.atNs
+    terminal.progress(progressLine(measurement, counters, plan, elapsedNs, warmupNs))
+  }, PROGRESS_MS)
   let summary: FleetSummary
   try {
-    summary = await drive(fleet, replay, stop)
+    summary = await drive(fleet, replay, stop, begun)
   } catch (error) {
     await directory?.destroy()
     throw error
@@ -98,12 +105,18 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   await directory?.close(run, measurement.total.total().responseTime)
   report(run, flags.json, terminal)
   if (directory !== undefined) terminal.say(`the run is in ${directory.path}/`)
+  if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
   if (summary.reason !== undefined) terminal.warn(`mesh: stopped by the breaker: ${summary.reason}`)
   return exitCodeOfRun(run, summary, stop)
 }
 
 /** Feeds the threads until the schedule ends, and waits until they have. */
-async function drive(fleet: Fleet, { survey, plan, options }: PlannedReplay, stop: StopSignals): Promise<FleetSummary> {
+async function drive(
+  fleet: Fleet,
+  { survey, plan, options }: PlannedReplay,
+  stop: StopSignals,
+  begun: { atNs: number },
+): Promise<FleetSummary> {
   const feeding = new AbortController()
   const onDrain = (): void => {
     fleet.stop()
@@ -115,7 +128,8 @@ async function drive(fleet: Fleet, { survey, plan, options }: PlannedReplay, sto
   try {
     const fed = feed(fleet, survey, plan, options, feeding.signal)
     await Promise.race([fed, pause(PRIMING_MS)])
-    fleet.begin(monotonicNs())
+    begun.atNs = monotonicNs()
+    fleet.begin(begun.atNs)
     if (stop.drain.aborted) onDrain()
     if (stop.now.aborted) onNow()
     const summary = await Promise.race([fleet.finished, fed.then(() => fleet.finished)])
@@ -155,7 +169,7 @@ function measuredWindowNs(plan: Plan, warmupNs: number, summary: FleetSummary): 
 }
 
 function report(run: Run, json: boolean, terminal: Terminal): void {
-  const style = { columns: Math.max(80, terminal.columns), colour: terminal.colour }
+  const style = { columns: Math.max(80, Math.min(MAX_REPORT_COLUMNS, terminal.columns)), colour: terminal.colour }
   const reporter = json ? REPORTERS.json : REPORTERS.text
   reporter.write(run, { write: (text) => terminal.out(text) }, style)
 }

@@ -25,6 +25,9 @@ export interface SourceRun {
 
 const PROGRESS_MS = 1000
 
+/** A log file is not a screen. */
+const LOG_MS = 30_000
+
 /** Records a source of segments until it ends, INT, TERM, `--duration` or `--limit`; says what was recorded and what was not. */
 export async function recordSegments(source: Source, run: SourceRun, terminal: Terminal): Promise<ExitCode> {
   return record(run, terminal, async ({ pipeline, writer }, signal) => {
@@ -52,9 +55,10 @@ async function record(
     sayRecordingEvent(event, terminal)
   })
   const timer = run.durationNs === undefined ? undefined : setTimeout(() => stop.stop(), run.durationNs / 1e6)
+  const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
   const progress = setInterval(() => {
     terminal.progress(`${formatCount(recorder.pipeline.intake.written)} exchanges recorded`)
-  }, PROGRESS_MS)
+  }, everyMs)
   try {
     await pull(recorder, stop.drain)
     run.notes?.(recorder.ledger)
@@ -72,5 +76,6 @@ async function record(
     `recorded ${formatCount(recorder.pipeline.intake.written)} exchanges to ${run.settings.output}; ${balanceLine(total)}`,
   )
   terminal.say(ledgerTable(total))
+  if (total.requests.seen === 0) terminal.warn('mesh: no request was seen; the reasons above say what was')
   return failed ? EXIT.couldNotRun : EXIT.ok
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import type { RecordingEvent } from '../archive/writer.ts'
 import { tapMetrics } from '../capture/tap/metrics.ts'
 import type { RecorderThread } from '../capture/tap/recorder-thread.ts'
@@ -5,7 +6,7 @@ import { startRecorderThread } from '../capture/tap/recorder-thread.ts'
 import type { Tap, TapOptions } from '../capture/tap/tap.ts'
 import { startTap } from '../capture/tap/tap.ts'
 import { monotonicNs, unixNs } from '../core/clock.ts'
-import type { MeshError } from '../core/errors.ts'
+import { MeshError } from '../core/errors.ts'
 import type { Endpoint } from '../core/segment.ts'
 import { formatEndpoint } from '../core/segment.ts'
 import { meshError } from '../core/plain-error.ts'
@@ -36,9 +37,13 @@ interface RecorderState {
   done: Extract<RecordMessage, { kind: 'done' }> | undefined
   failed: boolean
   lostExchanges: number
+  warnedOfUpstream: boolean
 }
 
 const PROGRESS_MS = 1000
+
+/** A log file is not a screen. */
+const LOG_MS = 30_000
 const WORKER = new URL('record-worker.js', import.meta.url)
 
 /**
@@ -46,14 +51,27 @@ const WORKER = new URL('record-worker.js', import.meta.url)
  * becomes of it later, traffic flows on.
  */
 export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode> {
-  const stop = listenForStop((name) => terminal.say(`${name}: no new connections, waiting for the open ones`))
+  refuseLoop(run.options)
+  const graceMs = run.options.graceMs ?? 0
+  const stop = listenForStop((name) => {
+    const grace = formatDurationNs(graceMs * 1e6)
+    terminal.say(`${name}: no new connections; open ones have ${grace} to end, once more ends them now`)
+  })
   const ring = allocateRing(run.ringBytes)
   const origin = { monotonicNs: monotonicNs(), unixNs: unixNs() }
-  const state: RecorderState = { exchanges: 0, done: undefined, failed: false, lostExchanges: 0 }
+  const state: RecorderState = {
+    exchanges: 0,
+    done: undefined,
+    failed: false,
+    lostExchanges: 0,
+    warnedOfUpstream: false,
+  }
   const settings = { ...run.settings, originUnixNs: origin.unixNs }
   const thread = await startRecorder(settings, ring, state, terminal, () => stop.stop())
   const tap = await startTap({ ...run.options, origin }, ring, stop.drain).catch(async (error: unknown) => {
     await thread.terminate()
+    // Nothing was recorded, and what was made would stand in the way of the next try.
+    if (settings.output !== '-') rmSync(settings.output, { force: true })
     throw error
   })
   const metrics = await startMetrics(run.metrics, tap, state)
@@ -67,10 +85,15 @@ export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode>
     terminal.warn(`mesh: ${error.message} [${error.code}]`)
   })
   const timer = run.durationNs === undefined ? undefined : setTimeout(() => stop.stop(), run.durationNs / 1e6)
-  const progress = setInterval(() => terminal.progress(progressLine(tap, state)), PROGRESS_MS)
+  const onNow = (): void => tap.cutOff()
+  stop.now.addEventListener('abort', onNow)
+  const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
+  const progress = setInterval(() => terminal.progress(progressLine(tap, state)), everyMs)
+  const watch = setInterval(() => warnOfUpstream(tap, state, run.options.upstream, terminal), PROGRESS_MS)
   await tap.closed
   await death
   clearInterval(progress)
+  clearInterval(watch)
   clearTimeout(timer)
   await metrics?.close()
   stop.release()
@@ -133,6 +156,29 @@ async function startMetrics(
   })
 }
 
+/** Says once, when it happens first, that clients do not get through. */
+function warnOfUpstream(tap: Tap, state: RecorderState, upstream: Endpoint, terminal: Terminal): void {
+  const [failure] = tap.counters().relay.upstreamFailures
+  if (failure === undefined || state.warnedOfUpstream) return
+  state.warnedOfUpstream = true
+  terminal.warn(`mesh: ${formatEndpoint(upstream)} does not answer (${failure[0]}); clients are cut off until it does`)
+}
+
+const ANY_ADDRESS = new Set(['0.0.0.0', '::', ''])
+const THIS_MACHINE = new Set(['127.0.0.1', '::1', 'localhost', ...ANY_ADDRESS])
+
+/** A tap whose upstream is itself would connect to itself without end. */
+function refuseLoop({ listen, upstream }: TapOptions): void {
+  const same = listen.address === upstream.address
+  const local = ANY_ADDRESS.has(listen.address) && THIS_MACHINE.has(upstream.address)
+  if (listen.port === 0 || listen.port !== upstream.port || !(same || local)) return
+  throw new MeshError('MESH_ERR_USAGE', {
+    what: `expected an upstream other than the tap itself, found ${formatEndpoint(upstream)}`,
+    where: '--upstream',
+    remedy: 'name the port of the service',
+  })
+}
+
 function progressLine(tap: Tap, state: RecorderState): string {
   const { relay, losses, backlogBytes } = tap.counters()
   const parts = [
@@ -160,6 +206,7 @@ function conclude(tap: Tap, state: RecorderState, settings: RecordSettings, term
   const { done } = state
   if (done === undefined) return EXIT.couldNotRun
   terminal.say(`recorded ${settings.output}: ${ledgerSummary(done.ledger)}`)
+  if (done.ledger.requests.seen === 0) terminal.warn('mesh: no request was seen')
   if (!state.failed) return EXIT.ok
   terminal.warn(ledgerTable(done.ledger))
   return EXIT.couldNotRun

@@ -7,6 +7,7 @@ import type { FlagTable, FlagValues } from './flags.ts'
 import { addFlags, readFlags, switchFlag, textFlag } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 import { processTerminal } from './terminal.ts'
+import { usageLine } from './usage-line.ts'
 
 /** The file that holds the same settings as the flags: read from the working directory where `--config` names none. */
 const CONFIG_FILE = 'mesh.yaml'
@@ -46,6 +47,7 @@ export type Finish = (code: ExitCode) => void
 /** Makes commander's command of a verb. */
 export function commandOf<Table extends FlagTable>(verb: Verb<Table>, finish: Finish): Command {
   const command = new Command(verb.name).description(verb.summary).exitOverride().showSuggestionAfterError()
+  command.configureOutput({ outputError: (text, write) => write(usageLine(text)) })
   if (verb.words !== undefined) command.argument(verb.words)
   command.allowExcessArguments(false)
   addFlags(command, verb.flags)

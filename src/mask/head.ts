@@ -93,9 +93,12 @@ function maskField(line: string, mask: HeaderMask, rules: MaskRules, pseudonyms:
 
 /** How a header is masked; undefined where it is not. `secret`: the rules say that its name tells of one. */
 function maskOf(name: string, secret: boolean): HeaderMask | undefined {
-  if (secret) return name === 'cookie' || name === 'set-cookie' ? KNOWN_HEADERS[name] : WHOLE
-  return Object.hasOwn(KNOWN_HEADERS, name) ? KNOWN_HEADERS[name] : undefined
+  const known = Object.hasOwn(KNOWN_HEADERS, name) ? KNOWN_HEADERS[name] : undefined
+  return secret && !CREDENTIAL_HEADERS.has(name) ? WHOLE : known
 }
+
+/** Of these the grammar is known, and only the secret in them goes. */
+const CREDENTIAL_HEADERS = new Set(['cookie', 'set-cookie', 'authorization', 'proxy-authorization'])
 
 const WHOLE: HeaderMask = (value, _, pseudonyms) => pseudonyms.maskValue(value)
 

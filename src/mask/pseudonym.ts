@@ -56,6 +56,8 @@ export class Pseudonyms {
    */
   maskValue(value: string): string {
     if (value === '') return value
+    const [, scheme, credentials] = /^((?:Bearer|Token) +)(\S+)$/i.exec(value) ?? []
+    if (scheme !== undefined && credentials !== undefined) return scheme + this.maskValue(credentials)
     const token = /^(eyJ[\w-]+\.[\w-]+)\.([\w-]+)$/.exec(value)
     return token === null ? this.of(value) : `${token[1]}.${this.of(token[2] ?? '')}`
   }

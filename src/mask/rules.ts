@@ -38,6 +38,8 @@ const SECRET_WORDS = [
   'assertion',
   'signature',
   'session[-_]?(?:id|key)',
+  '(?:set[-_]?)?cookie',
+  '(?:proxy[-_]?)?authorization',
   'sid',
 ].join('|')
 

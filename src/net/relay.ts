@@ -138,12 +138,13 @@ export class Relay {
     const emptied = new Promise<void>((resolve) => {
       this.#empty = resolve
     })
-    const timer = setTimeout(() => this.#cut(), graceMs)
+    const timer = setTimeout(() => this.cutOff(), graceMs)
     await emptied
     clearTimeout(timer)
   }
 
-  #cut(): void {
+  /** Cuts off the connections that are still open, now. */
+  cutOff(): void {
     for (const raw of this.#greeting) raw.destroy()
     for (const connection of this.#connections) {
       this.counters.cut++

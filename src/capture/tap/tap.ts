@@ -36,6 +36,8 @@ export interface Tap {
   /** False once it drains. */
   readonly accepting: boolean
   counters(): TapCounters
+  /** Cuts open connections off instead of waiting for the end of the grace. */
+  cutOff(): void
   /** The reader of the ring is gone; traffic flows on and is counted as unheard. */
   detach(): void
   /** A new reader for a new ring: open connections are announced to it as mid-stream. */
@@ -72,6 +74,7 @@ export async function startTap(options: TapOptions, ring: SharedArrayBuffer, sig
       costP50Ns: writer.cost.quantileNs(0.5),
       costP99Ns: writer.cost.quantileNs(0.99),
     }),
+    cutOff: () => relay.cutOff(),
     detach: () => writer.detach(),
     attach: (next) => writer.attach(new RingProducer(next)),
     closed: drain(),

@@ -4,15 +4,18 @@ import type { ExchangeDraft } from './intake.ts'
 /** A source of exchanges of which the first was read already: its origin is known before a recording is opened. */
 export class PrimedExchanges implements ExchangeSource {
   readonly #source: ExchangeSource
+  readonly #ending: AbortController
   readonly #first: IteratorResult<ExchangeDraft, unknown>
   readonly #rest: AsyncIterator<ExchangeDraft>
 
   private constructor(
     source: ExchangeSource,
+    ending: AbortController,
     first: IteratorResult<ExchangeDraft, unknown>,
     rest: AsyncIterator<ExchangeDraft>,
   ) {
     this.#source = source
+    this.#ending = ending
     this.#first = first
     this.#rest = rest
   }
@@ -22,8 +25,9 @@ export class PrimedExchanges implements ExchangeSource {
     source: ExchangeSource,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<PrimedExchanges> {
-    const rest = source.exchanges(signal)[Symbol.asyncIterator]()
-    return new PrimedExchanges(source, await rest.next(), rest)
+    const ending = new AbortController()
+    const rest = source.exchanges(AbortSignal.any([signal, ending.signal]))[Symbol.asyncIterator]()
+    return new PrimedExchanges(source, ending, await rest.next(), rest)
   }
 
   get originUnixNs(): bigint {
@@ -35,11 +39,15 @@ export class PrimedExchanges implements ExchangeSource {
   }
 
   async *exchanges(signal: AbortSignal): AsyncIterable<ExchangeDraft> {
-    let next = this.#first
-    while (next.done !== true && !signal.aborted) {
-      yield next.value
-      next = await this.#rest.next()
+    const end = (): void => this.#ending.abort()
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      for (let next = this.#first; next.done !== true; next = await this.#rest.next()) yield next.value
+    } finally {
+      signal.removeEventListener('abort', end)
+      end()
+      await this.#rest.return?.()
     }
-    await this.#rest.return?.()
   }
 }

@@ -8,6 +8,7 @@ import { listenFlag, withDefault } from './flags.ts'
 import { createStages } from './recording-stages.ts'
 import { listenForStop } from './signals.ts'
 import { recordExchanges } from './source-run.ts'
+import { after } from './timer.ts'
 import type { Finish } from './verb.ts'
 import { commandOf } from './verb.ts'
 
@@ -39,9 +40,9 @@ export function captureGorCommand(finish: Finish): Command {
         const { receiver, address } = await GorReceiver.listen(flags.listen, flags.maxBody)
         terminal.say(`listening on ${formatEndpoint(address)} for gor --output-tcp`)
         const waiting = listenForStop()
-        const timer = flags.duration === undefined ? undefined : setTimeout(() => waiting.stop(), flags.duration / 1e6)
+        const stopTimer = flags.duration === undefined ? undefined : after(flags.duration, () => waiting.stop())
         const primed = await PrimedExchanges.of(receiver, waiting.drain)
-        clearTimeout(timer)
+        stopTimer?.()
         if (waiting.drain.aborted && primed.originUnixNs === 0n) {
           waiting.release()
           terminal.warn('mesh: nothing came; no recording was made')

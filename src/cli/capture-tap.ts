@@ -43,6 +43,9 @@ const FLAGS = {
   ...CAPTURE_FLAGS,
 }
 
+/** A day: who drains for longer does not drain. */
+const MAX_GRACE_MS = 86_400e3
+
 /** `mesh capture tap`: an inline relay that records what it passes on. */
 export function captureTapCommand(finish: Finish): Command {
   return commandOf(
@@ -86,7 +89,7 @@ function tapOptions(flags: FlagValues<typeof FLAGS>): TapOptions {
     ...(flags.proxyProtocol === undefined ? {} : { proxyProtocol: flags.proxyProtocol }),
     acceptProxyProtocol: flags.acceptProxyProtocol,
     ...(flags.maxConnections === undefined ? {} : { maxConnections: flags.maxConnections }),
-    graceMs: flags.grace / 1e6,
+    graceMs: Math.min(flags.grace / 1e6, MAX_GRACE_MS),
   }
 }
 

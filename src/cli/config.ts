@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { MeshError, toMeshError } from '../core/errors.ts'
+import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 
 const setting = z.union([z.string(), z.number(), z.boolean()])
 const section = z.record(z.string(), z.union([setting, z.array(setting)]))
@@ -41,11 +41,12 @@ export function readConfig(file: string): Config {
 
 function load(file: string): unknown {
   try {
-    return parse(readFileSync(file, 'utf8')) ?? {}
+    return parse(readFileSync(file, 'utf8'), { logLevel: 'error' }) ?? {}
   } catch (error) {
-    if (error instanceof Error && error.name.startsWith('YAML')) {
-      const what = `not valid YAML: ${error.message.split('\n', 1)[0] ?? ''}`
-      throw new MeshError('MESH_ERR_USAGE', { what, where: file, cause: error })
+    // Anything but a file that cannot be read is the content's fault: YAML's own errors, and its bombs.
+    if (systemCode(error) === undefined) {
+      const said = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : ''
+      throw new MeshError('MESH_ERR_USAGE', { what: `not valid YAML: ${said}`, where: file, cause: error })
     }
     throw toMeshError(error, file)
   }

@@ -86,16 +86,27 @@ export function choiceFlag<Choice extends string>(
   })
 }
 
+/** Refuses zero: as a rate, a time to wait or a size it would mean "never". */
+function aboveZero(parse: (text: string, where: string) => number): (text: string, where: string) => number {
+  return (text, where) => {
+    const value = parse(text, where)
+    if (value > 0) return value
+    throw new MeshError('MESH_ERR_UNIT', { what: `expected more than zero, found "${text}"`, where })
+  }
+}
+
+export const spanFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
+  single(spelling, '<duration>', about, aboveZero(parseDurationNs))
 export const durationFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
   single(spelling, '<duration>', about, parseDurationNs)
 export const rateFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
-  single(spelling, '<rate>', about, parseRatePerSecond)
+  single(spelling, '<rate>', about, aboveZero(parseRatePerSecond))
 export const multiplierFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
   single(spelling, '<factor>', about, parseMultiplier)
 export const shareFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
   single(spelling, '<share>', about, parseShare)
 export const sizeFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
-  single(spelling, '<size>', about, parseSizeBytes)
+  single(spelling, '<size>', about, aboveZero(parseSizeBytes))
 export const countFlag = (spelling: Spelling, about: string, least = 1, most?: number): Flag<number | undefined> =>
   single(spelling, '<n>', about, (text, where) => parseCount(text, where, least, most))
 /** An address to listen on: without a host, every interface. */

@@ -14,6 +14,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import { switchFlag, textFlag } from './flags.ts'
 import { exchangeLine, inspectionJson, inspectionText } from './inspection-text.ts'
+import type { Inspection } from './inspection.ts'
 import { inspectRecording } from './inspection.ts'
 import type { Terminal } from './terminal.ts'
 import type { Finish } from './verb.ts'
@@ -53,6 +54,7 @@ export function inspectCommand(finish: Finish): Command {
             if (flags.list) await list(reader, exchanges, terminal)
             else {
               const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
+              sayIfNothing(inspection, reader, terminal)
               if (flags.json) documents.push(inspectionJson(inspection))
               else terminal.out(inspectionText(inspection))
             }
@@ -76,6 +78,13 @@ export function inspectCommand(finish: Finish): Command {
     },
     finish,
   )
+}
+
+/** An empty answer is often a question asked in the wrong time zone. */
+function sayIfNothing(inspection: Inspection, { info }: RecordingReader, terminal: Terminal): void {
+  if (inspection.exchanges > 0) return
+  const began = new Date(Number(info.originUnixNs / 1_000_000n))
+  terminal.warn(`mesh: ${info.host}: nothing found; the recording begins at ${began.toString().replace(/ \(.*/, '')}`)
 }
 
 /** The exchanges of a recording that match and are of the time asked for. */

@@ -14,6 +14,7 @@ import {
   multiplierFlag,
   rateFlag,
   shareFlag,
+  spanFlag,
   switchFlag,
   textFlag,
   withDefault,
@@ -31,6 +32,7 @@ export type ReplayFlags = {
   readonly speed: Flag<string | undefined>
   readonly rate: Flag<number | undefined>
   readonly between: Flag<string | undefined>
+  readonly match: Flag<string | undefined>
   readonly duration: Flag<number | undefined>
   readonly warmup: Flag<number>
   readonly loop: Flag<boolean>
@@ -74,7 +76,8 @@ export const REPLAY_FLAGS: ReplayFlags = {
   speed: textFlag('speed', '<factor|max>', 'squeeze time, 2x; max sends as fast as replies come'),
   rate: rateFlag(['R', 'rate'], 'keep the shape and make the mean rate this'),
   between: textFlag('between', '<14:00-14:30>', 'only requests recorded at this time'),
-  duration: durationFlag(['d', 'duration'], 'send for this long'),
+  match: textFlag('match', '<cel>', 'only exchanges for which this is true'),
+  duration: spanFlag(['d', 'duration'], 'send for this long'),
   warmup: withDefault(durationFlag('warmup', 'send, but do not measure, this long at the start'), '0s'),
   loop: switchFlag('loop', 'start a recording over when it ends, until --duration'),
   ragged: switchFlag('ragged', 'end with the longest recording instead of the shortest'),
@@ -90,7 +93,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
   maxRate: withDefault(rateFlag('max-rate', 'refuse a plan with a higher peak'), `${DEFAULT_MAX_RATE_PER_SECOND}/s`),
   maxErrorRate: shareFlag('max-error-rate', 'stop (exit 5) above this share of errors in 10 s (default 50%)'),
   noBreaker: switchFlag('no-breaker', 'go on whatever the share of errors'),
-  timeout: withDefault(durationFlag('timeout', 'give a reply up after this'), '30s'),
+  timeout: withDefault(spanFlag('timeout', 'give a reply up after this'), '30s'),
   allowWrites: switchFlag('allow-writes', 'send POST, PUT, DELETE and the like too'),
   keepReplayed: switchFlag('keep-replayed', 'send requests that an earlier replay had sent, too'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),

@@ -1,11 +1,16 @@
 import type { Command } from 'commander'
 import { openRecordings } from '../archive/open.ts'
-import { MeshError } from '../core/errors.ts'
+import { MeshError, toMeshError } from '../core/errors.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { holdsPseudonym } from '../mask/pseudonym.ts'
+import { formatDurationNs } from '../core/units.ts'
+import type { ReplayInput } from '../replay/options.ts'
+import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
-import { resolveTarget } from '../replay/senders/resolve-target.ts'
+import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
 import { surveyRecordings } from '../replay/survey.ts'
+import type { Matcher } from '../select/match.ts'
+import { compileMatch } from '../select/match.ts'
 import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -14,8 +19,9 @@ import { required } from './flags.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { REPLAY_FLAGS } from './replay-flags.ts'
-import { scheduleOptionsOf, targetOptionsOf } from './replay-options.ts'
+import { scheduleOptionsOf, targetOptionsOf, targetUrl } from './replay-options.ts'
 import { runReplayFleet } from './replay-run.ts'
+import { runPlanOf } from './run-facts.ts'
 import { planText } from './plan-text.ts'
 import type { Terminal } from './terminal.ts'
 import { listenForStop } from './signals.ts'
@@ -36,13 +42,16 @@ export function replayCommand(finish: Finish): Command {
       words: '<file...>',
       flags: REPLAY_FLAGS,
       run: async ({ flags, words, terminal, config }) => {
-        const url = required(flags.to, 'to', '--to http://canary:8080')
+        const url = targetUrl(required(flags.to, 'to', '--to http://canary:8080'))
         if (words.includes('-')) {
           throw new MeshError('MESH_ERR_USAGE', {
             what: 'expected files: a replay reads recordings twice, once for the plan and once to send',
             where: '-',
             remedy: 'write stdin to a file first',
           })
+        }
+        if (new Set(words).size < words.length) {
+          terminal.warn('mesh: a recording that is named twice is read once; --amplify multiplies')
         }
         const readers = await openRecordings(words, process.stdin)
         try {
@@ -68,16 +77,21 @@ async function planAndRun(
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
   }
-  const survey = await surveyRecordings(readers, options, holdsPseudonym, new AbortController().signal)
+  const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
+  const inputs = matcher === undefined ? readers : readers.map((reader) => matching(reader, matcher))
+  const survey = await surveyRecordings(inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
+  const refusal = refusalOf(plan, flags)
   if (flags.plan) {
-    terminal.out(planText(plan, url))
+    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : planText(plan, url))
+    if (refusal !== undefined)
+      terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
     return EXIT.ok
   }
   terminal.say(planText(plan, url).trimEnd())
-  const unpaced = flags.closed !== undefined
-  checkPlan(plan, { confirmed: flags.yes, maxPerSecond: unpaced ? Infinity : flags.maxRate })
+  if (refusal !== undefined) throw refusal
   const target = await resolveTarget(targetOptionsOf(flags, url))
+  await checkReachable(target)
   const stop = listenForStop((name) =>
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
@@ -88,4 +102,29 @@ async function planAndRun(
   } finally {
     stop.release()
   }
+}
+
+/** A recording of which only what matches is replayed. */
+function matching(reader: RecordingReader, matcher: Matcher): ReplayInput {
+  return {
+    info: reader.info,
+    async *exchanges(range, signal) {
+      for await (const exchange of reader.exchanges(range, signal)) if (matcher.matches(exchange)) yield exchange
+    },
+  }
+}
+
+/** Why this plan must not run as it is, undefined where it may. */
+function refusalOf(plan: Plan, flags: FlagValues<ReplayFlags>): MeshError | undefined {
+  try {
+    checkPlan(plan, { confirmed: flags.yes, maxPerSecond: flags.closed === undefined ? flags.maxRate : Infinity })
+  } catch (error) {
+    return toMeshError(error)
+  }
+  if (plan.durationNs === undefined || flags.warmup < plan.durationNs) return undefined
+  return new MeshError('MESH_ERR_USAGE', {
+    what: `expected a warm-up shorter than the run of ${formatDurationNs(plan.durationNs)}, found ${formatDurationNs(flags.warmup)}`,
+    where: '--warmup',
+    remedy: 'nothing would be measured',
+  })
 }

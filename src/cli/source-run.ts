@@ -12,6 +12,7 @@ import type { Recorder } from './recorder.ts'
 import { createRecorder } from './recorder.ts'
 import { listenForStop } from './signals.ts'
 import type { Terminal } from './terminal.ts'
+import { after } from './timer.ts'
 
 /** How a source is recorded, beside its settings. */
 export interface SourceRun {
@@ -54,7 +55,7 @@ async function record(
     if (event.kind === 'failed') failed = true
     sayRecordingEvent(event, terminal)
   })
-  const timer = run.durationNs === undefined ? undefined : setTimeout(() => stop.stop(), run.durationNs / 1e6)
+  const stopTimer = run.durationNs === undefined ? undefined : after(run.durationNs, () => stop.stop())
   const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
   const progress = setInterval(() => {
     terminal.progress(`${formatCount(recorder.pipeline.intake.written)} exchanges recorded`)
@@ -68,7 +69,7 @@ async function record(
     throw error
   } finally {
     clearInterval(progress)
-    clearTimeout(timer)
+    stopTimer?.()
     stop.release()
   }
   const total = recorder.writer.total()

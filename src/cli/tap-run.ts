@@ -22,6 +22,7 @@ import { sayRecordingEvent } from './recording-events.ts'
 import type { RecordSettings } from './record-settings.ts'
 import { listenForStop } from './signals.ts'
 import type { Terminal } from './terminal.ts'
+import { after } from './timer.ts'
 
 export interface TapRun {
   readonly options: TapOptions
@@ -41,6 +42,12 @@ interface RecorderState {
 }
 
 const PROGRESS_MS = 1000
+
+/** How long the recorder may take to write what is left: a full ring is some seconds of its work. */
+const MAX_FINISH_NS = 30e9
+
+/** Fewer than these are worth a word at the start. */
+const LEAST_USUAL_CONNECTIONS = 400
 
 /** A log file is not a screen. */
 const LOG_MS = 30_000
@@ -76,6 +83,9 @@ export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode>
   })
   const metrics = await startMetrics(run.metrics, tap, state)
   terminal.say(`listening on ${formatEndpoint(tap.address)}, relaying to ${formatEndpoint(run.options.upstream)}`)
+  if (tap.maxConnections < (run.options.maxConnections ?? LEAST_USUAL_CONNECTIONS)) {
+    terminal.warn(`mesh: ulimit -n allows ${formatCount(tap.maxConnections)} connections at a time; raise it`)
+  }
   terminal.say(`recording to ${settings.output === '-' ? 'stdout' : settings.output}; INT or TERM ends it in order`)
   const death = thread.ended.then((error) => {
     // Also after an orderly end (`--limit`): nobody reads the ring any more, and the relay must not fill it.
@@ -84,20 +94,46 @@ export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode>
     state.failed = true
     terminal.warn(`mesh: ${error.message} [${error.code}]`)
   })
-  const timer = run.durationNs === undefined ? undefined : setTimeout(() => stop.stop(), run.durationNs / 1e6)
+  const stopTimer = run.durationNs === undefined ? undefined : after(run.durationNs, () => stop.stop())
   const onNow = (): void => tap.cutOff()
   stop.now.addEventListener('abort', onNow)
   const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
   const progress = setInterval(() => terminal.progress(progressLine(tap, state)), everyMs)
   const watch = setInterval(() => warnOfUpstream(tap, state, run.options.upstream, terminal), PROGRESS_MS)
   await tap.closed
-  await death
+  await finished(thread, death, stop.now, state, terminal)
   clearInterval(progress)
   clearInterval(watch)
-  clearTimeout(timer)
+  stopTimer?.()
   await metrics?.close()
   stop.release()
   return conclude(tap, state, settings, terminal)
+}
+
+/** The recorder writes what it has; one that does not come to an end, or is not wanted to, is ended. */
+async function finished(
+  thread: RecorderThread,
+  death: Promise<void>,
+  now: AbortSignal,
+  state: RecorderState,
+  terminal: Terminal,
+): Promise<void> {
+  const giveUp = new Promise<'late'>((resolve) => {
+    const stopWaiting = after(MAX_FINISH_NS, () => resolve('late'))
+    const onNow = (): void => resolve('late')
+    now.addEventListener('abort', onNow, { once: true })
+    if (now.aborted) onNow()
+    void death.then(() => {
+      stopWaiting()
+      now.removeEventListener('abort', onNow)
+    })
+  })
+  if ((await Promise.race([death, giveUp])) !== 'late') return
+  state.failed = true
+  await thread.terminate()
+  terminal.warn(
+    'mesh: the recorder was ended before it had written everything; the recording ends with its last whole chunk',
+  )
 }
 
 async function startRecorder(
@@ -187,6 +223,7 @@ function progressLine(tap: Tap, state: RecorderState): string {
     `${formatCount(state.exchanges)} exchanges recorded`,
     `${formatBytes(relay.requestBytes)} in, ${formatBytes(relay.responseBytes)} out`,
   ]
+  if (relay.refused > 0) parts.push(`${formatCount(relay.refused)} REFUSED`)
   if (backlogBytes > 1024 * 1024) parts.push(`${formatBytes(backlogBytes)} waiting`)
   const lost = losses.ringFullBytes + losses.unheardBytes
   if (lost > 0) parts.push(`${formatBytes(lost)} NOT RECORDED`)
@@ -200,6 +237,11 @@ function conclude(tap: Tap, state: RecorderState, settings: RecordSettings, term
     `relayed ${formatCount(relay.accepted)} connections, ${formatBytes(relay.requestBytes + relay.responseBytes)}; ` +
       `the relay held a chunk for p50 ${formatDurationNs(costP50Ns)}, p99 ${formatDurationNs(costP99Ns)}`,
   )
+  if (relay.refused > 0) {
+    terminal.warn(
+      `mesh: ${formatCount(relay.refused)} connections were reset: more than ${formatCount(tap.maxConnections)} at a time; see --max-connections and ulimit -n`,
+    )
+  }
   if (failures.length > 0) terminal.warn(`mesh: connections that never reached the upstream: ${failures.join(', ')}`)
   if (losses.unheardBytes > 0 && state.failed)
     terminal.warn(`mesh: ${formatBytes(losses.unheardBytes)} passed on with no recorder to hear them`)

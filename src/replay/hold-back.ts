@@ -63,14 +63,16 @@ function switchedProtocols(exchange: Exchange): boolean {
   return hasResponse(exchange) && recordedStatus(exchange) === 101
 }
 
-/** GET with an override is a write in disguise: frameworks take these headers for the method. */
+const OVERRIDE_HEADERS = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
+
+/** GET with an override is a write in disguise: frameworks take these headers, or `_method`, for the method. */
 function effectiveMethod(head: RequestHead): string {
   for (const { name, value } of head.block.unusual) {
-    const overrides = name === 'x-http-method-override' || name === 'x-http-method' || name === 'x-method-override'
     const method = value.toUpperCase()
-    if (overrides && method !== '' && !SAFE_METHODS.has(method)) return method
+    if (OVERRIDE_HEADERS.has(name.replaceAll('_', '-')) && method !== '' && !SAFE_METHODS.has(method)) return method
   }
-  return head.method
+  const inQuery = /[?&]_method=([A-Za-z]+)/.exec(head.target)?.[1]?.toUpperCase()
+  return inQuery !== undefined && !SAFE_METHODS.has(inQuery) ? inQuery : head.method
 }
 
 /** Does the request bear the mark of a replay: the header, or the member of `baggage`? */

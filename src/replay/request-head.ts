@@ -16,6 +16,7 @@ export const KNOWN_HEADERS = [
   'baggage',
   'x-mesh-replay',
   'x-http-method-override',
+  'x_http_method_override',
   'x-http-method',
   'x-method-override',
 ] as const
@@ -26,6 +27,7 @@ const UNUSUAL_HEADERS: ReadonlySet<string> = new Set([
   'baggage',
   'x-mesh-replay',
   'x-http-method-override',
+  'x_http_method_override',
   'x-http-method',
   'x-method-override',
 ])

@@ -65,6 +65,14 @@ describe('judgeRequest', () => {
     expect(judge(exchange({ protocol: 'redis' }))).toEqual({ fate: 'unplayable', reason: 'protocol' })
   })
 
+  it.each([
+    [['GET /a?_method=DELETE HTTP/1.1']],
+    [['GET / HTTP/1.1', 'X_HTTP_METHOD_OVERRIDE: DELETE']],
+    [['GET / HTTP/1.1', 'X-HTTP-Method-Override: DELETE']],
+  ])('holds %j back, which some frameworks take for a DELETE', (lines) => {
+    expect(judge(requesting(lines))).toEqual({ fate: 'held', method: 'DELETE' })
+  })
+
   it('replays an offer of h2c that was not taken, and not one that was', () => {
     const lines = ['GET / HTTP/1.1', 'Upgrade: h2c', 'Connection: Upgrade, HTTP2-Settings']
     expect(judge(requesting(lines))).toEqual({ fate: 'send' })

@@ -6,7 +6,7 @@ export const PINNING_ABSENT: string | false = whyNot()
 
 /** Loops that leave others little of one CPU. */
 export interface BusyCpu {
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 /** Puts a process, with all its threads, onto CPU 0 alone. */

@@ -28,9 +28,15 @@ export interface RunningMesh {
 /** Starts the built binary. Settings of the surrounding environment do not reach it. */
 export function startMesh(
   words: readonly string[],
-  options: { readonly input?: Uint8Array; readonly cwd?: string } = {},
+  options: {
+    readonly input?: Uint8Array
+    readonly cwd?: string
+    /** Variables beside those of the surrounding environment, or instead of them. */
+    readonly environment?: Readonly<Record<string, string>>
+  } = {},
 ): RunningMesh {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MESH_')))
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MESH_'))
+  const environment = { ...Object.fromEntries(inherited), ...options.environment }
   const child = spawn(process.execPath, [MESH, ...words], {
     env: environment,
     cwd: options.cwd,

@@ -39,6 +39,7 @@ export class Flights {
     bytesReceived: 0,
   }
   #heldBytes = 0
+  #waiting = 0
 
   /** `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. */
   constructor(
@@ -58,6 +59,11 @@ export class Flights {
   /** Shots that were given and have not ended. */
   get inFlight(): number {
     return this.#counters.offered - this.#counters.ended
+  }
+
+  /** Those of them that have not been sent. */
+  get waiting(): number {
+    return this.#waiting
   }
 
   get full(): boolean {
@@ -81,6 +87,7 @@ export class Flights {
   /** A shot that cannot leave yet. */
   hold(batch: ShotBatch, index: number): WaitingShot {
     const shot = new WaitingShot(batch, index)
+    this.#waiting++
     this.#heldBytes += shot.bytes.length
     return shot
   }
@@ -94,6 +101,7 @@ export class Flights {
   }
 
   launchWaiting(connection: TargetConnection, shot: WaitingShot, readyNs: number): void {
+    this.#waiting--
     this.#heldBytes -= shot.bytes.length
     connection.dueNs = this.#originNs + shot.dueNs
     connection.route = shot.route
@@ -132,7 +140,15 @@ export class Flights {
     this.#record()
   }
 
+  /** Takes a waiting shot back, as if it had never been given: it has no outcome. */
+  drop(shot: WaitingShot): void {
+    this.#waiting--
+    this.#heldBytes -= shot.bytes.length
+    this.#counters.offered--
+  }
+
   endWaiting(shot: WaitingShot, error: ShotError): void {
+    this.#waiting--
     this.#heldBytes -= shot.bytes.length
     const nowNs = monotonicNs() - this.#originNs
     this.#endUnsent(shot.dueNs, nowNs, nowNs, shot.route, shot.recordedStatus, error)

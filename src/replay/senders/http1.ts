@@ -31,6 +31,12 @@ export interface SenderOptions {
 const EXPIRY_INTERVAL_MS = 20
 
 /**
+ * Shots of a closed loop that may wait for their lanes, for each connection: enough to find lanes that are free where requests of
+ * one follow each other, and little enough that what is in flight is what the connections carry.
+ */
+const MAX_WAITING_PER_CONNECTION = 2
+
+/**
  * Sends HTTP/1 requests as they were recorded: their bytes straight to sockets, replies framed by hand.
  *
  *     send -> Flights.admit -> ShotOrder.place -> Flights.launch -> TargetConnection.write
@@ -42,6 +48,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
   readonly #flights: Flights
   readonly #order: ShotOrder
   readonly #timeoutNs: number
+  readonly #maxWaiting: number
   readonly #expiry: NodeJS.Timeout
   readonly #onRoom: (nowNs: number) => void
   #drained: (() => void) | undefined
@@ -63,6 +70,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
         ? new LaneOrder(this.#pool, this.#flights, this, counters, closedLoop)
         : new SpareOrder(this.#pool, this.#flights, this, counters)
     this.#timeoutNs = options.timeoutNs
+    this.#maxWaiting = options.maxConnections * MAX_WAITING_PER_CONNECTION
     this.#onRoom = onRoom
     this.#expiry = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS)
   }
@@ -74,12 +82,20 @@ export class Http1Sender implements Sender, ConnectionOwner {
   }
 
   hasRoom(nowNs: number): boolean {
-    return !this.#destroyed && !this.#flights.full && this.#order.hasRoom(nowNs)
+    if (this.#destroyed || this.#flights.full || this.#flights.waiting >= this.#maxWaiting) return false
+    return this.#order.hasRoom(nowNs)
   }
 
   abortWaiting(): void {
-    this.#order.abortWaiting()
+    this.#order.clearWaiting((shot) => this.#flights.endWaiting(shot, 'aborted'))
     this.#settle()
+  }
+
+  dropWaiting(): number {
+    const { waiting } = this.#flights
+    this.#order.clearWaiting((shot) => this.#flights.drop(shot))
+    this.#settle()
+    return waiting
   }
 
   async close(): Promise<void> {
@@ -102,7 +118,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
       this.#pool.closed()
       this.#flights.end(connection, 'aborted', nowNs)
     }
-    this.#order.abortWaiting()
+    this.#order.clearWaiting((shot) => this.#flights.endWaiting(shot, 'aborted'))
     this.#pool.closeIdle()
     this.#settle()
   }

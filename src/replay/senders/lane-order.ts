@@ -6,6 +6,7 @@ import { Lane } from './lane.ts'
 import type { SenderCounters } from './sender.ts'
 import type { ShotOrder } from './shot-order.ts'
 import type { ConnectionOwner, TargetConnection } from './target-connection.ts'
+import type { WaitingShot } from './waiting-shot.ts'
 
 /** Lanes of which it is remembered that the target closed their connection: enough for a count, bounded for a long run. */
 const MAX_LOST_LANES = 65_536
@@ -99,11 +100,9 @@ export class LaneOrder implements ShotOrder {
     return this.#queue.first === undefined && (this.#pool.idle.size > 0 || this.#pool.canOpen(nowNs))
   }
 
-  abortWaiting(): void {
+  clearWaiting(end: (shot: WaitingShot) => void): void {
     for (const lane of this.#lanes.values()) {
-      for (let shot = lane.waiting.shift(); shot !== undefined; shot = lane.waiting.shift()) {
-        this.#flights.endWaiting(shot, 'aborted')
-      }
+      for (let shot = lane.waiting.shift(); shot !== undefined; shot = lane.waiting.shift()) end(shot)
     }
     for (let lane = this.#queue.shift(); lane !== undefined; lane = this.#queue.shift()) lane.queued = false
   }

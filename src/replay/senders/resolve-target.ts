@@ -42,6 +42,23 @@ export async function resolveTarget(options: TargetOptions, signal?: AbortSignal
   }
 }
 
+/**
+ * Asks once whether anybody listens there, before a run that would only find out shot by shot. A target that is slow to answer
+ * is let pass: that is what a run is for. Throws MESH_ERR_UNREACHABLE where the connection is refused or there is no way.
+ */
+export async function checkReachable({ address, port, host }: Target): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect({ host: address, port, timeout: PROBE_TIMEOUT_MS })
+    const end = (call: () => void): void => {
+      socket.destroy()
+      call()
+    }
+    socket.once('connect', () => end(resolve))
+    socket.once('timeout', () => end(resolve))
+    socket.once('error', (error) => end(() => reject(toMeshError(error, `--to ${host}:${port}`))))
+  })
+}
+
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {

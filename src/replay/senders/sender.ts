@@ -14,6 +14,8 @@ export interface Sender {
   hasRoom(nowNs: number): boolean
   /** Ends shots that have not been sent yet as `aborted`; what is in flight goes on. */
   abortWaiting(): void
+  /** Takes back shots that have not been sent yet, without an outcome: how many. For a closed loop, where none of them was due. */
+  dropWaiting(): number
   /** Resolves when every shot has its outcome; then all connections are closed. No `send` after it. */
   close(): Promise<void>
   /** Ends every shot as `aborted`, now, and closes all connections. */

@@ -1,5 +1,6 @@
 import type { ShotBatch } from '../shot-batch.ts'
 import type { TargetConnection } from './target-connection.ts'
+import type { WaitingShot } from './waiting-shot.ts'
 
 /** Which connection a shot leaves on, and what it waits for: the policy of a sender. */
 export interface ShotOrder {
@@ -11,6 +12,6 @@ export interface ShotOrder {
   gone(connection: TargetConnection, nowNs: number): void
   /** Could a shot, of a connection of the recording that is not busy, leave at once? */
   hasRoom(nowNs: number): boolean
-  /** Ends shots that wait, as `aborted`. */
-  abortWaiting(): void
+  /** Takes out all shots that wait, and hands each over to be ended. */
+  clearWaiting(end: (shot: WaitingShot) => void): void
 }

@@ -59,10 +59,8 @@ export class SpareOrder implements ShotOrder {
     return this.#waiting.first === undefined && (this.#pool.idle.size > 0 || this.#pool.canOpen(nowNs))
   }
 
-  abortWaiting(): void {
-    for (let shot = this.#waiting.shift(); shot !== undefined; shot = this.#waiting.shift()) {
-      this.#flights.endWaiting(shot, 'aborted')
-    }
+  clearWaiting(end: (shot: WaitingShot) => void): void {
+    for (let shot = this.#waiting.shift(); shot !== undefined; shot = this.#waiting.shift()) end(shot)
   }
 
   #acquire(nowNs: number): TargetConnection | undefined {

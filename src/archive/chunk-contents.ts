@@ -5,10 +5,9 @@ import type { Exchange, LateResponse } from '../core/exchange.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { readUint64 } from './byte-builder.ts'
 import { channelKind } from './channels.ts'
-import { MAX_RECORD_BYTES } from './chunk-list.ts'
 import { ExchangeDecoder } from './exchange-decoder.ts'
 import { decodeLedger } from './ledger-codec.ts'
-import { MESSAGE_HEAD_BYTES, OPCODE, RECORD_HEAD_BYTES, parseRecord } from './mcap.ts'
+import { MAX_RECORD_BYTES, MESSAGE_HEAD_BYTES, OPCODE, RECORD_HEAD_BYTES, parseRecord } from './mcap.ts'
 import { zstdDecompress } from './zstd.ts'
 
 const TWO_32 = 0x1_0000_0000
@@ -186,9 +185,8 @@ function spansOf(spans: MessageSpans, kind: string): Spans | undefined {
   return kind === 'ledger' ? spans.ledgers : undefined
 }
 
+/** What a chunk says of its channels wins over what was said before: a CRC covers it. */
 function declareChannel(record: Uint8Array, channelKinds: Map<number, string>, where: string): void {
-  const id = record.length >= RECORD_HEAD_BYTES + 2 ? (record[9] ?? 0) + (record[10] ?? 0) * 256 : -1
-  if (channelKinds.has(id)) return
   const channel = parsed(record, where)
   if (channel.type === 'Channel') channelKinds.set(channel.id, channelKind(channel.topic) ?? '')
 }

@@ -1,25 +1,22 @@
-import { asBuffer, equalBytes } from '../core/bytes.ts'
+import { asBuffer } from '../core/bytes.ts'
 import { MeshError } from '../core/errors.ts'
 import type { RecordingInfo } from '../core/recording.ts'
-import { readUint64 } from './byte-builder.ts'
 import { channelKind } from './channels.ts'
 import { KIND_BYTES, requireMcap, tooShort } from './file-kind.ts'
 import { PROFILE, RECORDING_METADATA, parseInfoMetadata } from './info-metadata.ts'
-import { MAGIC, OPCODE, RECORD_HEAD_BYTES, parseRecord, readSummary } from './mcap.ts'
+import { MAX_RECORD_BYTES, OPCODE, RECORD_HEAD_BYTES, parseRecord, readSummary } from './mcap.ts'
 import type { McapRecord, McapSummary } from './mcap.ts'
 import type { ReadableBytes } from './readable-bytes.ts'
-
-/** The longest record that is read at once; a longer length is taken for the end of a cut file, or for garbage. */
-export const MAX_RECORD_BYTES: number = 128 * 1024 * 1024
+import { damageError } from './record-order.ts'
+import type { Damage } from './record-order.ts'
+import { RecordWalk, endsWithMagic } from './record-walk.ts'
+import type { TopRecord } from './record-walk.ts'
 
 /** The longest record other than a chunk: metadata, schemas. */
 const MAX_SMALL_RECORD_BYTES = 1024 * 1024
 
 /** Records that tell what a file is. */
 const DESCRIBING: ReadonlySet<number> = new Set([OPCODE.header, OPCODE.metadata, OPCODE.channel])
-
-/** What is read at once to see a record's head: enough for a chunk's times. */
-const PROBE_BYTES = 64
 
 /** Where a chunk is, and what it holds. Times are wall clock, less `originUnixNs` of the recording. */
 export interface ChunkRef {
@@ -41,27 +38,27 @@ export interface PartContents {
   readonly metadata: ReadonlyMap<string, ReadonlyMap<string, string>>
   /** Where what can be read ends: the file's size, or the end of the last whole record. */
   readonly readableBytes: number
-  /** The index at its end, where it has one that can be trusted. */
-  readonly summary: McapSummary | undefined
+  /** Where its records stop being a recording's, though it was not cut there. Not looked for where the index is sound. */
+  readonly damage: Damage | undefined
+  /** Where the record DataEnd begins, and the CRC it bears of all before it. */
+  readonly dataEnd: { readonly offset: number; readonly crc: number | undefined } | undefined
+  /** The index at its end can be trusted. */
+  readonly hasIndex: boolean
 }
 
 /** Finds the chunks of a part: by its index, or where it has none from chunk to chunk, without unpacking any. */
 export async function listChunks(bytes: ReadableBytes): Promise<PartContents> {
   const size = await bytes.size()
   requireMcap(await bytes.read(0, Math.min(size, KIND_BYTES)), bytes.name)
-  const isClosed = size > MAGIC.length && (await endsWithMagic(bytes, size - MAGIC.length, size))
-  return (isClosed ? await fromSummary(bytes, size) : undefined) ?? fromScan(bytes, size)
+  const isClosed = await endsWithMagic(bytes, size)
+  return (isClosed ? await fromSummary(bytes, size) : undefined) ?? fromScan(bytes, size, isClosed)
 }
 
 /** undefined where there is no summary that can be trusted; the scan then finds out why. */
 async function fromSummary(bytes: ReadableBytes, size: number): Promise<PartContents | undefined> {
   try {
     const summary = await readSummary(size, (offset, length) => readWithin(bytes, offset, length, size))
-    const metadata = new Map<string, ReadonlyMap<string, string>>()
-    for (const { name, offset, length } of summary.metadataOffsets) {
-      const record = parseRecord(await readWithin(bytes, offset, length, size))
-      if (record.type === 'Metadata') metadata.set(name, record.metadata)
-    }
+    const metadata = await readMetadata(bytes, summary, size)
     const info = parseInfoMetadata(metadata.get(RECORDING_METADATA) ?? new Map(), bytes.name)
     const channelKinds = new Map([...summary.channels].map(([id, { topic }]) => [id, channelKind(topic) ?? '']))
     const chunks = summary.chunkIndexes.map((index): ChunkRef => {
@@ -75,7 +72,31 @@ async function fromSummary(bytes: ReadableBytes, size: number): Promise<PartCont
         hasLateResponses: kinds.has('late-response'),
       }
     })
-    return { info, ending: 'closed', chunks, channelKinds, metadata, readableBytes: size, summary }
+    const dataEnd = { offset: summary.dataEndOffset, crc: summary.dataCrc }
+    const found = { info, chunks, channelKinds, metadata, dataEnd }
+    return { ...found, ending: 'closed', readableBytes: size, damage: undefined, hasIndex: true }
+  } catch {
+    return undefined
+  }
+}
+
+/** The metadata that the index names. What stands twice is needed once: a damaged one is passed over, and told by the CRC of all data. */
+async function readMetadata(
+  bytes: ReadableBytes,
+  { metadataOffsets }: McapSummary,
+  size: number,
+): Promise<Map<string, ReadonlyMap<string, string>>> {
+  const metadata = new Map<string, ReadonlyMap<string, string>>()
+  for (const { name, offset, length } of metadataOffsets) {
+    const record = parsedOrNone(await readWithin(bytes, offset, length, size))
+    if (record?.type === 'Metadata') metadata.set(name, record.metadata)
+  }
+  return metadata
+}
+
+function parsedOrNone(bytes: Uint8Array): McapRecord | undefined {
+  try {
+    return parseRecord(bytes)
   } catch {
     return undefined
   }
@@ -88,63 +109,34 @@ function readWithin(bytes: ReadableBytes, offset: number, length: number, size: 
   return bytes.read(offset, length)
 }
 
-/** A record at the top level of a file, as much of it as tells what it is. */
-export interface TopRecord {
-  readonly opcode: number
-  readonly offset: number
-  /** Of the whole record, its head included. */
-  readonly length: number
-  /** Its first bytes, head included: all that there are, up to 64. */
-  readonly start: Uint8Array
-}
-
-/** The whole records of a file, in order, until its end, its trailing magic, or what is no whole record. */
-export async function* topRecords(bytes: ReadableBytes, size: number): AsyncGenerator<TopRecord, void, void> {
-  let offset = MAGIC.length
-  while (offset + RECORD_HEAD_BYTES <= size) {
-    const start = await bytes.read(offset, Math.min(PROBE_BYTES, size - offset))
-    const opcode = start[0] ?? 0
-    const length = RECORD_HEAD_BYTES + readUint64(start, 1)
-    if (opcode === 0 || offset + length > size || length > MAX_RECORD_BYTES) return
-    yield { opcode, offset, length, start }
-    offset += length
-    if (opcode === OPCODE.footer) return
-  }
-}
-
-async function fromScan(bytes: ReadableBytes, size: number): Promise<PartContents> {
+async function fromScan(bytes: ReadableBytes, size: number, isClosed: boolean): Promise<PartContents> {
   const metadata = new Map<string, ReadonlyMap<string, string>>()
   const channelKinds = new Map<number, string>()
   const chunks: ScannedChunk[] = []
   let info: RecordingInfo | undefined
   let profile: string | undefined
-  let readableBytes = MAGIC.length
-  let last = 0
-  for await (const found of topRecords(bytes, size)) {
-    last = found.opcode
-    readableBytes = found.offset + found.length
+  const walk = new RecordWalk(bytes, size)
+  for (let found = await walk.next(); found !== undefined; found = await walk.next()) {
+    // The summary says again what the data said, for readers that go by it.
+    if (walk.dataEnd !== undefined) continue
     if (DESCRIBING.has(found.opcode)) {
       const record = await readSmallRecord(bytes, found)
       if (record.type === 'Header') profile = record.profile
       if (record.type === 'Metadata') metadata.set(record.name, record.metadata)
       if (record.type === 'Channel') channelKinds.set(record.id, channelKind(record.topic) ?? '')
     } else if (found.opcode === OPCODE.chunk) {
-      info ??= describedInfo(metadata, profile, found.offset, bytes.name)
+      info ??= describedInfo(metadata, profile, undefined, found.offset, bytes.name)
       chunks.push(scannedChunk(found, info))
     } else if (found.opcode === OPCODE.messageIndex) {
       const chunk = chunks.pop()
       if (chunk !== undefined) chunks.push(indexed(chunk, found, channelKinds))
     }
   }
-  info ??= describedInfo(metadata, profile, readableBytes, bytes.name)
-  const isClosed = last === OPCODE.footer && (await endsWithMagic(bytes, readableBytes, size))
-  const ending = isClosed ? 'closed' : 'cut'
-  if (isClosed) readableBytes = size
-  return { info, ending, chunks: chunks.map(settled), channelKinds, metadata, readableBytes, summary: undefined }
-}
-
-async function endsWithMagic(bytes: ReadableBytes, offset: number, size: number): Promise<boolean> {
-  return offset + MAGIC.length === size && equalBytes(await bytes.read(offset, MAGIC.length), MAGIC)
+  const { damage, dataEnd } = walk
+  info ??= describedInfo(metadata, profile, damage, walk.offset, bytes.name)
+  const found = { info, chunks: chunks.map(settled), channelKinds, metadata, damage, dataEnd, hasIndex: false }
+  const ending = isClosed || (walk.isFooted && damage !== undefined) ? 'closed' : 'cut'
+  return { ...found, ending, readableBytes: ending === 'closed' && damage === undefined ? size : walk.offset }
 }
 
 /** Until its message index is seen, a chunk may hold anything. */
@@ -188,18 +180,21 @@ async function readSmallRecord(bytes: ReadableBytes, found: TopRecord): Promise<
 }
 
 /**
- * The info that must stand before the first chunk. Without it, a file of our profile was cut before it, and another is another
- * program's: `offset` is how far it was read.
+ * The info that must stand before the first chunk. Without it, a file of our profile was cut or damaged before it, and another is
+ * another program's: `offset` is how far it was read.
  */
 export function describedInfo(
   metadata: ReadonlyMap<string, ReadonlyMap<string, string>>,
   profile: string | undefined,
+  damage: Damage | undefined,
   offset: number,
   name: string,
 ): RecordingInfo {
   const found = metadata.get(RECORDING_METADATA)
   if (found !== undefined) return parseInfoMetadata(found, name)
-  if (profile === undefined || profile === PROFILE) throw tooShort(offset, name)
+  if (profile === undefined || profile === PROFILE) {
+    throw damage === undefined ? tooShort(offset, name) : damageError(damage, name)
+  }
   throw new MeshError('MESH_ERR_FILE_KIND', {
     what: `expected a recording, found an MCAP file of another program (profile "${profile}")`,
     where: `${name}, offset ${offset}`,

@@ -62,19 +62,17 @@ function fileSink(path: string, handle: FileHandle): WritableBytes {
 
 /** A stream such as stdout. It is left open at the end: it is not ours. */
 export function streamSink(stream: Writable, name: string): WritableBytes {
+  // A stream tells of a failed write twice, and of the second time to nobody in particular: that would end the process.
+  stream.on('error', () => undefined)
   return {
     name,
-    async write(bytes) {
-      await new Promise<void>((resolve, reject) => {
-        const failed = (error: unknown): void => reject(toMeshError(error, name))
-        stream.once('error', failed)
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
         stream.write(bytes, (error) => {
-          stream.off('error', failed)
-          if (error) failed(error)
+          if (error) reject(toMeshError(error, name))
           else resolve()
         })
-      })
-    },
+      }),
     close: () => Promise.resolve(),
   }
 }

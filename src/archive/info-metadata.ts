@@ -1,4 +1,6 @@
+import { isRecordableTime } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
+import type { ErrorCode } from '../core/errors.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 
 /** `Header.profile`: says that an MCAP file is a recording of ours. */
@@ -48,7 +50,7 @@ export function parseInfoMetadata(entries: ReadonlyMap<string, string>, where: s
     host: text('host'),
     service: text('service'),
     source: text('source'),
-    originUnixNs: BigInt(wholeText(entries, 'origin_unix_ns', where)),
+    originUnixNs: originOf(BigInt(wholeText(entries, 'origin_unix_ns', where)), 'MESH_ERR_FILE_CORRUPT', where),
     match: text('match'),
     sessionBy: text('session_by'),
     sample: share(text('sample')),
@@ -57,6 +59,15 @@ export function parseInfoMetadata(entries: ReadonlyMap<string, string>, where: s
     maxBodyBytes: whole('max_body_bytes'),
     version: text('version'),
   }
+}
+
+/** The origin itself, which a writer must not write otherwise. Throws where it is out of the time that a recording can tell. */
+export function originOf(originUnixNs: bigint, code: ErrorCode, where: string): bigint {
+  if (isRecordableTime(originUnixNs)) return originUnixNs
+  throw new MeshError(code, {
+    what: `expected a time from 1970-01-01 up to 2262-04-11 as the recording's origin, found ${originUnixNs} ns since 1970`,
+    where,
+  })
 }
 
 function wholeText(entries: ReadonlyMap<string, string>, key: string, where: string): string {

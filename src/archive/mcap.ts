@@ -34,6 +34,9 @@ export const OPCODE = {
 /** Every record begins with its opcode and the length of its content. */
 export const RECORD_HEAD_BYTES = 9
 
+/** The longest record that is read at once; a longer length is taken for damage. */
+export const MAX_RECORD_BYTES: number = 128 * 1024 * 1024
+
 /** A message record before its data: head, channel (2), sequence (4), log time (8), publish time (8). */
 export const MESSAGE_HEAD_BYTES: number = RECORD_HEAD_BYTES + 22
 

@@ -17,7 +17,7 @@ export interface PartQueueOptions {
   /** `stop`: the first failure is final. `resume`: what waits is written to a new part as soon as one can be. */
   readonly whenDiskFails: 'stop' | 'resume'
   readonly retryIntervalMs: number
-  /** A new part takes what is written from now on; `resumed`: because the last one failed. */
+  /** A part is open: the first as soon as it is, a later one when it has taken its first chunk. `resumed`: writing had failed. */
   readonly onPart: (part: number, name: string, resumed: boolean) => void
   readonly onFailure: (error: MeshError) => void
   /** The chunk will never be written. */
@@ -26,7 +26,8 @@ export interface PartQueueOptions {
 
 /**
  * Chunks on their way to the disk, in order, each into the part that is open then. A chunk that fails stays first in the queue:
- * the failed part is cut back to its last whole chunk and ended, and the chunk begins the next part.
+ * the failed part is cut back to its last whole chunk and ended, and the chunk begins the next part. A part that fails before its
+ * first chunk is taken away, and its number is given again.
  */
 export class PartQueue {
   readonly #options: PartQueueOptions
@@ -34,6 +35,8 @@ export class PartQueue {
   #backlogBytes = 0
   #part: PartWriter | undefined
   #nextPart = 0
+  /** The part that is open was told of. */
+  #isTold = false
   #failure: MeshError | undefined
   #stopped = false
   #closing = false
@@ -58,6 +61,7 @@ export class PartQueue {
   /** Opens the first part, so that a name that is taken or a folder that is not there is known at once. */
   async start(): Promise<void> {
     this.#part = await this.#openNext()
+    this.#tellOf(this.#part)
   }
 
   offer(chunk: SealedChunk): void {
@@ -105,6 +109,7 @@ export class PartQueue {
       try {
         this.#part ??= await this.#openNext()
         await this.#part.append(chunk)
+        this.#tellOf(this.#part)
         this.#failure = undefined
         this.#taken(chunk)
         if (this.#isFull(this.#part)) await this.#endPart()
@@ -137,8 +142,13 @@ export class PartQueue {
       throw error
     }
     this.#nextPart++
-    this.#options.onPart(number, part.name, this.#failure !== undefined)
+    this.#isTold = false
     return part
+  }
+
+  #tellOf(part: PartWriter): void {
+    if (!this.#isTold) this.#options.onPart(this.#nextPart - 1, part.name, this.#failure !== undefined)
+    this.#isTold = true
   }
 
   async #endPart(): Promise<void> {
@@ -147,9 +157,24 @@ export class PartQueue {
     await part?.finish()
   }
 
+  /** Ends the part that failed. What was cut away may have left room for the summary; without one it is readable all the same. */
+  async #abandonPart(): Promise<void> {
+    const part = this.#part
+    if (part === undefined || part.chunks > 0 || !part.isRemovable) {
+      await this.#endPart().catch(() => undefined)
+      return
+    }
+    this.#part = undefined
+    try {
+      await part.remove()
+      this.#nextPart--
+    } catch {
+      // It stays as an empty part, and the next one has another number.
+    }
+  }
+
   async #fail(error: MeshError): Promise<void> {
-    // What was cut away may have left room for the summary; a part without one is readable all the same.
-    await this.#endPart().catch(() => undefined)
+    await this.#abandonPart()
     const first = this.#failure === undefined
     this.#failure = error
     if (first) this.#options.onFailure(error)

@@ -51,6 +51,11 @@ export class PartWriter {
     return this.#chunkIndexes.length
   }
 
+  /** The place can be taken away: a file, not a stream. */
+  get isRemovable(): boolean {
+    return this.#sink.remove !== undefined
+  }
+
   async start(): Promise<void> {
     const library = `mesh ${this.#info.version}`
     await this.#append(

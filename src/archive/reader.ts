@@ -14,6 +14,7 @@ import { parseLedgerMetadata } from './ledger-codec.ts'
 import { LateResponses } from './late-responses.ts'
 import { openFileBytes } from './readable-bytes.ts'
 import type { ReadableBytes } from './readable-bytes.ts'
+import { damageError } from './record-order.ts'
 import { TimeOrder, firstAtOrAfter, headNs } from './time-order.ts'
 import type { ChunkCursor } from './time-order.ts'
 import { loadZstd } from './zstd.ts'
@@ -120,8 +121,11 @@ class PartsReader implements FileRecordingReader {
         this.#evict(order, pending)
       }
       const batch = order.take(pending.peek()?.startNs ?? Infinity, BATCH)
-      if (batch.length === 0) return
+      if (batch.length === 0) break
       yield late.isEmpty ? batch : batch.map((exchange) => late.join(exchange))
+    }
+    for (const { bytes, contents } of this.parts) {
+      if (contents.damage?.hidesChunks === true) throw damageError(contents.damage, bytes.name)
     }
   }
 

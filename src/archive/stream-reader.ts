@@ -12,6 +12,7 @@ import { KIND_BYTES, requireMcap } from './file-kind.ts'
 import { RECORDING_METADATA } from './info-metadata.ts'
 import { OPCODE, parseRecord } from './mcap.ts'
 import type { McapRecord } from './mcap.ts'
+import { damageError } from './record-order.ts'
 import { RecordSplitter } from './record-splitter.ts'
 import type { StreamRecord } from './record-splitter.ts'
 import { TimeOrder, firstAtOrAfter } from './time-order.ts'
@@ -70,7 +71,7 @@ class RecordStream {
       if (record.type === 'Header') profile = record.profile
       if (record.type === 'Metadata') metadata.set(record.name, record.metadata)
     }
-    return describedInfo(metadata, profile, this.#splitter.offset, this.name)
+    return describedInfo(metadata, profile, this.#splitter.damage, this.#splitter.offset, this.name)
   }
 
   /** The next whole record; undefined at the end, or where what follows is none. */
@@ -78,9 +79,15 @@ class RecordStream {
     for (;;) {
       const record = this.#splitter.next()
       if (record !== undefined) return record
-      if (this.#ended) return undefined
+      if (this.#ended || this.#splitter.damage !== undefined) return undefined
       await this.#pull()
     }
+  }
+
+  /** Throws where the records did not end as a recording's do, whole or cut. */
+  requireSound(): void {
+    const { damage } = this.#splitter
+    if (damage !== undefined) throw damageError(damage, this.name)
   }
 
   async close(): Promise<void> {
@@ -91,8 +98,10 @@ class RecordStream {
   async #pull(): Promise<void> {
     try {
       const result = await this.#input.next()
-      if (result.done === true) this.#ended = true
-      else this.#splitter.push(result.value)
+      if (result.done === true) {
+        this.#ended = true
+        this.#splitter.end()
+      } else this.#splitter.push(result.value)
     } catch (error) {
       throw toMeshError(error, this.name)
     }
@@ -141,12 +150,14 @@ class StreamReader implements RecordingReader {
       while (order.heldBytes > this.#maxHeldBytes) yield order.take(Infinity, BATCH)
     }
     yield* taken(order, Infinity)
+    this.#stream.requireSound()
   }
 
   /** Reads the stream to its end first. */
   async ledger(): Promise<Ledger> {
     this.#started = true
     while ((await this.#nextChunk()) !== undefined);
+    this.#stream.requireSound()
     const copy = emptyLedger()
     addLedger(copy, this.#ledger)
     return copy

@@ -3,12 +3,13 @@ import { toMeshError } from '../core/errors.ts'
 import { addLedger, emptyLedger, ledgerImbalance } from '../core/ledger.ts'
 import type { Ledger } from '../core/ledger.ts'
 import type { ChunkContents } from './chunk-contents.ts'
-import { topRecords } from './chunk-list.ts'
+import type { ChunkRef } from './chunk-list.ts'
 import { LEDGER_METADATA } from './info-metadata.ts'
 import { equalLedgers, parseLedgerMetadata } from './ledger-codec.ts'
 import { OPCODE } from './mcap.ts'
 import { readPartChunk } from './reader.ts'
 import type { FileRecordingReader, OpenPart } from './reader.ts'
+import { RecordWalk } from './record-walk.ts'
 
 /** Bytes read at once to check the CRC of a whole file. */
 const STRIDE_BYTES = 1024 * 1024
@@ -18,7 +19,7 @@ const MAX_FINDINGS = 1000
 
 /** Something that a recording promises and does not keep. */
 export interface Finding {
-  readonly kind: 'chunk' | 'crc' | 'index' | 'ledger' | 'count' | 'part'
+  readonly kind: 'damage' | 'chunk' | 'crc' | 'index' | 'ledger' | 'count' | 'part'
   readonly where: string
   readonly what: string
 }
@@ -73,12 +74,15 @@ async function verifyPart(part: OpenPart, tally: Tally, signal: AbortSignal | un
   await verifyIndex(part, tally)
   await verifyDataCrc(part, tally, signal)
   const partLedger = emptyLedger()
-  let readable = true
+  let readable = contents.damage?.hidesChunks !== true
   for (const ref of contents.chunks) {
     signal?.throwIfAborted()
     tally.chunks++
+    const place = `${bytes.name}, offset ${ref.offset}`
     try {
-      countChunk(await readPartChunk(part, ref), partLedger, tally, `${bytes.name}, offset ${ref.offset}`)
+      const chunk = await readPartChunk(part, ref)
+      countChunk(chunk, partLedger, tally, place)
+      verifyRef(ref, chunk, tally, place)
     } catch (error) {
       const { what, where } = toMeshError(error, bytes.name)
       tally.find('chunk', where ?? bytes.name, what)
@@ -108,35 +112,51 @@ function countChunk(chunk: ChunkContents, ledger: Ledger, tally: Tally, where: s
     tally.find('ledger', where, 'expected a ledger as the last message of the chunk, found none')
 }
 
-async function verifyIndex(part: OpenPart, tally: Tally): Promise<void> {
-  const { bytes, contents } = part
-  if (contents.ending === 'closed' && contents.summary === undefined) {
-    tally.find('index', bytes.name, 'expected an index at the end, found none that can be trusted')
+/** Readers go by what stands about a chunk outside of it, which no CRC of its own covers: they must find what is inside. */
+function verifyRef(ref: ChunkRef, chunk: ChunkContents, tally: Tally, where: string): void {
+  const [first, last] = [chunk.times[0] ?? ref.startNs, chunk.times.at(-1) ?? ref.endNs]
+  if (first < ref.startNs || last > ref.endNs) {
+    tally.find('index', where, 'expected the times that the chunk tells, found exchanges outside of them')
   }
+  if ((chunk.times.length > 0 && !ref.hasExchanges) || (chunk.lateResponseCount > 0 && !ref.hasLateResponses)) {
+    tally.find('index', where, 'expected the channels that the chunk tells, found messages of another')
+  }
+}
+
+async function verifyIndex({ bytes, contents }: OpenPart, tally: Tally): Promise<void> {
   const indexed = new Set(contents.chunks.map(({ offset, length }) => `${offset} ${length}`))
-  let found = 0
-  for await (const { opcode, offset, length } of topRecords(bytes, await bytes.size())) {
+  const walk = new RecordWalk(bytes, await bytes.size())
+  let chunks = 0
+  for (let found = await walk.next(); found !== undefined; found = await walk.next()) {
+    const { opcode, offset, length } = found
     if (opcode !== OPCODE.chunk) continue
-    found++
+    chunks++
     if (!indexed.has(`${offset} ${length}`)) {
       tally.find('index', `${bytes.name}, offset ${offset}`, 'found a chunk that is not in the index')
     }
   }
-  if (found < indexed.size) {
-    tally.find('index', bytes.name, `expected the ${indexed.size} chunks of the index, found ${found}`)
+  const { damage } = walk
+  if (damage !== undefined) {
+    const kind = damage.hidesChunks ? 'damage' : 'index'
+    tally.find(kind, `${bytes.name}, offset ${damage.offset}`, `expected a record of a recording, found ${damage.what}`)
+  } else if (contents.ending === 'closed' && !contents.hasIndex) {
+    tally.find('index', bytes.name, 'expected an index at the end, found none that can be trusted')
+  }
+  if (chunks < indexed.size) {
+    tally.find('index', bytes.name, `expected the ${indexed.size} chunks of the index, found ${chunks}`)
   }
 }
 
 async function verifyDataCrc({ bytes, contents }: OpenPart, tally: Tally, signal?: AbortSignal): Promise<void> {
-  const { summary } = contents
-  if (summary?.dataCrc === undefined) return
+  const { dataEnd } = contents
+  if (dataEnd?.crc === undefined) return
   let crc = 0
-  for (let offset = 0; offset < summary.dataEndOffset; offset += STRIDE_BYTES) {
+  for (let offset = 0; offset < dataEnd.offset; offset += STRIDE_BYTES) {
     signal?.throwIfAborted()
-    crc = crc32(await bytes.read(offset, Math.min(STRIDE_BYTES, summary.dataEndOffset - offset)), crc)
+    crc = crc32(await bytes.read(offset, Math.min(STRIDE_BYTES, dataEnd.offset - offset)), crc)
   }
-  if (crc === summary.dataCrc) return
-  const [expected, actual] = [summary.dataCrc, crc].map((value) => value.toString(16).padStart(8, '0'))
+  if (crc === dataEnd.crc) return
+  const [expected, actual] = [dataEnd.crc, crc].map((value) => value.toString(16).padStart(8, '0'))
   tally.find('crc', bytes.name, `expected CRC ${expected} of all data, found ${actual}`)
 }
 

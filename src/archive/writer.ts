@@ -8,6 +8,7 @@ import { ChunkBuilder } from './chunk-builder.ts'
 import type { SealedChunk } from './chunk-builder.ts'
 import { exchangeBound, lateResponseBound } from './exchange-encoder.ts'
 import { droppedLedger, isEmptyLedger, subtractLedger } from './ledger-codec.ts'
+import { originOf } from './info-metadata.ts'
 import { PartQueue } from './part-queue.ts'
 import { NO_ROTATION } from './parts.ts'
 import type { Rotation } from './parts.ts'
@@ -84,6 +85,7 @@ export async function createRecordingWriter(options: RecordingWriterOptions): Pr
       remedy: 'lower --max-body',
     })
   }
+  originOf(options.info.originUnixNs, 'MESH_ERR_LIMIT', options.info.source)
   await loadZstd()
   const writer = new ExchangeWriter(options)
   await writer.start()

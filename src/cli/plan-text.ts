@@ -17,11 +17,11 @@ export function planText(plan: Plan, target: string): string {
     formatRate(recording.ratePerSecond),
     `+${formatDurationNs(recording.offsetNs)}`,
   ])
-  const heading = ['host', 'recorded', 'span', 'sends', 'rate', 'starts']
+  const heading = ['host', 'recorded (UTC)', 'span', 'requests', 'rate', 'starts']
   const lines = [
     `plan: ${formatCount(plan.recordings.length)} recording${plan.recordings.length === 1 ? '' : 's'} onto ${target}`,
     ...alignRight([heading, ...rows]).map((line) => `  ${line}`),
-    `  aligned by ${plan.alignment.mode === 'clock' ? 'wall clock' : 'start'}: ${plan.alignment.reason}`,
+    `  alignment  ${plan.alignment.reason}`,
     `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
     `  rate       ${rateText(plan)}`,
     ...leftOut(plan),
@@ -55,13 +55,17 @@ function rateText(plan: Plan): string {
 
 function leftOut(plan: Plan): string[] {
   const lines: string[] = []
+  if (plan.beyondEnd > 0)
+    lines.push(`  cut off    ${formatCount(plan.beyondEnd)} recorded after the run ends (--duration, --ragged, --loop)`)
   if (plan.heldBack.size > 0)
     lines.push(`  held back  ${counts(plan.heldBack)}: they would write (--allow-writes sends them)`)
   if (plan.notReplayable.size > 0) lines.push(`  cannot be  ${counts(plan.notReplayable)}`)
   if (plan.replayed > 0) lines.push(`  left out   ${formatCount(plan.replayed)} requests of an earlier replay`)
   if (plan.maskedShare > 0) {
     const percent = plan.maskedShare < 0.01 ? 'under 1' : String(Math.round(plan.maskedShare * 100))
-    lines.push(`  masked     ${percent} % of requests carry masked credentials; expect 401 unless -H sets real ones`)
+    lines.push(
+      `  masked     ${percent} % of requests carry masked credentials; they may be refused unless -H sets real ones`,
+    )
   }
   return lines
 }
@@ -71,5 +75,5 @@ function counts(counted: ReadonlyMap<string, number>): string {
 }
 
 function countText(count: number): string {
-  return count === Infinity ? 'endless' : formatCount(count)
+  return count === Infinity ? 'endlessly many' : formatCount(count)
 }

@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.ts'
 /** Says what happens to a recording while it is written; the first part goes without saying. */
 export function sayRecordingEvent(event: RecordingEvent, terminal: Terminal): void {
   if (event.kind === 'part') {
-    if (event.part > 0)
+    if (event.part > 0 || event.resumed)
       terminal.say(`${event.resumed ? 'the disk takes data again: ' : ''}recording goes on in ${event.name}`)
   } else if (event.kind === 'failed') {
     terminal.warn(`mesh: the recording cannot be written: ${event.error.message}; traffic goes on`)

@@ -18,6 +18,7 @@ export interface RecordingStages {
 export function createStages(settings: RecordSettings): RecordingStages {
   const matcher = settings.match === '' ? undefined : compileMatch(settings.match)
   const session = settings.session === '' ? defaultSessionKey : compileSession(settings.session)
+  const origin = settings.session === '' ? 'credential' : 'value'
   const masker = settings.maskKey === undefined ? undefined : createMasker(settings.maskKey, settings.maskRules)
   const stages: Stages = {
     keepReplayed: settings.keepReplayed,
@@ -29,7 +30,7 @@ export function createStages(settings: RecordSettings): RecordingStages {
       : {
           mask: (exchange) => {
             const masked = masker.mask(exchange)
-            return { ...masked, session: exchange.session === '' ? '' : masker.maskSession(exchange.session) }
+            return { ...masked, session: exchange.session === '' ? '' : masker.maskSession(exchange.session, origin) }
           },
           maskLate: (late) => ({ ...late, response: masker.maskMessage(late.response) }),
         }),

@@ -23,3 +23,11 @@ const threadOffsetNs = hrtimeNs() - performance.now() * 1e6
 export function unixNs(): bigint {
   return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e3)) * 1000n
 }
+
+/** 2262-04-11 00:00 UTC: the last day whose nanoseconds since 1970 fit the 63 bits that many programs have for them. */
+const END_OF_TIME_UNIX_NS = 9_223_286_400_000_000_000n
+
+/** A wall-clock time that a recording can tell: from 1970-01-01 up to 2262-04-11. */
+export function isRecordableTime(unixNsOf: bigint): boolean {
+  return unixNsOf >= 0n && unixNsOf < END_OF_TIME_UNIX_NS
+}

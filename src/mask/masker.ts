@@ -1,13 +1,17 @@
-import { latin1, NO_BYTES } from '../core/bytes.ts'
+import { NO_BYTES } from '../core/bytes.ts'
 import type { Exchange, Message } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
 import { maskBody } from './body.ts'
-import { maskHead, maskTrailers } from './head.ts'
+import { decodedCookie } from './cookies.ts'
+import { maskHead, maskTrailers, maskUserPassword, splitCredentials } from './head.ts'
 import { Pseudonyms } from './pseudonym.ts'
 import { compileRules } from './rules.ts'
 
-const CONTENT_TYPE = /^content-type[ \t]*:[ \t]*([^\r\n]*)/im
-const CONTENT_ENCODING = /^content-encoding[ \t]*:[ \t]*([^\r\n]*)/im
+/**
+ * Where a session key comes from: `credential` is `name=value` of the cookie or the authorization that it was taken from, `value` is
+ * anything else, such as what an expression gave.
+ */
+export type SessionKeyOrigin = 'credential' | 'value'
 
 /** Masks secrets in exchanges before anything is written or shown. */
 export interface Masker {
@@ -16,8 +20,8 @@ export interface Masker {
   /** The exchange with every secret value replaced; what holds none is given back as it is. */
   mask<Kind extends Exchange>(exchange: Kind): Kind
   maskMessage<Kind extends Message>(message: Kind): Kind
-  /** The session key, masked in the same way as the value it was taken from. */
-  maskSession(key: string): string
+  /** A session key, masked: of a credential as the value in its header is, so that both have one pseudonym; any other whole. */
+  maskSession(key: string, origin: SessionKeyOrigin): string
   /** How many bodies were left out because they could not be read (an unknown coding, too large inflated). */
   readonly withheld: () => number
 }
@@ -32,14 +36,12 @@ export function createMasker(key: Uint8Array, ruleTexts: readonly string[] = [])
   let withheld = 0
 
   function maskMessage<Kind extends Message>(message: Kind): Kind {
-    const head = maskHead(message.head, rules, pseudonyms)
+    const { bytes: head, contentType, contentEncoding } = maskHead(message.head, rules, pseudonyms)
     const trailers = maskTrailers(message.trailers, rules, pseudonyms)
     if (message.body.length === 0) {
       return head === message.head && trailers === message.trailers ? message : { ...message, head, trailers }
     }
-    const text = latin1(message.head)
-    const type = CONTENT_TYPE.exec(text)?.[1] ?? ''
-    const result = maskBody(message.body, type, CONTENT_ENCODING.exec(text)?.[1] ?? '', rules, pseudonyms)
+    const result = maskBody(message.body, contentType, contentEncoding, rules, pseudonyms)
     if ('withheld' in result) {
       withheld++
       return { ...message, head, trailers, body: NO_BYTES, cut: message.cut ?? 'undecodable' }
@@ -58,18 +60,24 @@ export function createMasker(key: Uint8Array, ruleTexts: readonly string[] = [])
       if (request === exchange.request && response === exchange.response) return exchange
       return { ...exchange, request, response }
     },
-    maskSession(key) {
+    maskSession(key, origin) {
       const mark = key.indexOf('=')
-      const value = mark < 0 ? key : decoded(key.slice(mark + 1).replace(/^(?:Bearer|Basic) /i, ''))
-      return mark < 0 ? pseudonyms.maskValue(key) : `${key.slice(0, mark)}=${pseudonyms.maskValue(value)}`
+      if (origin === 'value' || mark < 0) return key === '' ? '' : pseudonyms.of(key)
+      const name = key.slice(0, mark)
+      return `${name}=${maskCredential(name, key.slice(mark + 1), pseudonyms)}`
     },
   }
 }
 
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
+/** Without the scheme, and with the user of basic credentials in clear: that is who the session is of. */
+function maskCredential(name: string, value: string, pseudonyms: Pseudonyms): string {
+  if (name.toLowerCase() !== 'authorization') return pseudonyms.maskValue(decodedCookie(unquoted(value)))
+  const { scheme, rest } = splitCredentials(value)
+  if (scheme.toLowerCase() !== 'basic') return pseudonyms.maskValue(rest)
+  const pair = Buffer.from(rest, 'base64').toString('utf8')
+  return maskUserPassword(pair, pseudonyms) ?? pseudonyms.maskValue(rest)
+}
+
+function unquoted(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
 }

@@ -4,9 +4,16 @@ import { MeshError } from '../core/errors.ts'
 /** How a pseudonym looks: `mesh-` and 16 hexadecimal digits, which need no escaping in a header, a URL, a cookie or JSON. */
 const PSEUDONYM = /mesh-[0-9a-f]{16}/
 
+const ONLY_PSEUDONYM = /^mesh-[0-9a-f]{16}$/
+
 /** True where a value is, or holds, a pseudonym: it is no longer what the client sent, and a server will not take it. */
 export function holdsPseudonym(value: string): boolean {
   return PSEUDONYM.test(value)
+}
+
+/** True where a value is a pseudonym and nothing else. */
+export function isPseudonym(value: string): boolean {
+  return ONLY_PSEUDONYM.test(value)
 }
 
 /** Shorter keys could be found by trying. */
@@ -14,6 +21,12 @@ const LEAST_KEY_BYTES = 16
 
 /** Pseudonyms are asked for again and again (a session's cookie in each request); this many are remembered. */
 const MAX_REMEMBERED = 20_000
+
+/** Longer values are not remembered: 20,000 of these are 20 MB at most. */
+const MAX_REMEMBERED_CHARS = 1_000
+
+/** A longer value is no JSON Web Token that a server would take in a header, and is masked whole. */
+const MAX_TOKEN_CHARS = 16_384
 
 /**
  * Gives secrets names: the same secret has the same pseudonym everywhere, on every host that has the key; without the key
@@ -41,13 +54,8 @@ export class Pseudonyms {
 
   /** The pseudonym of a secret. A value that is a pseudonym already stays as it is, so that masking twice changes nothing. */
   of(secret: string): string {
-    const known = this.#remembered.get(secret)
-    if (known !== undefined) return known
-    if (/^mesh-[0-9a-f]{16}$/.test(secret)) return secret
-    const pseudonym = `mesh-${createHmac('sha256', this.#key).update(secret).digest('hex').slice(0, 16)}`
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear()
-    this.#remembered.set(secret, pseudonym)
-    return pseudonym
+    if (isPseudonym(secret)) return secret
+    return `mesh-${createHmac('sha256', this.#key).update(secret).digest('hex').slice(0, 16)}`
   }
 
   /**
@@ -56,9 +64,35 @@ export class Pseudonyms {
    */
   maskValue(value: string): string {
     if (value === '') return value
+    const known = this.#remembered.get(value)
+    if (known !== undefined) return known
+    const masked = this.#masked(value)
+    if (value.length <= MAX_REMEMBERED_CHARS) {
+      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear()
+      // A copy: the value may be a slice of a body, which it would keep in memory.
+      this.#remembered.set(Buffer.from(value, 'utf16le').toString('utf16le'), masked)
+    }
+    return masked
+  }
+
+  #masked(value: string): string {
+    if (value.length > MAX_TOKEN_CHARS) return this.of(value)
     const [, scheme, credentials] = /^((?:Bearer|Token) +)(\S+)$/i.exec(value) ?? []
-    if (scheme !== undefined && credentials !== undefined) return scheme + this.maskValue(credentials)
-    const token = /^(eyJ[\w-]+\.[\w-]+)\.([\w-]+)$/.exec(value)
-    return token === null ? this.of(value) : `${token[1]}.${this.of(token[2] ?? '')}`
+    if (scheme !== undefined && credentials !== undefined) return scheme + this.#masked(credentials)
+    const [, header = '', claims = '', signature = ''] = /^(eyJ[\w-]+)\.(eyJ[\w-]+)\.([\w-]+)$/.exec(value) ?? []
+    if (header === '' || objectOf(claims) === undefined) return this.of(value)
+    const algorithm = objectOf(header)
+    if (algorithm === undefined || !('alg' in algorithm)) return this.of(value)
+    return `${header}.${claims}.${this.of(signature)}`
+  }
+}
+
+/** The object in a part of a JSON Web Token; undefined where there is none. */
+function objectOf(part: string): object | undefined {
+  try {
+    const found: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
+    return typeof found === 'object' && found !== null ? found : undefined
+  } catch {
+    return undefined
   }
 }

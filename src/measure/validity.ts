@@ -61,10 +61,15 @@ export interface RunEvidence {
   readonly pace: Pace
   readonly replies: number
   readonly errors: ReadonlyMap<ShotError, number>
+  readonly responseTime: Histogram
   readonly serviceTime: Histogram
   readonly blocked: Histogram
   readonly lag: Histogram
   readonly health?: GeneratorHealth
+  /** CPUs of this machine. Default: unknown, and then nobody is told to use more of them. */
+  readonly cpus?: number
+  /** How shots were awaited. Default: `precise`. */
+  readonly pacing?: 'precise' | 'eco'
   readonly gates?: readonly GatedQuantile[]
   readonly interrupted?: boolean
 }
@@ -73,6 +78,7 @@ export interface RunEvidence {
 export interface ValidityLimits {
   readonly maxLagNs: number
   readonly maxLagShareOfService: number
+  readonly maxLagShareOfResponse: number
   readonly leastAchievedShare: number
   readonly maxWaitShare: number
   readonly maxStealShare: number
@@ -85,6 +91,8 @@ export const DEFAULT_VALIDITY_LIMITS: ValidityLimits = {
   maxLagNs: 2e6,
   // Lag of a tenth of what is measured is lost in it.
   maxLagShareOfService: 0.1,
+  // And what is a fiftieth of the slowest replies changes no digit of them that is read.
+  maxLagShareOfResponse: 0.02,
   // Two in a hundred are within the noise of a window's edges.
   leastAchievedShare: 0.98,
   // A thread that spins gives its CPU away now and then without harm; one that waits a quarter of its time reads replies late.
@@ -100,17 +108,28 @@ export const DEFAULT_VALIDITY_LIMITS: ValidityLimits = {
 /** Judges a run. Only what we did wrong makes it INVALID; what the target did is a result. */
 export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VALIDITY_LIMITS): Verdict {
   const reasons = [
-    ...emptiness(evidence),
     ...ownErrors(evidence),
+    ...emptiness(evidence),
     ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
     ...health(evidence, limits),
     ...gates(evidence),
     ...(evidence.loop === 'open' ? saturation(evidence, limits) : closedLoop(evidence)),
     ...interruption(evidence),
   ]
-  const worst = Math.max(0, ...reasons.map((reason) => VERDICTS.indexOf(reason.verdict)))
+  const remedied = withoutVainRemedies(reasons)
+  const worst = Math.max(0, ...remedied.map((reason) => VERDICTS.indexOf(reason.verdict)))
   const rank = (reason: VerdictReason): number => -VERDICTS.indexOf(reason.verdict)
-  return { name: VERDICTS[worst] ?? 'INVALID', reasons: reasons.toSorted((a, b) => rank(a) - rank(b)) }
+  return { name: VERDICTS[worst] ?? 'INVALID', reasons: remedied.toSorted((a, b) => rank(a) - rank(b)) }
+}
+
+/** What follows from a want of CPU time. */
+const SYMPTOMS: ReadonlySet<ReasonCode> = new Set(['lag', 'behind', 'loop_delay'])
+
+/** Where a thread was starved, only the cure of that helps; where nothing answered, punctuality is not what to work on. */
+function withoutVainRemedies(reasons: readonly VerdictReason[]): readonly VerdictReason[] {
+  const explained = reasons.some(({ code }) => code === 'cpu_wait' || code === 'no_replies')
+  if (!explained) return reasons
+  return reasons.map((reason) => (SYMPTOMS.has(reason.code) ? { ...reason, remedy: '' } : reason))
 }
 
 function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
@@ -119,7 +138,7 @@ function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
     return [invalid('nothing_sent', 'no request was sent: there is nothing to judge', remedy)]
   }
   if (replies > 0) return []
-  const what = `none of ${formatCount(pace.sent)} requests got a reply: there is no latency to judge`
+  const what = `nothing answered: none of ${formatCount(pace.sent)} requests got a reply, so there was nothing to judge`
   return [invalid('no_replies', what, 'see the errors; is the target up, and is it the right address?')]
 }
 
@@ -140,20 +159,50 @@ function ownErrors({ errors }: RunEvidence): VerdictReason[] {
   return reasons
 }
 
-const LAG_REMEDY = 'give the generator a CPU of its own, --pacing precise, more --workers, or a lower rate'
+/** What helps against lateness. */
+function lagRemedy(evidence: RunEvidence): string {
+  const pacing = evidence.pacing === 'eco' ? '--pacing precise, ' : ''
+  const workers = hasFreeCpu(evidence) ? 'more --workers, ' : ''
+  return `give the generator a CPU of its own, ${pacing}${workers}or a lower rate`
+}
+
+/** Is there a CPU that neither a sender nor the thread that makes the schedule needs? */
+function hasFreeCpu({ cpus, health }: RunEvidence): boolean {
+  if (cpus === undefined || health === undefined) return false
+  let busy = 1
+  for (const { cpuShare } of health.threads) busy += cpuShare ?? 1
+  return cpus - busy >= 1
+}
+
+const LEAST_SHOTS_FOR_P99 = 1_000
+const LEAST_SHOTS_FOR_P90 = 100
+
+/** The quantile that lag is judged by: one with ten shots beyond it, so that a single late one does not condemn a short run. */
+function lagQuantile(shots: number): { readonly name: string; readonly quantile: number } {
+  if (shots >= LEAST_SHOTS_FOR_P99) return { name: 'p99', quantile: 0.99 }
+  return shots >= LEAST_SHOTS_FOR_P90 ? { name: 'p90', quantile: 0.9 } : { name: 'p50', quantile: 0.5 }
+}
+
+/** Lag up to this is lost in what was measured. */
+function lagBoundNs({ serviceTime, responseTime }: RunEvidence, limits: ValidityLimits): number {
+  const ofService = limits.maxLagShareOfService * (serviceTime.quantileNs(0.5) ?? 0)
+  const ofResponse = limits.maxLagShareOfResponse * (responseTime.quantileNs(0.99) ?? 0)
+  return Math.max(limits.maxLagNs, ofService, ofResponse)
+}
 
 function pacing(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] {
   const reasons: VerdictReason[] = []
-  const p99Ns = evidence.lag.quantileNs(0.99) ?? 0
-  const boundNs = Math.max(limits.maxLagNs, limits.maxLagShareOfService * (evidence.serviceTime.quantileNs(0.5) ?? 0))
-  if (p99Ns > boundNs) {
-    const what = `we sent late: lag p99 is ${formatDurationNs(p99Ns)}, more than ${formatDurationNs(boundNs)}`
-    reasons.push(invalid('lag', what + starvation(evidence.health), LAG_REMEDY))
+  const { name, quantile } = lagQuantile(evidence.lag.count)
+  const lagNs = evidence.lag.quantileNs(quantile) ?? 0
+  const boundNs = lagBoundNs(evidence, limits)
+  if (lagNs > boundNs) {
+    const what = `we sent late: lag ${name} is ${formatDurationNs(lagNs)}, more than ${formatDurationNs(boundNs)}`
+    reasons.push(invalid('lag', what + starvation(evidence.health), lagRemedy(evidence)))
   }
   const { own } = shortfall(evidence)
   if (own > 1 - limits.leastAchievedShare) {
     const what = `we fell behind by ourselves: ${percent(own)} of the shots due were not sent in the window`
-    reasons.push(invalid('behind', what, LAG_REMEDY))
+    reasons.push(invalid('behind', what, lagRemedy(evidence)))
   }
   return reasons
 }
@@ -168,7 +217,8 @@ function shortfall({ pace, lag, blocked, errors }: RunEvidence): { readonly own:
   return { own: late * ownShare, target: late * (1 - ownShare) }
 }
 
-function health({ health, serviceTime }: RunEvidence, limits: ValidityLimits): VerdictReason[] {
+function health(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] {
+  const { health, serviceTime } = evidence
   if (health === undefined) return []
   const reasons: VerdictReason[] = []
   const { stealShare } = health
@@ -186,7 +236,7 @@ function health({ health, serviceTime }: RunEvidence, limits: ValidityLimits): V
     const delayNs = thread.loopDelayP99Ns ?? 0
     if (delayNs <= boundNs) continue
     const what = `the loop of ${thread.name} came round ${formatDurationNs(delayNs)} late (p99): replies were read late`
-    reasons.push(invalid('loop_delay', what, 'spread the load over more --workers'))
+    reasons.push(invalid('loop_delay', what, hasFreeCpu(evidence) ? 'spread the load over more --workers' : ''))
   }
   return reasons
 }

@@ -5,9 +5,11 @@ import { alignRecordings } from './align.ts'
 import { Amplifier } from './amplify.ts'
 import type { ScheduleOptions } from './options.ts'
 import { DEFAULT_MAX_JITTER_NS, JITTER_PART_OF_SPAN } from './options.ts'
+import type { Pace } from './pacer.ts'
 import { paceSpeed } from './pacer.ts'
 import type { PlacedTimeline } from './rate-timeline.ts'
 import { peakPerSecond } from './rate-timeline.ts'
+import { ShotCount } from './shot-count.ts'
 import type { Survey, SurveyedRecording } from './survey.ts'
 
 /**
@@ -63,9 +65,13 @@ export interface Plan {
   /** Requests as recorded, and shots that will be sent: all of them, or Infinity for a run without an end. */
   readonly exchanges: number
   readonly shots: number
+  /** Requests to be sent, each counted once, that the run does not come to: they lie after `endNs`, or after its duration. */
+  readonly beyondEnd: number
+  /** By their keys; connections that send and belong to no keyed session are sessions of their own. */
   readonly sessions: number
-  /** Shots a second; undefined at speed `max`. */
+  /** Shots a second of what really runs; undefined at speed `max`. */
   readonly meanPerSecond: number | undefined
+  /** At least the mean. */
   readonly peakPerSecond: number | undefined
   /** The recordings overlaid as they were recorded: everything, neither amplified nor squeezed. */
   readonly recordedPeakPerSecond: number
@@ -90,17 +96,25 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
   const warnings = [...survey.notes]
   const jitterNs = chooseJitterNs(survey, options, spanNs, warnings)
   const copies = meanCopies(survey, new Amplifier(options.amplify, options.seed, jitterNs))
-  const meanRecorded = meanRate(survey, recordings, endNs)
-  const speed = paceSpeed(options.pace, meanRecorded * copies)
-  const durationNs =
-    speed === undefined ? undefined : Math.min((endNs + jitterNs) / speed, options.durationNs ?? Infinity)
+  const count = new ShotCount(survey, recordings, { endNs, jitterNs, copies })
+  const speed = speedOf(options, count)
+  const askedNs = options.durationNs ?? Infinity
+  const durationNs = speed === undefined ? undefined : Math.min(count.spanNs / speed, askedNs)
   // The end of the recordings is included, that of the duration is not.
-  const sentSpanNs = speed === undefined ? endNs : Math.min(endNs, (options.durationNs ?? Infinity) * speed - 1)
+  const runSpanNs = speed === undefined ? count.spanNs : Math.min(count.spanNs, askedNs * speed - 1)
+  const sentSpanNs = Math.min(endNs, runSpanNs)
   const layout = layOut(survey, recordings, options, sentSpanNs)
   const recordedPeak = peakPerSecond(layout, (timeline, bucket) => timeline.all(bucket), 1, sentSpanNs)
   const sentPeak =
     speed && peakPerSecond(layout, (timeline, bucket) => timeline.sent(bucket) * copies, speed, sentSpanNs)
+  const shots = Math.round(count.shotsUntil(runSpanNs))
+  const mean =
+    speed === undefined || durationNs === undefined
+      ? undefined
+      : meanOfRun(options, count, { shots, speed, durationNs })
+  const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
   warnAboutLateStarts(recordings, endNs, warnings)
+  warnAboutRate(options.pace, mean, warnings)
   return {
     recordings,
     alignment,
@@ -111,15 +125,17 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
     endNs,
     durationNs,
     exchanges: recordings.reduce((sum, { exchanges }) => sum + exchanges, 0),
-    shots: countShots(survey, recordings, endNs, sentSpanNs, copies),
-    sessions: survey.sessions.size,
-    meanPerSecond: speed && meanRecorded * copies * speed,
-    peakPerSecond: sentPeak,
+    shots,
+    beyondEnd: Math.round(count.requestsBeyond(runSpanNs)),
+    sessions: survey.sessions.size + countLoneConnections(survey),
+    meanPerSecond: mean,
+    // A second that is cut at either end of the run may have been the busiest.
+    peakPerSecond: sentPeak && Math.max(sentPeak, mean ?? 0),
     recordedPeakPerSecond: recordedPeak,
     heldBack: survey.heldBack,
     notReplayable: survey.notReplayable,
     replayed: survey.replayed,
-    maskedShare: share(survey.masked, recordings),
+    maskedShare: sends === 0 ? 0 : survey.masked / sends,
     multipliers: multiplierSteps(recordings, options.amplify, speed ?? 1, endNs, options.ending === 'loop'),
     warnings,
     confirmations: confirmations(sentPeak, recordedPeak, Math.max(options.amplify, copies), options.amplify),
@@ -230,40 +246,46 @@ function meanCopies(survey: Survey, amplifier: Amplifier): number {
   return sends === 0 ? whole : shots / sends
 }
 
-/** Requests to be sent a second, before amplifying: over the run, or over each recording's period when they loop. */
-function meanRate(survey: Survey, recordings: readonly PlannedRecording[], endNs: number): number {
-  let perNs = 0
-  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
-    const recording = survey.recordings[index]
-    if (recording === undefined) continue
-    if (endNs === Infinity) perNs += recording.sends / periodNs
-    else perNs += sentUpTo(recording, endNs - offsetNs) / (endNs === 0 ? 1e9 : endNs)
-  }
-  return perNs * 1e9
+/** The factor on time; undefined for `max`. */
+function speedOf({ pace, durationNs }: ScheduleOptions, count: ShotCount): number | undefined {
+  if (pace.kind !== 'rate' || durationNs === undefined) return paceSpeed(pace, count.meanPerSecond)
+  return count.speedFor(pace.perSecond, durationNs)
 }
 
-/** Requests to be sent up to and with `endNs` of the recording's own time. */
-function sentUpTo(recording: SurveyedRecording, endNs: number): number {
-  if (endNs < 0) return 0
-  return endNs >= recording.toNs - recording.fromNs ? recording.sends : recording.timeline.sentBefore(endNs)
-}
-
-function countShots(
-  survey: Survey,
-  recordings: readonly PlannedRecording[],
-  endNs: number,
-  sentSpanNs: number,
-  copies: number,
+/** Shots a second: over the run; where it has no end, over the recordings' periods. */
+function meanOfRun(
+  { pace }: ScheduleOptions,
+  count: ShotCount,
+  run: { readonly shots: number; readonly speed: number; readonly durationNs: number },
 ): number {
-  let sends = 0
-  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
-    const recording = survey.recordings[index]
-    if (recording === undefined || recording.sends === 0 || sentSpanNs < offsetNs) continue
-    if (sentSpanNs === Infinity) return Infinity
-    const rounds = endNs === Infinity ? Math.floor((sentSpanNs - offsetNs) / periodNs) : 0
-    sends += rounds * recording.sends + sentUpTo(recording, sentSpanNs - offsetNs - rounds * periodNs)
+  const { shots, speed, durationNs } = run
+  if (durationNs === Infinity) return count.meanPerSecond * speed
+  // What was recorded within less than a second has no rate: it counts as one second's.
+  const isBrief = durationNs === 0 || (pace.kind === 'speed' && durationNs === count.spanNs / speed)
+  const overNs = isBrief ? Math.max(durationNs, 1e9) : durationNs
+  return (shots * 1e9) / overNs
+}
+
+/** Within this a rate is what was asked for: shots are whole, and buckets of the timeline not quite even. */
+const RATE_TOLERANCE = 0.05
+
+function warnAboutRate(pace: Pace, mean: number | undefined, warnings: string[]): void {
+  if (pace.kind !== 'rate' || mean === undefined || mean === 0) return
+  if (Math.abs(mean / pace.perSecond - 1) <= RATE_TOLERANCE) return
+  const asked = formatRate(pace.perSecond)
+  warnings.push(`a mean of ${asked} cannot be reached: what runs has ${formatRate(mean)}`)
+}
+
+/** Connections that send and belong to no session with a key. */
+function countLoneConnections(survey: Survey): number {
+  let count = 0
+  for (const { connections } of survey.recordings) {
+    for (let row = 0; row < connections.span; row++) {
+      const isLone = !connections.isPool(row) && connections.sessionOf(row) === undefined
+      if (isLone && connections.sendsOf(row) > 0) count += 1
+    }
   }
-  return Math.round(sends * copies)
+  return count
 }
 
 /** The timelines as the run plays them; of an endless run two rounds of the longest recording, which show how they fall together. */
@@ -315,11 +337,6 @@ function multiplierSteps(
     steps.push(step)
   }
   return steps
-}
-
-function share(masked: number, recordings: readonly PlannedRecording[]): number {
-  const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
-  return sends === 0 ? 0 : masked / sends
 }
 
 function warnAboutLateStarts(recordings: readonly PlannedRecording[], endNs: number, warnings: string[]): void {

@@ -51,17 +51,6 @@ export class RateTimeline {
     return this.#bytes[bucket] ?? 0
   }
 
-  /** Requests to be sent before `atNs`, a bucket that it cuts counted by share. */
-  sentBefore(atNs: number): number {
-    let sum = 0
-    for (let bucket = 0; bucket < this.#used; bucket++) {
-      const share = (atNs - bucket * this.#widthNs) / this.#widthNs
-      if (share <= 0) break
-      sum += this.sent(bucket) * Math.min(1, share)
-    }
-    return sum
-  }
-
   #grow(bucket: number): void {
     const length = Math.min(MAX_BUCKETS, 2 ** Math.ceil(Math.log2(bucket + 1)))
     const [all, sent, bytes] = [new Uint32Array(length), new Uint32Array(length), new Float64Array(length)]

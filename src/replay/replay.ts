@@ -24,7 +24,7 @@ export interface ReplayOptions {
   readonly timeoutNs: number
   /** Undefined: no breaker. */
   readonly breaker: BreakerLimits | undefined
-  /** No shot is sent after this, from the run's origin; undefined: until there are none. */
+  /** No shot is taken after this, from the run's origin, and in a closed loop none is sent; undefined: until there are none. */
   readonly durationNs: number | undefined
   /** When time 0 of the run is, by the monotonic clock, which all threads share. */
   readonly originNs: number
@@ -51,7 +51,7 @@ export interface ReplaySummary {
   readonly ending: ReplayEnding
   /** Why the breaker tripped. */
   readonly reason: string | undefined
-  /** Shots that had been given to the thread when it was stopped, and were not due yet: they have no outcome. */
+  /** Shots that had been given to the thread when it ended, and were not due yet (in a closed loop: not sent): without an outcome. */
   readonly unsentShots: number
   /** When the last shot had ended, from the run's origin. */
   readonly endNs: number
@@ -140,8 +140,10 @@ class ReplayLoop {
     const { breaker, loop } = options
     const watched =
       breaker === undefined ? recorder : new ErrorBreaker(recorder, breaker, (reason) => this.#trip(reason))
-    this.#sender = new Http1Sender({ ...options, closedLoop: loop === 'closed' }, watched, this.#counters, (nowNs) => {
-      if (this.#isDue(nowNs) && this.#send(nowNs)) this.#immediate ??= setImmediate(this.#onTurn)
+    const closedLoop = loop === 'closed'
+    this.#sender = new Http1Sender({ ...options, closedLoop }, watched, this.#counters, (nowNs) => {
+      if (closedLoop && nowNs >= this.#endNs) this.#endInTime()
+      else if (this.#isDue(nowNs) && this.#send(nowNs)) this.#immediate ??= setImmediate(this.#onTurn)
     })
   }
 
@@ -168,7 +170,8 @@ class ReplayLoop {
   stop(ending: ReplayEnding): void {
     if (this.#ending === 'finished') this.#ending = ending
     this.#unsentShots += this.#feed.stop()
-    this.#sender.abortWaiting()
+    if (this.#options.loop === 'closed') this.#unsentShots += this.#sender.dropWaiting()
+    else this.#sender.abortWaiting()
     this.#turn()
   }
 
@@ -214,7 +217,7 @@ class ReplayLoop {
     let left = MAX_SHOTS_A_TURN
     for (let nowNs = startNs; left > 0; nowNs = monotonicNs(), left--) {
       if (nowNs >= this.#endNs) {
-        this.#unsentShots += feed.stop()
+        this.#endInTime()
         break
       }
       if (!this.#isDue(nowNs) || feed.batch === undefined) break
@@ -226,6 +229,13 @@ class ReplayLoop {
     this.#sending = false
     if (feed.ended) this.#allSent()
     return left === 0
+  }
+
+  /** The run's time is over: what was due and waits for its connection still leaves, but in a closed loop nothing was due. */
+  #endInTime(): void {
+    this.#unsentShots += this.#feed.stop()
+    if (this.#options.loop === 'closed') this.#unsentShots += this.#sender.dropWaiting()
+    this.#allSent()
   }
 
   /** A closed loop is driven by replies; it waits for the run's origin only. */

@@ -41,10 +41,13 @@ export function describeRun(
     pace,
     replies: total.replies,
     errors: total.errors,
+    responseTime: total.responseTime,
     serviceTime: total.serviceTime,
     blocked: measurement.total.blocked,
     lag: measurement.total.lag,
     interrupted: facts.interrupted,
+    cpus: environment.cpuCount,
+    pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
     ...(facts.health === undefined ? {} : { health: facts.health }),
     ...(facts.gates === undefined ? {} : { gates: facts.gates }),
   })

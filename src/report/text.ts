@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
-import type { VerdictName } from '../measure/validity.ts'
+import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
 import {
   countsText,
   middleCut,
@@ -43,6 +43,19 @@ const VERDICT_TEXTS: Readonly<Record<VerdictName, string>> = {
   INVALID: 'our side disturbed these numbers: they say nothing about the target',
 }
 
+/** Where nobody disturbed anything, and there is no verdict on the target all the same. */
+const REASON_TEXTS: Readonly<Partial<Record<ReasonCode, string>>> = {
+  nothing_sent: 'there was nothing to judge: no request was sent',
+  no_replies: 'there was nothing to judge: nothing answered',
+  few_samples: 'too few samples for what was to be judged',
+}
+
+/** One sentence on the verdict, by the first of its reasons, which is the worst. */
+function verdictText({ name, reasons }: Verdict): string {
+  const worst = reasons[0]
+  return (worst?.verdict === name ? REASON_TEXTS[worst.code] : undefined) ?? VERDICT_TEXTS[name]
+}
+
 const VERDICT_COLOURS: Readonly<Record<VerdictName, number>> = { VALID: 32, SATURATED: 33, INVALID: 31 }
 
 /** The verdict's name, where it begins a line for the first time. */
@@ -51,7 +64,7 @@ function coloured(text: string, verdict: VerdictName): string {
 }
 
 function verdictBand({ verdict, interrupted }: Run, columns: number): string[] {
-  const lines = [`${verdict.name}${interrupted ? ' (interrupted)' : ''}  ${VERDICT_TEXTS[verdict.name]}`]
+  const lines = [`${verdict.name}${interrupted ? ' (interrupted)' : ''}  ${verdictText(verdict)}`]
   for (const { what, remedy } of verdict.reasons) {
     lines.push(...hanging('  - ', what, columns))
     if (remedy !== '') lines.push(...hanging('    try: ', remedy, columns))

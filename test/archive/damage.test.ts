@@ -2,7 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileParts } from '../../src/archive/parts.ts'
+import { OPCODE } from '../../src/archive/mcap.ts'
 import { openRecording } from '../../src/archive/reader.ts'
+import { RecordSplitter } from '../../src/archive/record-splitter.ts'
+import type { StreamRecord } from '../../src/archive/record-splitter.ts'
 import { openRecordingStream } from '../../src/archive/stream-reader.ts'
 import { verifyRecording } from '../../src/archive/verify.ts'
 import type { Finding } from '../../src/archive/verify.ts'
@@ -46,6 +49,31 @@ async function readAll(bytes: Uint8Array, verified = true): Promise<Found | Mesh
     if (error instanceof MeshError) return error
     throw error
   }
+}
+
+/** The records of a whole recording, each with its place. */
+function recordsOf(whole: Uint8Array): StreamRecord[] {
+  const splitter = new RecordSplitter()
+  splitter.push(whole)
+  const records: StreamRecord[] = []
+  for (let record = splitter.next(); record !== undefined; record = splitter.next()) records.push(record)
+  return records
+}
+
+/** Places where a wrong byte tells: the heads of all records and the magic; of their content, some. */
+function telling(whole: Uint8Array): Set<number> {
+  const places = new Set([0, 7, whole.length - 8, whole.length - 1])
+  for (const { offset, bytes } of recordsOf(whole)) {
+    for (let at = 0; at < bytes.length; at += at < 12 ? 1 : 61) places.add(offset + at)
+  }
+  return places
+}
+
+/** One bit is another: at each place one, so that all eight are tried. */
+function flipped(whole: Uint8Array, at: number): Uint8Array {
+  const wrong = Buffer.from(whole)
+  wrong[at] = (wrong[at] ?? 0) ^ (1 << ((at * 5) % 8))
+  return wrong
 }
 
 async function* pieces(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array, void, void> {
@@ -103,18 +131,49 @@ describe('a recording cut at any byte', () => {
 })
 
 describe('a recording with a wrong byte', () => {
-  it('never goes unnoticed: it is an error with its place, a finding, or a cut', async () => {
+  it('never goes unnoticed: it is an error with its place, or a finding, and reading gives all or an error', async () => {
     await withFolder(async (folder) => {
       const whole = await smallRecording(join(folder, 'whole.mcap'))
-      for (let at = 0; at < whole.length; at += 11) {
-        const wrong = Buffer.from(whole)
-        wrong[at] = (wrong[at] ?? 0) ^ 0x41
+      for (const at of telling(whole)) {
+        const wrong = flipped(whole, at)
         const result = await readAll(wrong)
-        if (result instanceof MeshError) expect(result.where).toContain('some.mcap')
-        else expect(result.findings.length > 0 || result.ending === 'cut').toBe(true)
+        if (result instanceof MeshError) expect(result.where, `offset ${at}`).toContain('some.mcap')
+        else expect([result.findings.length > 0, result.ids], `offset ${at}`).toEqual([true, [2, 1, 3]])
       }
     })
   }, 60_000)
+
+  it('never loses an exchange of a stream without an error', async () => {
+    await withFolder(async (folder) => {
+      const whole = await smallRecording(join(folder, 'whole.mcap'))
+      for (const at of telling(whole)) {
+        try {
+          const reader = await openRecordingStream(pieces(flipped(whole, at), 997), 'stdin')
+          expect((await readIds(reader)).length, `offset ${at}`).toBe(3)
+        } catch (error) {
+          expect(error, `offset ${at}`).toMatchObject({ where: expect.stringContaining('stdin') })
+        }
+      }
+    })
+  }, 60_000)
+
+  it('in a record ahead of its chunks leaves them to be found by the index', async () => {
+    await withFolder(async (folder) => {
+      const whole = await smallRecording(join(folder, 'whole.mcap'))
+      const { offset } = recordsOf(whole)[1] ?? { offset: 0 }
+      const found = await readAll(flipped(whole, offset + 2))
+      expect(found).toMatchObject({ ids: [2, 1, 3], ending: 'closed' })
+      expect(found instanceof MeshError ? [] : found.findings.map(({ kind }) => kind)).toContain('damage')
+    })
+  })
+
+  it('in its trailing magic is no cut', async () => {
+    await withFolder(async (folder) => {
+      const whole = await smallRecording(join(folder, 'whole.mcap'))
+      const found = await readAll(flipped(whole, whole.length - 3))
+      expect(found).toMatchObject({ ids: [2, 1, 3], ending: 'closed', findings: [{ kind: 'index' }] })
+    })
+  })
 
   it('in a chunk gives an error that names file and offset, and verify goes on behind it', async () => {
     await withFolder(async (folder) => {
@@ -147,6 +206,40 @@ describe('a recording with a wrong byte', () => {
       bytes[inSummary] = (bytes[inSummary] ?? 0) ^ 0xff
       const found = await readAll(bytes)
       expect(found).toMatchObject({ ids: [2, 1, 3], ending: 'closed', findings: [{ kind: 'index' }] })
+    })
+  })
+})
+
+describe('bytes behind the end of a recording', () => {
+  it('are damage, because exchanges may be among them', async () => {
+    await withFolder(async (folder) => {
+      const whole = await smallRecording(join(folder, 'whole.mcap'))
+      const twice = Buffer.concat([whole, whole])
+      const reader = await openBytes(twice)
+      expect((await verifyRecording(reader)).findings).toMatchObject([
+        { kind: 'damage', where: `some.mcap, offset ${whole.length - 8}` },
+      ])
+      expect((await rejectionOf(readIds(reader))).code).toBe('MESH_ERR_FILE_CORRUPT')
+      const stream = await openRecordingStream(pieces(twice, 997), 'stdin')
+      expect(await rejectionOf(readIds(stream))).toMatchObject({ code: 'MESH_ERR_FILE_CORRUPT' })
+    })
+  })
+})
+
+describe('a cut recording with a wrong byte', () => {
+  it('gives what came before it and then an error, where it hides what comes after', async () => {
+    await withFolder(async (folder) => {
+      const whole = await smallRecording(join(folder, 'whole.mcap'))
+      const chunks = recordsOf(whole).filter(({ opcode }) => opcode === OPCODE.chunk)
+      const cut = whole.subarray(0, chunks.at(-1)?.offset)
+      const wrong = Buffer.from(cut)
+      // Another record of the same length: it would be passed over as one that is not known.
+      wrong[chunks[1]?.offset ?? 0] = 0x86
+      const reader = await openBytes(wrong)
+      expect((await rejectionOf(readIds(reader))).code).toBe('MESH_ERR_FILE_CORRUPT')
+      expect((await verifyRecording(reader)).findings).toMatchObject([
+        { kind: 'damage', what: 'expected a record of a recording, found a message index without its chunk' },
+      ])
     })
   })
 })

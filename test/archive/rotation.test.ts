@@ -153,6 +153,58 @@ describe('a disk that is full', () => {
     })
   })
 
+  it('leaves no empty part at each retry, and is told once, where there is room for a beginning but for no chunk', async () => {
+    const disk = new MemoryDisk()
+    const events: RecordingEvent[] = []
+    let opened = 0
+    const recorder = await TestRecorder.open({
+      openPart: (part) => {
+        opened++
+        return disk.openPart(part)
+      },
+      retryIntervalMs: 1,
+      onEvent: (event) => events.push(event),
+    })
+    recorder.write(exchange({ id: 1 }))
+    recorder.writer.flush()
+    await expect.poll(() => disk.used).toBeGreaterThan(3000)
+    disk.capacity = disk.used + 20_000
+    recorder.write(exchange({ id: 2, request: { ...message(['GET / HTTP/1.1']), body: noise(30_000) } }))
+    recorder.writer.flush()
+    await expect.poll(() => opened).toBeGreaterThan(4)
+    expect(events.map(({ kind }) => kind)).toEqual(['part', 'failed'])
+    expect(disk.parts.length).toBeLessThanOrEqual(2)
+    disk.capacity = Infinity
+    await expect.poll(() => events.at(-1)).toEqual({ kind: 'part', part: 1, name: 'memory part 1', resumed: true })
+    await recorder.writer.close()
+    expect(events.map(({ kind }) => kind)).toEqual(['part', 'failed', 'part'])
+    expect(disk.parts).toHaveLength(2)
+  })
+
+  it('gives a first part without a chunk its number again', async () => {
+    await withFolder(async (folder) => {
+      const disk = new MemoryDisk()
+      const events: RecordingEvent[] = []
+      const recorder = await TestRecorder.open({
+        openPart: disk.openPart,
+        retryIntervalMs: 1,
+        onEvent: (event) => events.push(event),
+      })
+      disk.capacity = disk.used
+      recorder.write(exchange({ id: 1 }))
+      recorder.writer.flush()
+      await expect.poll(() => events.at(-1)?.kind).toBe('failed')
+      await expect.poll(() => disk.parts).toEqual([])
+      disk.capacity = Infinity
+      await expect.poll(() => events.at(-1)).toMatchObject({ kind: 'part', part: 0, resumed: true })
+      await recorder.writer.close()
+      await writeFile(join(folder, 'a.mcap'), disk.parts[0] ?? '')
+      const reader = await readParts([await openPart(join(folder, 'a.mcap'))])
+      expect(await verifyRecording(reader)).toMatchObject({ exchanges: 1, ending: 'closed', findings: [] })
+      await reader.close()
+    })
+  })
+
   it('leaves a part that reads up to its last whole chunk', async () => {
     await withFolder(async (folder) => {
       const disk = new MemoryDisk()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { McapIndexedReader, McapStreamReader } from '@mcap/core'
 import type { McapTypes } from '@mcap/core'
 import { describe, expect, it } from 'vitest'
+import { infoMetadata, parseInfoMetadata } from '../../src/archive/info-metadata.ts'
 import { decodeLedger } from '../../src/archive/ledger-codec.ts'
 import { fileParts } from '../../src/archive/parts.ts'
 import { openRecording } from '../../src/archive/reader.ts'
@@ -61,6 +62,14 @@ describe('a recording in a file', () => {
     const info = recordingInfo({ maxBodyBytes: MAX_BODY_BYTES + 1 })
     const error = await rejectionOf(TestRecorder.open({ info, openPart: new MemoryDisk().openPart }))
     expect(error.code).toBe('MESH_ERR_LIMIT')
+  })
+
+  it.each([-1n, 10n ** 19n, 9_223_286_400_000_000_000n])('refuses %s as its origin, as its reader does', async (ns) => {
+    const disk = new MemoryDisk()
+    const info = recordingInfo({ originUnixNs: ns })
+    expect((await rejectionOf(TestRecorder.open({ info, openPart: disk.openPart }))).code).toBe('MESH_ERR_LIMIT')
+    expect(disk.parts).toEqual([])
+    expect(thrownBy(() => parseInfoMetadata(infoMetadata(info), 'a.mcap'))).toMatchObject({ where: 'a.mcap' })
   })
 
   it('refuses an exchange that would not fit a chunk, and goes on', async () => {

@@ -196,10 +196,10 @@ describe('a replay onto a target that fails', () => {
   })
 
   it('holds a plan that would be refused against itself, without sending anything', async () => {
-    const words = ['--plan', '--rate', '15k/s']
+    const words = ['--plan', '--speed', '2x', '--max-rate', '1/s']
     const { code, stdout, stderr } = await startReplay([fileOf(WRITES)], 'http://127.0.0.1:9', ...words).ended
     expect(stdout).toContain('plan: 1 recording onto http://127.0.0.1:9')
-    expect(stderr).toMatch(/this plan would not run as it is: .*--yes/)
+    expect(stderr).toMatch(/this plan would not run as it is: .*--max-rate/)
     expect(code).toBe(0)
   })
 

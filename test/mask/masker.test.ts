@@ -18,7 +18,7 @@ function maskedBody(type: string, body: string): string {
   return utf8(createMasker(KEY).maskMessage(message(['POST / HTTP/1.1', `Content-Type: ${type}`], body)).body)
 }
 
-const P = createMasker(KEY).maskSession(SECRET)
+const P = createMasker(KEY).maskSession(SECRET, 'value')
 
 describe('masking a head', () => {
   it.each([
@@ -160,12 +160,12 @@ describe('pseudonyms', () => {
     const masked = createMasker(KEY).mask(exchange({ request, response: reply }))
     expect(latin1(masked.request.head).split(P)).toHaveLength(3)
     expect(JSON.stringify(masked)).not.toContain(SECRET)
-    expect(createMasker(Buffer.alloc(32, 8)).maskSession(SECRET)).not.toBe(P)
+    expect(createMasker(Buffer.alloc(32, 8)).maskSession(SECRET, 'value')).not.toBe(P)
   })
 
   it('name a session by the value it was taken from', () => {
-    expect(createMasker(KEY).maskSession(`sid=${SECRET}`)).toBe(`sid=${P}`)
-    expect(createMasker(KEY).maskSession(`authorization=Bearer ${SECRET}`)).toBe(`authorization=${P}`)
+    expect(createMasker(KEY).maskSession(`sid=${SECRET}`, 'credential')).toBe(`sid=${P}`)
+    expect(createMasker(KEY).maskSession(`authorization=Bearer ${SECRET}`, 'credential')).toBe(`authorization=${P}`)
   })
 
   it('are recognised, and masking twice changes nothing', () => {

@@ -21,6 +21,7 @@ function evidence(facts: Partial<RunEvidence> = {}): RunEvidence {
     pace,
     replies: 10_000,
     errors: new Map(),
+    responseTime: constant(5 * MS),
     serviceTime: constant(5 * MS),
     blocked: constant(0),
     lag: constant(0.02 * MS),
@@ -29,7 +30,12 @@ function evidence(facts: Partial<RunEvidence> = {}): RunEvidence {
 }
 
 function constant(ns: number): ReturnType<typeof histogramOf> {
-  return histogramOf(Array.from({ length: 100 }, () => ns))
+  return histogramOf(Array.from({ length: 1000 }, () => ns))
+}
+
+/** Lag of which the last `late` shots have 50 ms, the others none. */
+function lateness(shots: number, late: number): ReturnType<typeof histogramOf> {
+  return histogramOf(Array.from({ length: shots }, (_, index) => (index < shots - late ? 0 : 50 * MS)))
 }
 
 function errors(error: ShotError, count: number): ReadonlyMap<ShotError, number> {
@@ -57,6 +63,23 @@ const rows: readonly Row[] = [
     'VALID',
     [],
   ],
+  [
+    'lag of 2.07 ms is lost in a response time p99 of 1.23 s',
+    evidence({ lag: constant(2.07 * MS), responseTime: constant(1230 * MS) }),
+    'VALID',
+    [],
+  ],
+  [
+    'lag of 30 ms is more than 2 % of that',
+    evidence({ lag: constant(30 * MS), responseTime: constant(1230 * MS) }),
+    'INVALID',
+    ['lag'],
+  ],
+  ['one shot of 32 was late', evidence({ lag: lateness(32, 1) }), 'VALID', []],
+  ['most of 32 were late', evidence({ lag: lateness(32, 20) }), 'INVALID', ['lag']],
+  ['five of 500 were late', evidence({ lag: lateness(500, 5) }), 'VALID', []],
+  ['sixty of 500 were late', evidence({ lag: lateness(500, 60) }), 'INVALID', ['lag']],
+  ['twenty of 1,000 were late', evidence({ lag: lateness(1000, 20) }), 'INVALID', ['lag']],
   [
     'one shot is out of ports: what else was held back by us?',
     evidence({ errors: errors('no_ports', 1) }),
@@ -157,10 +180,62 @@ describe('judge', () => {
     expect(found.reasons.map((reason) => reason.code)).toEqual(codes)
   })
 
-  it('names a remedy for everything that makes a run INVALID or SATURATED', () => {
-    const reasons = rows.flatMap(([, evidence]) => judge(evidence).reasons)
-    const lacking = reasons.filter((reason) => reason.verdict !== 'VALID' && reason.remedy === '')
-    expect(lacking).toEqual([])
+  it('names a remedy for whatever makes a run INVALID or SATURATED', () => {
+    const verdicts = rows.map(([, evidence]) => judge(evidence)).filter(({ name }) => name !== 'VALID')
+    const lacking = verdicts.filter(({ reasons }) => reasons.every(({ remedy }) => remedy === ''))
+    // A late loop where no CPU is known to be free: whoever has none to give is not told to use more.
+    expect(lacking.flatMap(({ reasons }) => reasons.map(({ code }) => code))).toEqual(['loop_delay'])
+  })
+
+  it.each([
+    [5_000, 'p99'],
+    [1_000, 'p99'],
+    [999, 'p90'],
+    [99, 'p50'],
+  ] as const)('judges the lag of %d shots by its %s, and says so', (shots, quantile) => {
+    const [reason] = judge(evidence({ lag: lateness(shots, shots) })).reasons
+    expect(reason?.what).toContain(`lag ${quantile} is 50.0ms, more than 2.00ms`)
+  })
+
+  it('gives one remedy only where a thread was starved of CPU: the lag and the late loop follow from that', () => {
+    const starved = thread({ waitShare: 0.5, loopDelayP99Ns: 40 * MS, cpuShare: 0.2 })
+    const found = judge({ ...starved, cpus: 16, lag: constant(8 * MS), pace: { ...pace, sentInWindow: 9_000 } })
+    const remedied = found.reasons.filter(({ remedy }) => remedy !== '').map(({ code }) => code)
+    expect(found.reasons.map(({ code }) => code)).toEqual(['lag', 'behind', 'cpu_wait', 'loop_delay'])
+    expect(remedied).toEqual(['cpu_wait'])
+  })
+
+  it.each([
+    [undefined, ''],
+    [2, ''],
+    [8, 'spread the load over more --workers'],
+  ])('recommends more workers against a late loop only where a CPU is free (of %s)', (cpus, remedy) => {
+    const late = { ...thread({ cpuShare: 0.9, loopDelayP99Ns: 40 * MS }), ...(cpus === undefined ? {} : { cpus }) }
+    expect(judge(late).reasons.map((reason) => reason.remedy)).toEqual([remedy])
+  })
+
+  it('recommends precise pacing against lag only where it was not on', () => {
+    const lagging = evidence({ lag: constant(8 * MS) })
+    expect(judge(lagging).reasons[0]?.remedy).not.toContain('--pacing')
+    expect(judge({ ...lagging, pacing: 'eco' }).reasons[0]?.remedy).toContain('--pacing precise')
+  })
+
+  it('says first that nothing answered where nothing did, and gives no remedy for lag then', () => {
+    const down = evidence({ errors: errors('refused', 10_000), replies: 0, lag: constant(8 * MS) })
+    const { name, reasons } = judge(down)
+    expect(name).toBe('INVALID')
+    expect(reasons[0]?.what).toBe(
+      'nothing answered: none of 10,000 requests got a reply, so there was nothing to judge',
+    )
+    expect(reasons.map(({ code, remedy }) => [code, remedy !== ''])).toEqual([
+      ['no_replies', true],
+      ['lag', false],
+    ])
+  })
+
+  it('says first what we lacked where that is why nothing answered', () => {
+    const out = evidence({ errors: errors('no_ports', 10_000), replies: 0 })
+    expect(judge(out).reasons.map(({ code }) => code)).toEqual(['no_ports', 'no_replies'])
   })
 
   it('says what starved the sender where it lagged', () => {

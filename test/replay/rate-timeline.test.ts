@@ -9,19 +9,20 @@ function timeline(seconds: readonly number[]): RateTimeline {
   return rates
 }
 
+const everything = (rates: RateTimeline): number => {
+  let sum = 0
+  for (let bucket = 0; bucket < rates.length; bucket++) sum += rates.sent(bucket)
+  return sum
+}
+
 const sent = (rates: RateTimeline, bucket: number): number => rates.sent(bucket)
 
 describe('RateTimeline', () => {
-  it('counts what comes before a time, by share within a bucket', () => {
-    const rates = timeline([0, 0.05, 0.25, 7])
-    expect([0, 0.05, 0.1, 1, 8].map((at) => rates.sentBefore(at * SECOND))).toEqual([0, 1, 2, 3, 4])
-  })
-
   it('becomes coarser instead of longer, and loses nothing', () => {
     const rates = timeline(Array.from({ length: 5_000 }, (_, index) => index * 60))
     expect(rates.length).toBeLessThanOrEqual(65_536)
     expect(rates.widthNs).toBeGreaterThan(100e6)
-    expect(rates.sentBefore(Infinity)).toBe(5_000)
+    expect(everything(rates)).toBe(5_000)
   })
 
   it('takes times before its start for its start', () => {

@@ -150,6 +150,51 @@ describe('runReplay', () => {
     expect(summary.endNs).toBeGreaterThanOrEqual(100 * MS)
   })
 
+  it.each([
+    ['one lane', 1],
+    ['fewer lanes than connections', 5],
+    ['more lanes than connections', 40],
+  ])('holds little more in a closed loop than its connections carry, with %s', async (_, lanes) => {
+    const server = await target(({ socket }) => setTimeout(() => socket.write(reply()), 2))
+    const shots = Array.from({ length: 400 }, (__, index) => shot(index, { connection: index % lanes }))
+    const { summary, list } = await sendShots(shots, server.target, { loop: 'closed', maxConnections: 10 })
+    expect(list.results).toEqual(shots.map(() => 200))
+    expect(summary.counters.peakInFlight).toBeLessThanOrEqual(3 * 10)
+    expect(summary.counters.peakConnections).toBe(Math.min(lanes, 10))
+  })
+
+  it.each(['connection', 'none'] as const)(
+    'sends nothing that waits when the time of a closed loop is over, and ends what is in flight (order %s)',
+    async (order) => {
+      const seen: string[] = []
+      const server = await target(({ socket, path }) => {
+        seen.push(path)
+        setTimeout(() => socket.write(reply()), 150)
+      })
+      const shots = Array.from({ length: 20 }, (_, index) => shot(index, { connection: index % 2 }))
+      const options = { loop: 'closed', maxConnections: 4, durationNs: 50 * MS, order } as const
+      const { summary, list } = await sendShots(shots, server.target, options)
+      const carried = order === 'connection' ? 2 : 4
+      expect(list.results).toEqual(Array.from({ length: carried }, () => 200))
+      expect(seen).toHaveLength(carried)
+      expect(summary).toMatchObject({ ending: 'finished', unsentShots: 20 - carried })
+      expect(summary.counters).toMatchObject({ offered: carried, sent: carried, ended: carried, answered: carried })
+    },
+  )
+
+  it('forgets what waits when a closed loop is stopped', async () => {
+    const controller = new AbortController()
+    const server = await target(({ socket }) => {
+      controller.abort()
+      setTimeout(() => socket.write(reply()), 20)
+    })
+    const shots = Array.from({ length: 20 }, (_, index) => shot(index))
+    const options = { loop: 'closed', maxConnections: 4 } as const
+    const { summary, list } = await sendShots(shots, server.target, options, { signal: controller.signal })
+    expect(list.results).toEqual([200])
+    expect(summary).toMatchObject({ ending: 'stopped', counters: { offered: 1, ended: 1 } })
+  })
+
   it('stops when too many shots fail, and says why', async () => {
     const shots = Array.from({ length: 5_000 }, (_, index) =>
       shot(index, { connection: index, dueNs: index < 200 ? 0 : 60e9 }),

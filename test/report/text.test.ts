@@ -75,9 +75,22 @@ describe('textReporter', () => {
     const late = describeRun(runFacts(), measure(shots).measurement, new RecordedStats(), ['GET /'])
     expect(textOf(late).split('\n\n')[1]).toMatchInlineSnapshot(`
       "INVALID  our side disturbed these numbers: they say nothing about the target
-        - we sent late: lag p99 is 9.00ms, more than 2.00ms
-          try: give the generator a CPU of its own, --pacing precise, more --workers,
-               or a lower rate"
+        - we sent late: lag p90 is 9.00ms, more than 2.00ms
+          try: give the generator a CPU of its own, or a lower rate"
+    `)
+  })
+
+  it('does not blame our side where nothing answered, and prints no empty remedy', () => {
+    const shots = Array.from({ length: 300 }, (_, index) =>
+      outcome({ dueNs: index * MS, sentNs: index * MS + 9 * MS, status: 0, error: 'refused' }),
+    )
+    const down = describeRun(runFacts(), measure(shots).measurement, new RecordedStats(), ['GET /'])
+    expect(textOf(down).split('\n\n')[1]).toMatchInlineSnapshot(`
+      "INVALID  there was nothing to judge: nothing answered
+        - nothing answered: none of 300 requests got a reply, so there was nothing to
+          judge
+          try: see the errors; is the target up, and is it the right address?
+        - we sent late: lag p90 is 9.00ms, more than 2.00ms"
     `)
   })
 

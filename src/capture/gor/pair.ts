@@ -1,4 +1,5 @@
 import { NO_BYTES } from '../../core/bytes.ts'
+import { isRecordableTime } from '../../core/clock.ts'
 import type { MissingResponse, Response } from '../../core/exchange.ts'
 import type { Endpoint } from '../../core/segment.ts'
 import type { ExchangeDraft } from '../intake.ts'
@@ -40,6 +41,10 @@ export class GorPairing {
 
   /** The exchanges that this record completes, or that waited too long for it. */
   take(record: GorRecord): readonly ExchangeDraft[] {
+    if (!isRecordableTime(record.unixNs)) {
+      this.#count('records.bad-time')
+      return []
+    }
     this.#originUnixNs ??= record.unixNs
     if (record.kind === 'replayed') {
       this.#count('records.replayed')

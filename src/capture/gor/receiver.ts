@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
-import { monotonicNs } from '../../core/clock.ts'
+import { isRecordableTime, monotonicNs } from '../../core/clock.ts'
 import { BoundedQueue } from '../../core/queue.ts'
 import type { Endpoint } from '../../core/segment.ts'
 import { listen } from '../../net/listener.ts'
@@ -65,7 +65,7 @@ export class GorReceiver implements ExchangeSource {
           yield* this.#pairing.expire(this.#nowUnixNs())
           continue
         }
-        this.#newest = { unixNs: record.unixNs, atNs: monotonicNs() }
+        if (isRecordableTime(record.unixNs)) this.#newest = { unixNs: record.unixNs, atNs: monotonicNs() }
         yield* this.#pairing.take(record)
       }
       yield* this.#pairing.end()

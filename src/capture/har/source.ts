@@ -1,4 +1,5 @@
 import { NO_BYTES, utf8 } from '../../core/bytes.ts'
+import { isRecordableTime } from '../../core/clock.ts'
 import { MeshError } from '../../core/errors.ts'
 import type { Message, Response } from '../../core/exchange.ts'
 import { formatHead } from '../../core/head.ts'
@@ -60,7 +61,9 @@ export class HarSource implements ExchangeSource {
     return log.flatMap((value) => {
       const entry = readEntry(value)
       if (entry === undefined) this.#count('entries.malformed')
-      return entry ?? []
+      else if (hasBadTime(entry)) this.#count('entries.bad-time')
+      else return entry
+      return []
     })
   }
 
@@ -124,6 +127,13 @@ const DECODED = /^(content-encoding|content-length|transfer-encoding)$/i
 
 function sentUnixNs(entry: HarEntry): bigint {
   return entry.startedUnixNs + BigInt(milliseconds(entry.timings.before))
+}
+
+/** Out of the time that a recording can tell, at its beginning or its end: a clock that was not set, or made up. */
+function hasBadTime({ startedUnixNs, timings }: HarEntry): boolean {
+  const spentNs = milliseconds(timings.before + timings.send + timings.wait + timings.receive)
+  if (!Number.isFinite(spentNs)) return true
+  return !isRecordableTime(startedUnixNs) || !isRecordableTime(startedUnixNs + BigInt(spentNs))
 }
 
 function milliseconds(count: number): number {

@@ -45,6 +45,16 @@ describe('GorPairing', () => {
     expect(drafts[1]).toMatchObject({ connection: 0, position: 1, requestFirstNs: 9e6, response: 'absent' })
   })
 
+  it('leaves a record of an impossible time out, counted, and begins at the next', () => {
+    const pairing = new GorPairing(1024)
+    const absurd = { ...record('request', 'a', 0, GET), unixNs: 9_999_999_999_999_999_999n }
+    expect(pairing.take(absurd)).toEqual([])
+    pairing.take(record('request', 'b', 7, GET))
+    expect(pairing.end()).toMatchObject([{ requestFirstNs: 0 }])
+    expect(pairing.originUnixNs).toBe(1_700_000_000_007_000_000n)
+    expect(Object.fromEntries(pairing.counts)).toEqual({ 'records.bad-time': 1 })
+  })
+
   it('joins a response that came before its request, as GoReplay sends over ten connections', () => {
     const { drafts, counts } = pairAll([record('response', 'x1', 5, OK), record('request', 'x1', 0, GET)])
     expect(drafts).toHaveLength(1)

@@ -96,6 +96,29 @@ describe('HarSource', () => {
     ])
   })
 
+  it.each([
+    ['0001-01-01T00:00:00Z', {}],
+    ['1969-12-31T23:59:59.999Z', {}],
+    ['2262-04-11T00:00:00Z', {}],
+    ['2400-01-01T00:00:00Z', {}],
+    ['9999-12-31T23:59:59Z', {}],
+    ['2026-01-31T10:00:00Z', { timings: { wait: 1e308 } }],
+    ['2026-01-31T10:00:00Z', { timings: { blocked: 1e15 } }],
+  ])(
+    'leaves an entry of %s with %o out as one of bad time, and begins at a good one',
+    async (startedDateTime, changes) => {
+      const { drafts, source } = await read(har(entry({ startedDateTime, ...changes }), entry()))
+      expect(drafts.map(({ requestFirstNs }) => requestFirstNs)).toEqual([0])
+      expect(Object.fromEntries(source.counts)).toEqual({ 'entries.bad-time': 1 })
+      expect(source.originUnixNs).toBeGreaterThan(1_700_000_000_000_000_000n)
+      expect(source.originUnixNs).toBeLessThan(1_800_000_000_000_000_000n)
+    },
+  )
+
+  it.each(['1970-01-01T00:00:00Z', '2262-04-10T23:59:58Z'])('keeps an entry of %s', async (startedDateTime) => {
+    expect((await read(har(entry({ startedDateTime })))).drafts).toHaveLength(1)
+  })
+
   it('has no response for an entry that was blocked', async () => {
     const { drafts } = await read(har(entry({ response: { status: 0, headers: [] } })))
     expect(drafts[0]?.response).toBe('absent')

@@ -9,7 +9,6 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const WORK = `${ROOT}/.work`
-const RESULT = `${WORK}/vitest.json`
 
 function run(title, command, args) {
   process.stdout.write(`\n== ${title}\n`)
@@ -29,23 +28,32 @@ const setUp = spawnSync(process.execPath, ['scripts/setup.js', '--test'], { cwd:
 if (setUp.status !== 0) process.exit(1)
 
 mkdirSync(WORK, { recursive: true })
-rmSync(RESULT, { force: true })
+
+/** Runs the tests of one project; its counts are the runner's own, from its JSON result. */
+function runTests(project, words) {
+  const file = `${WORK}/vitest-${project}.json`
+  rmSync(file, { force: true })
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const passed = run(`${project} tests`, tool('vitest'), ['run', '--project', project, ...words, ...reporters])
+  if (existsSync(file)) return { passed, result: JSON.parse(readFileSync(file, 'utf8')) }
+  process.stdout.write(`\nthe test runner wrote no result for ${project}\n`)
+  return { passed: false, result: { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 } }
+}
+
 const checks = [
   run('types', tool('tsc'), ['-p', 'tsconfig.test.json']),
   run('lint', tool('oxlint'), ['--type-aware', '--deny-warnings']),
   run('format', tool('oxfmt'), ['--check']),
   run('dead code', tool('knip'), []),
   run('packaging', tool('publint'), ['--strict']),
-  run('tests', tool('vitest'), ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${RESULT}`]),
 ]
+// End to end one file after the other: they run generators and targets of their own, which must not starve each other.
+const tests = [runTests('unit', []), runTests('e2e', ['--no-file-parallelism'])]
 
-if (!existsSync(RESULT)) {
-  process.stdout.write('\nthe test runner wrote no result\n')
-  process.exit(1)
-}
-const result = JSON.parse(readFileSync(RESULT, 'utf8'))
-const skipped = result.numPendingTests + result.numTodoTests
-const broken = checks.filter((passed) => !passed).length
-if (broken > 0) process.stdout.write(`\n${broken} of ${checks.length} checks failed\n`)
-process.stdout.write(`\n${result.numPassedTests} passed, ${result.numFailedTests} failed, ${skipped} skipped\n`)
+const broken = [...checks, ...tests.map(({ passed }) => passed)].filter((passed) => !passed).length
+if (broken > 0) process.stdout.write(`\n${broken} of ${checks.length + tests.length} checks failed\n`)
+const sum = (count) => tests.reduce((total, { result }) => total + count(result), 0)
+const [passed, failed] = [sum((result) => result.numPassedTests), sum((result) => result.numFailedTests)]
+const skipped = sum((result) => result.numPendingTests + result.numTodoTests)
+process.stdout.write(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n`)
 process.exit(broken === 0 ? 0 : 1)

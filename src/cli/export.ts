@@ -49,13 +49,14 @@ export function exportCommand(finish: Finish): Command {
               await write(stream, exporter.exchange(exchange, reader.info), output)
               count++
             }
-            await reader.close()
           }
           await write(stream, exporter.end(), output)
           await finished(stream, output)
         } catch (error) {
           if (stream === process.stdout && readerLeft(error)) return EXIT.ok
           throw error
+        } finally {
+          await Promise.all(readers.map((reader) => reader.close()))
         }
         terminal.say(`wrote ${formatCount(count)} exchanges as ${format} to ${output === '-' ? 'stdout' : output}`)
         return EXIT.ok

@@ -46,26 +46,29 @@ export function inspectCommand(finish: Finish): Command {
         const readers = await openRecordings(words, process.stdin)
         const documents: object[] = []
         let code: ExitCode = EXIT.ok
-        for (const reader of readers) {
-          // A stream is read once: its ledger is known when it has ended.
-          const sound = !flags.verify || !isOfFiles(reader) || (await verifyFiles(reader, terminal))
-          const exchanges = selected(reader, matcher, flags.between)
-          try {
-            if (flags.list) await list(reader, exchanges, terminal)
-            else {
-              const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
-              sayIfNothing(inspection, reader, terminal)
-              if (flags.json) documents.push(inspectionJson(inspection))
-              else terminal.out(inspectionText(inspection))
+        try {
+          for (const reader of readers) {
+            // A stream is read once: its ledger is known when it has ended.
+            const sound = !flags.verify || !isOfFiles(reader) || (await verifyFiles(reader, terminal))
+            const exchanges = selected(reader, matcher, flags.between)
+            try {
+              if (flags.list) await list(reader, exchanges, terminal)
+              else {
+                const inspection = await inspectRecording(reader, exchanges, config?.routes ?? [])
+                sayIfNothing(inspection, reader, terminal)
+                if (flags.json) documents.push(inspectionJson(inspection))
+                else terminal.out(inspectionText(inspection))
+              }
+            } catch (error) {
+              // What cannot be read is among the findings already.
+              if (sound || toMeshError(error).code !== 'MESH_ERR_FILE_CORRUPT') throw error
             }
-          } catch (error) {
-            // What cannot be read is among the findings already.
-            if (sound || toMeshError(error).code !== 'MESH_ERR_FILE_CORRUPT') throw error
+            if (!sound || (flags.verify && !isOfFiles(reader) && !(await verifyStream(reader, terminal)))) {
+              code = EXIT.checkFailed
+            }
           }
-          if (!sound || (flags.verify && !isOfFiles(reader) && !(await verifyStream(reader, terminal)))) {
-            code = EXIT.checkFailed
-          }
-          await reader.close()
+        } finally {
+          await Promise.all(readers.map((reader) => reader.close()))
         }
         if (flags.json && !flags.list) terminal.out(`${JSON.stringify({ recordings: documents })}\n`)
         if (matcher !== undefined && matcher.failures() > 0) {

@@ -59,7 +59,8 @@ afterAll(async () => {
 
 describe.skipIf(MOUNT_ABSENT)(`a tap whose disk is full${MOUNT_ABSENT ? ` (${MOUNT_ABSENT})` : ''}`, () => {
   beforeEach(() => {
-    disk = mountSmallDisk(folder.path('disk'), MEBIBYTE)
+    // Room for some chunks of a mebibyte: what is written before the disk is full has to be there after it.
+    disk = mountSmallDisk(folder.path('disk'), 4 * MEBIBYTE)
   })
   afterEach(() => {
     disk?.remove()

@@ -71,7 +71,7 @@ describe('three recordings of different days, folded onto one target with --ampl
     const directory = folder.path('tripled')
     const flags = ['--amplify', '3', '--align', 'start', '-o', directory]
     const { code, stdout, stderr } = await startReplay(hostFiles, url, ...flags).ended
-    expect(stderr).toContain('aligned by start')
+    expect(stderr).toContain('starts aligned')
     expect([0, 4]).toContain(code)
     expect(stdout).toContain('3x onto one target')
 

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { TapOptions } from '../capture/tap/tap.ts'
-import { MeshError, toMeshError } from '../core/errors.ts'
+import { MeshError } from '../core/errors.ts'
 import { formatEndpoint } from '../core/segment.ts'
 import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
 import type { FlagValues } from './flags.ts'
@@ -21,6 +20,7 @@ import { createStages } from './recording-stages.ts'
 import { runTap } from './tap-run.ts'
 import type { Finish } from './verb.ts'
 import { commandOf } from './verb.ts'
+import { readText } from './read-text.ts'
 
 const FLAGS = {
   listen: listenFlag('listen', 'where clients connect'),
@@ -100,12 +100,4 @@ function termination(certificate: string | undefined, key: string | undefined): 
     throw new MeshError('MESH_ERR_USAGE', { what, remedy: 'TLS needs both, a certificate and its key' })
   }
   return { tls: { certificate: readText(certificate), key: readText(key) } }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw toMeshError(error, path)
-  }
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { MeshError, toMeshError } from '../core/errors.ts'
+import { MeshError } from '../core/errors.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { RouteTable } from '../measure/routes.ts'
 import { DEFAULT_BREAKER_LIMITS } from '../replay/error-breaker.ts'
@@ -15,11 +14,17 @@ import { parseBetween } from './between.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { headerOf, paceOf } from './replay-flags.ts'
+import { readText } from './read-text.ts'
 
 type Flags = FlagValues<ReplayFlags>
 
 /** Connections of the closed loop where none were asked for: what peers use. */
 const CLOSED_LOOP_CONNECTIONS = 50
+
+/** A mistyped URL may hold a password too, and is shown without what may be one. */
+function withoutSecrets(url: string): string {
+  return url.replace(/[?#].*$/s, '').replace(/^([^/]*\/\/)?.*@/s, '$1...@')
+}
 
 /**
  * The target as a URL, `http://` where there is no scheme, as in curl. What would be a secret, or would not be sent as it
@@ -30,7 +35,7 @@ export function targetUrl(text: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     throw new MeshError('MESH_ERR_USAGE', {
-      what: `expected http://host[:port] or https://host[:port], found "${text}"`,
+      what: `expected http://host[:port] or https://host[:port], found "${withoutSecrets(text)}"`,
       where: '--to',
     })
   }
@@ -122,13 +127,5 @@ export function senderOptionsOf(flags: Flags, target: Target): Omit<ReplayOption
     timeoutNs: flags.timeout,
     breaker: flags.noBreaker ? undefined : breaker,
     durationNs: flags.duration,
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw toMeshError(error, path)
   }
 }

@@ -203,7 +203,7 @@ describe('a replay onto a target that fails', () => {
     expect(code).toBe(0)
   })
 
-  it.each(['http://user:hunter2@127.0.0.1:9', 'http://127.0.0.1:9/?password=hunter2'])(
+  it.each(['http://user:hunter2@127.0.0.1:9', 'http://127.0.0.1:9/?password=hunter2', 'ftp://user:hunter2@h'])(
     'refuses a target that holds a secret, and does not repeat it: %#',
     async (url) => {
       const { code, stdout, stderr } = await startReplay([fileOf(WRITES)], url).ended

@@ -2,8 +2,9 @@ import { realpath } from 'node:fs/promises'
 import { MeshError } from '../core/errors.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { expandPaths } from './expand-paths.ts'
-import { openPart, readParts } from './reader.ts'
+import { openPart, openPartBytes, readParts } from './reader.ts'
 import type { OpenPart } from './reader.ts'
+import { spoolBytes } from './spool.ts'
 import { openRecordingStream } from './stream-reader.ts'
 
 /** The extension of recordings. */
@@ -11,18 +12,21 @@ export const RECORDING_EXTENSION = '.mcap'
 
 /**
  * Opens the recordings that arguments name: files, directories, patterns, `-` for `stdin`. Files of one recording id are parts of one
- * recording, whatever they are called. Recordings come in the order in which the arguments first name them.
+ * recording, whatever they are called. Recordings come in the order in which the arguments first name them, a stream before them. Where
+ * exchanges are asked for more than once (`many`), stdin is read to its end first and kept in a temporary file.
  */
 export async function openRecordings(
   args: readonly string[],
   stdin: AsyncIterable<Uint8Array>,
+  passes: 'one' | 'many' = 'one',
 ): Promise<readonly RecordingReader[]> {
   const paths = await uniquePaths(await expandPaths(args, RECORDING_EXTENSION))
   const opened: RecordingReader[] = []
   const parts: OpenPart[] = []
   try {
     for (const path of paths) {
-      if (path === '-') opened.push(await openRecordingStream(stdin, 'stdin'))
+      if (path === '-' && passes === 'many') parts.push(await openPartBytes(await spoolBytes(stdin, 'stdin')))
+      else if (path === '-') opened.push(await openRecordingStream(stdin, 'stdin'))
       else parts.push(await openPart(path))
     }
     for (const group of byRecording(parts)) opened.push(await readParts(group))

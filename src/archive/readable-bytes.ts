@@ -28,8 +28,11 @@ export async function openFileBytes(path: string): Promise<ReadableBytes> {
   })
 }
 
-/** The size is taken once: a recording that still grows is read as it was when it was opened. */
-function fileBytes(path: string, handle: FileHandle, size: number): ReadableBytes {
+/**
+ * The first `size` bytes of an open file, which it owns. The size is taken once: a recording that still grows is read as it was when it
+ * was opened.
+ */
+export function fileBytes(path: string, handle: FileHandle, size: number): ReadableBytes {
   return {
     name: path,
     size: () => Promise.resolve(size),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { MeshError, toMeshError } from '../core/errors.ts'
-import type { Flag, FlagValues } from './flags.ts'
+import type { Flag, FlagGroups, FlagValues } from './flags.ts'
 import {
   countFlag,
   durationFlag,
@@ -15,6 +15,7 @@ import {
   textFlag,
   withDefault,
 } from './flags.ts'
+import { readBytes } from './read-text.ts'
 import type { RecordSettings } from './record-settings.ts'
 import { VERSION } from './version.ts'
 
@@ -57,8 +58,18 @@ export const CAPTURE_FLAGS: CaptureFlags = {
   keepReplayed: switchFlag('keep-replayed', 'record requests that a replay of mesh sent, too'),
 }
 
+/** How the help of every way of capturing shows them, after its own. */
+export const CAPTURE_GROUPS: FlagGroups<CaptureFlags> = {
+  'The recording:': ['output', 'host', 'service', 'rotate', 'duration', 'limit', 'maxBody'],
+  'Which exchanges:': ['match', 'session', 'sample', 'keepReplayed'],
+  'Secrets:': ['mask', 'maskKey', 'keepSecrets'],
+}
+
 /** A mask key has this many bytes. */
 const MASK_KEY_BYTES = 32
+
+/** Keys of others' making may be longer; a file beyond this is no key. */
+const MAX_MASK_KEY_BYTES = 64 * 1024
 
 /** What the flags say, for the recorder. `source` tells how it was captured; `live` sources cannot wait for the disk. */
 export function recordSettings(
@@ -106,7 +117,7 @@ function readRotation(text: string | undefined): RecordSettings['rotation'] {
 function readMaskKey(path: string | undefined): Uint8Array {
   if (path === undefined) return randomBytes(MASK_KEY_BYTES)
   try {
-    if (existsSync(path)) return readFileSync(path)
+    if (existsSync(path)) return readBytes(path, MAX_MASK_KEY_BYTES)
     const key = randomBytes(MASK_KEY_BYTES)
     writeFileSync(path, key, { mode: 0o600, flag: 'wx' })
     return key

@@ -2,14 +2,14 @@ import type { Command } from 'commander'
 import { GorReceiver } from '../capture/gor/receiver.ts'
 import { PrimedExchanges } from '../capture/primed.ts'
 import { formatEndpoint } from '../core/segment.ts'
-import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
+import { CAPTURE_FLAGS, CAPTURE_GROUPS, recordSettings } from './capture-flags.ts'
 import { EXIT } from './exit-codes.ts'
 import { listenFlag, withDefault } from './flags.ts'
 import { createStages } from './recording-stages.ts'
 import { listenForStop } from './signals.ts'
 import { recordExchanges } from './source-run.ts'
 import { after } from './timer.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = {
@@ -18,7 +18,7 @@ const FLAGS = {
 }
 
 /** `mesh capture gor`: takes what a fleet of GoReplay sends. */
-export function captureGorCommand(finish: Finish): Command {
+export function captureGorCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'gor',
@@ -30,6 +30,7 @@ export function captureGorCommand(finish: Finish): Command {
         'gor --input-raw :80 --input-raw-track-response --output-tcp collector:28020',
       ],
       flags: FLAGS,
+      groups: { 'Source:': ['listen'], ...CAPTURE_GROUPS },
       run: async ({ flags, terminal }) => {
         const description = `gor ${formatEndpoint(flags.listen)}`
         const settings = recordSettings(
@@ -54,6 +55,6 @@ export function captureGorCommand(finish: Finish): Command {
         return code
       },
     },
-    finish,
+    caller,
   )
 }

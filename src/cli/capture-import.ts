@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readFile, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
 import type { Command } from 'commander'
 import type { ExchangeSource } from '../capture/exchange-source.ts'
@@ -8,18 +8,22 @@ import { HarSource, MAX_HAR_BYTES } from '../capture/har/source.ts'
 import type { ImportFormat } from '../capture/import-format.ts'
 import { importFormat } from '../capture/import-format.ts'
 import { PrimedExchanges } from '../capture/primed.ts'
+import { utf8 } from '../core/bytes.ts'
 import { MeshError, toMeshError } from '../core/errors.ts'
-import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
+import { CAPTURE_FLAGS, CAPTURE_GROUPS, recordSettings } from './capture-flags.ts'
 import { createStages } from './recording-stages.ts'
 import { recordExchanges } from './source-run.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 /** Enough to tell a format by. */
 const HEAD_BYTES = 4096
 
+/** The beginning of what `mesh export --format ndjson` writes. */
+const OUR_NDJSON = /^\s*\{"host":"(?:[^"\\]|\\.)*","id":\d+,"unix_ns":"/
+
 /** `mesh capture import`: other tools' recordings. */
-export function captureImportCommand(finish: Finish): Command {
+export function captureImportCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'import',
@@ -32,6 +36,7 @@ export function captureImportCommand(finish: Finish): Command {
       ],
       words: '<file...>',
       flags: CAPTURE_FLAGS,
+      groups: CAPTURE_GROUPS,
       run: async ({ flags, words, terminal }) => {
         const source = { description: `import ${words.join(' ')}`, live: false, secure: false }
         const settings = recordSettings({ ...flags, host: flags.host ?? 'import' }, source)
@@ -41,7 +46,7 @@ export function captureImportCommand(finish: Finish): Command {
         return recordExchanges(primed, run, terminal)
       },
     },
-    finish,
+    caller,
   )
 }
 
@@ -76,7 +81,15 @@ async function* concatenated(files: readonly string[]): AsyncIterable<Uint8Array
 async function inspect(file: string): Promise<{ format: ImportFormat; packed: boolean }> {
   const head = await readHead(file)
   const packed = head[0] === 0x1f && head[1] === 0x8b
-  return { format: importFormat(packed ? await inflatedHead(file) : head), packed }
+  const plain = packed ? await inflatedHead(file) : head
+  if (OUR_NDJSON.test(utf8(plain))) {
+    throw new MeshError('MESH_ERR_FILE_KIND', {
+      what: 'expected a gor or HAR recording, found NDJSON as mesh export writes it, which cannot be imported yet',
+      where: file,
+      remedy: 'replay the recording itself, or export it as gor or HAR',
+    })
+  }
+  return { format: importFormat(plain), packed }
 }
 
 function openBytes(file: string, packed: boolean): AsyncIterable<unknown> {
@@ -106,14 +119,14 @@ async function inflatedHead(file: string): Promise<Uint8Array> {
 }
 
 async function readWhole(file: string, packed: boolean): Promise<Uint8Array> {
-  if (!packed) return readFile(file)
   const pieces: Uint8Array[] = []
   let length = 0
-  for await (const piece of openBytes(file, true)) {
+  for await (const piece of openBytes(file, packed)) {
     if (!(piece instanceof Uint8Array)) continue
     length += piece.length
-    if (length > MAX_HAR_BYTES) break
     pieces.push(piece)
+    // One that is longer is refused by its reader.
+    if (length > MAX_HAR_BYTES) break
   }
   return Buffer.concat(pieces)
 }

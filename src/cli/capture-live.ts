@@ -2,14 +2,14 @@ import type { Command } from 'commander'
 import { LiveSource } from '../capture/live/source.ts'
 import { monotonicNs, unixNs } from '../core/clock.ts'
 import { formatCount } from '../core/units.ts'
-import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
+import { CAPTURE_FLAGS, CAPTURE_GROUPS, recordSettings } from './capture-flags.ts'
 import { portsOption } from './capture-pcap.ts'
 import { EXIT } from './exit-codes.ts'
 import { required, sizeFlag, textFlag } from './flags.ts'
 import { notePassiveCounters } from './passive-notes.ts'
 import { createStages } from './recording-stages.ts'
 import { recordSegments } from './source-run.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = {
@@ -20,7 +20,7 @@ const FLAGS = {
 }
 
 /** `mesh capture live`: passive, through tcpdump. */
-export function captureLiveCommand(finish: Finish): Command {
+export function captureLiveCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'live',
@@ -32,6 +32,7 @@ export function captureLiveCommand(finish: Finish): Command {
         'mesh capture live --interface any --port 8080 --match \'request.path.startsWith("/api")\' -o api.mcap',
       ],
       flags: FLAGS,
+      groups: { 'Source:': ['interface', 'port', 'buffer'], ...CAPTURE_GROUPS },
       run: async ({ flags, terminal }) => {
         const name = required(flags.interface, 'interface', '--interface eth0')
         const { ports = [] } = portsOption(required(flags.port, 'port', '--port 8080'))
@@ -57,6 +58,6 @@ export function captureLiveCommand(finish: Finish): Command {
         return EXIT.couldNotRun
       },
     },
-    finish,
+    caller,
   )
 }

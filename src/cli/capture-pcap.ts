@@ -3,13 +3,13 @@ import type { CaptureInput } from '../capture/pcap/source.ts'
 import { captureFile, PcapSource } from '../capture/pcap/source.ts'
 import { MeshError } from '../core/errors.ts'
 import { parseCount } from '../core/units.ts'
-import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
+import { CAPTURE_FLAGS, CAPTURE_GROUPS, recordSettings } from './capture-flags.ts'
 import { EXIT } from './exit-codes.ts'
 import { textFlag } from './flags.ts'
 import { createStages } from './recording-stages.ts'
 import { notePassiveCounters } from './passive-notes.ts'
 import { recordSegments } from './source-run.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = {
@@ -18,7 +18,7 @@ const FLAGS = {
 }
 
 /** `mesh capture pcap`: HTTP/1 out of a packet capture. */
-export function capturePcapCommand(finish: Finish): Command {
+export function capturePcapCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'pcap',
@@ -31,6 +31,7 @@ export function capturePcapCommand(finish: Finish): Command {
       ],
       words: '<file>',
       flags: FLAGS,
+      groups: { 'Source:': ['port'], ...CAPTURE_GROUPS },
       run: async ({ flags, words, terminal }) => {
         const [file = '-'] = words
         const source = { description: `pcap ${file}`, live: false, secure: false }
@@ -48,7 +49,7 @@ export function capturePcapCommand(finish: Finish): Command {
         return EXIT.couldNotRun
       },
     },
-    finish,
+    caller,
   )
 }
 

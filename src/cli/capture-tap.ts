@@ -2,8 +2,10 @@ import type { Command } from 'commander'
 import type { TapOptions } from '../capture/tap/tap.ts'
 import { MeshError } from '../core/errors.ts'
 import { formatEndpoint } from '../core/segment.ts'
-import { CAPTURE_FLAGS, recordSettings } from './capture-flags.ts'
-import type { FlagValues } from './flags.ts'
+import { formatBytes } from '../core/units.ts'
+import { MAX_RING_BYTES } from '../net/ring.ts'
+import { CAPTURE_FLAGS, CAPTURE_GROUPS, recordSettings } from './capture-flags.ts'
+import type { FlagGroups, FlagValues } from './flags.ts'
 import {
   addressFlag,
   choiceFlag,
@@ -18,13 +20,13 @@ import {
 } from './flags.ts'
 import { createStages } from './recording-stages.ts'
 import { runTap } from './tap-run.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 import { readText } from './read-text.ts'
 
 const FLAGS = {
   listen: listenFlag('listen', 'where clients connect'),
-  upstream: addressFlag('upstream', 'the service behind it, host:port'),
+  upstream: addressFlag('upstream', 'the service behind it; without a host, 127.0.0.1'),
   tlsCert: textFlag('tls-cert', '<file>', 'end TLS here with this certificate (PEM, with its chain)'),
   tlsKey: textFlag('tls-key', '<file>', 'and its key'),
   upstreamTls: switchFlag('upstream-tls', 'speak TLS to the upstream'),
@@ -36,18 +38,33 @@ const FLAGS = {
   maxConnections: countFlag('max-connections', 'connections at a time; those beyond it are reset (default 16384)'),
   grace: withDefault(durationFlag('grace', 'how long connections may go on after INT or TERM'), '10s'),
   ring: withDefault(
-    sizeFlag('ring', 'copies waiting for the recorder; beyond it copies are dropped, traffic never'),
+    sizeFlag('ring', 'copies that wait for the recorder, up to 1GiB; more are dropped, traffic never'),
     '32MiB',
   ),
   metrics: listenFlag('metrics', 'serve /metrics (Prometheus), /ready and /health here'),
   ...CAPTURE_FLAGS,
 }
 
+const GROUPS: FlagGroups<typeof FLAGS> = {
+  'Relay:': [
+    'listen',
+    'upstream',
+    'proxyProtocol',
+    'acceptProxyProtocol',
+    'maxConnections',
+    'grace',
+    'ring',
+    'metrics',
+  ],
+  'TLS:': ['tlsCert', 'tlsKey', 'upstreamTls', 'upstreamCa', 'upstreamSni', 'upstreamInsecure'],
+  ...CAPTURE_GROUPS,
+}
+
 /** A day: who drains for longer does not drain. */
 const MAX_GRACE_MS = 86_400e3
 
 /** `mesh capture tap`: an inline relay that records what it passes on. */
-export function captureTapCommand(finish: Finish): Command {
+export function captureTapCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'tap',
@@ -59,8 +76,10 @@ export function captureTapCommand(finish: Finish): Command {
         'mesh capture tap --listen :8080 --upstream :9000 -o shop.mcap --rotate 256MiB --metrics :9464',
       ],
       flags: FLAGS,
+      groups: GROUPS,
       run: async ({ flags, terminal }) => {
         const options = tapOptions(flags)
+        refuseLargeRing(flags.ring)
         const description = `tap ${formatEndpoint(options.listen)} > ${formatEndpoint(options.upstream)}`
         const settings = recordSettings(flags, { description, live: true, secure: options.tls !== undefined })
         createStages(settings)
@@ -70,7 +89,7 @@ export function captureTapCommand(finish: Finish): Command {
         )
       },
     },
-    finish,
+    caller,
   )
 }
 
@@ -91,6 +110,15 @@ function tapOptions(flags: FlagValues<typeof FLAGS>): TapOptions {
     ...(flags.maxConnections === undefined ? {} : { maxConnections: flags.maxConnections }),
     graceMs: Math.min(flags.grace / 1e6, MAX_GRACE_MS),
   }
+}
+
+function refuseLargeRing(ringBytes: number): void {
+  if (ringBytes <= MAX_RING_BYTES) return
+  throw new MeshError('MESH_ERR_UNIT', {
+    what: `expected at most ${formatBytes(MAX_RING_BYTES)}, found ${formatBytes(ringBytes)}`,
+    where: '--ring',
+    remedy: 'it is memory, and a recorder that is further behind does not catch up',
+  })
 }
 
 function termination(certificate: string | undefined, key: string | undefined): Pick<TapOptions, 'tls'> {

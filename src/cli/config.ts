@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
+import { MeshError } from '../core/errors.ts'
+import { nearestName } from './nearest.ts'
+import { readText } from './read-text.ts'
 
 const setting = z.union([z.string(), z.number(), z.boolean()])
 const section = z.record(z.string(), z.union([setting, z.array(setting)]))
@@ -41,14 +42,14 @@ export function readConfig(file: string): Config {
 
 function load(file: string): unknown {
   try {
-    return parse(readFileSync(file, 'utf8'), { logLevel: 'error' }) ?? {}
+    return parse(readText(file), { logLevel: 'error' }) ?? {}
   } catch (error) {
     // Anything but a file that cannot be read is the content's fault: YAML's own errors, and its bombs.
-    if (systemCode(error) === undefined) {
+    if (!(error instanceof MeshError)) {
       const said = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : ''
       throw new MeshError('MESH_ERR_USAGE', { what: `not valid YAML: ${said}`, where: file, cause: error })
     }
-    throw toMeshError(error, file)
+    throw error
   }
 }
 
@@ -57,5 +58,14 @@ function check(file: string, content: unknown): z.infer<typeof schema> {
   if (result.success) return result.data
   const [issue] = result.error.issues
   const where = issue === undefined || issue.path.length === 0 ? file : `${file}: ${issue.path.join('.')}`
+  if (issue?.code === 'unrecognized_keys') {
+    const [section = ''] = issue.keys
+    const known = Object.keys(schema.shape)
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: `unknown section "${section}"`,
+      where,
+      remedy: `did you mean ${nearestName(section, known) ?? known.join(', ')}?`,
+    })
+  }
   throw new MeshError('MESH_ERR_USAGE', { what: issue?.message ?? 'not a valid configuration', where })
 }

@@ -12,7 +12,7 @@ import { visitShop } from './demo/users.ts'
 import { EXIT } from './exit-codes.ts'
 import { durationFlag, textFlag, withDefault } from './flags.ts'
 import type { Terminal } from './terminal.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = {
@@ -26,7 +26,7 @@ const AMPLIFY = 4
 const PROGRESS_MS = 500
 
 /** `mesh demo`: everything on a sample shop, with the commands that a person would type. */
-export function demoCommand(finish: Finish): Command {
+export function demoCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'demo',
@@ -59,7 +59,7 @@ export function demoCommand(finish: Finish): Command {
         }
       },
     },
-    finish,
+    caller,
   )
 }
 

@@ -10,7 +10,7 @@ import { compileMatch } from '../select/match.ts'
 import { EXIT } from './exit-codes.ts'
 import { choiceFlag, required, textFlag } from './flags.ts'
 import { selected } from './inspect.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 import { VERSION } from './version.ts'
 
@@ -22,7 +22,7 @@ const FLAGS = {
 }
 
 /** `mesh export`: recordings in other tools' formats. */
-export function exportCommand(finish: Finish): Command {
+export function exportCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'export',
@@ -62,7 +62,7 @@ export function exportCommand(finish: Finish): Command {
         return EXIT.ok
       },
     },
-    finish,
+    caller,
   )
 }
 

@@ -26,6 +26,9 @@ export interface Flag<Value> {
 /** A verb's flags, by the name that its code uses for them. */
 export type FlagTable = { readonly [key: string]: Flag<unknown> }
 
+/** Flags under the headings of a verb's help, in the order in which it shows them. */
+export type FlagGroups<Table extends FlagTable> = Readonly<Record<string, readonly (keyof Table & string)[]>>
+
 /** The values of a table's flags. */
 export type FlagValues<Table extends FlagTable> = {
   readonly [Key in keyof Table]: Table[Key] extends Flag<infer Value> ? Value : never
@@ -109,12 +112,17 @@ export const sizeFlag = (spelling: Spelling, about: string): Flag<number | undef
   single(spelling, '<size>', about, aboveZero(parseSizeBytes))
 export const countFlag = (spelling: Spelling, about: string, least = 1, most?: number): Flag<number | undefined> =>
   single(spelling, '<n>', about, (text, where) => parseCount(text, where, least, most))
-/** An address to listen on: without a host, every interface. */
+/** What `:8080` means where something listens; `[::]:8080` is all addresses, IPv6 too. */
+const ANY_IPV4 = '0.0.0.0'
+
+/** An address to listen on: without a host, all IPv4 addresses of this machine. */
 export const listenFlag = (
   spelling: Spelling,
   about: string,
 ): Flag<{ readonly address: string; readonly port: number } | undefined> =>
-  single(spelling, '<[host:]port>', about, (text, where) => parseAddress(text, where, '0.0.0.0'))
+  single(spelling, '<[host:]port>', `${about}; without a host, all IPv4 addresses`, (text, where) =>
+    parseAddress(text, where, ANY_IPV4),
+  )
 /** An address to connect to: without a host, this machine. */
 export const addressFlag = (
   spelling: Spelling,
@@ -132,14 +140,20 @@ export function environmentName(flagName: string): string {
   return `MESH_${flagName.toUpperCase().replaceAll('-', '_')}`
 }
 
-/** Adds a table's flags to a command, in order. */
-export function addFlags(command: Command, table: FlagTable): void {
-  for (const flag of Object.values(table)) {
+/** Adds a table's flags to a command: those of groups in their order, then the others. */
+export function addFlags<Table extends FlagTable>(command: Command, table: Table, groups?: FlagGroups<Table>): void {
+  const headings = new Map<string, string>()
+  for (const [heading, keys] of Object.entries(groups ?? {})) for (const key of keys) headings.set(key, heading)
+  for (const key of new Set([...headings.keys(), ...Object.keys(table)])) {
+    const flag = table[key]
+    if (flag === undefined) continue
     const short = flag.short === undefined ? '' : `-${flag.short}, `
     const behind = flag.placeholder === undefined ? '' : ` ${flag.placeholder}`
     const option = new Option(`${short}--${flag.name}${behind}`, flag.about)
     // A name that begins with no- is a switch like any other, not the opposite of one.
     option.negate = false
+    const heading = headings.get(key)
+    if (heading !== undefined) option.helpGroup(heading)
     if (flag.many) option.argParser((text: string, before: unknown) => [...(isTexts(before) ? before : []), text])
     command.addOption(option)
   }

@@ -17,7 +17,7 @@ import { exchangeLine, inspectionJson, inspectionText } from './inspection-text.
 import type { Inspection } from './inspection.ts'
 import { inspectRecording } from './inspection.ts'
 import type { Terminal } from './terminal.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = {
@@ -29,7 +29,7 @@ const FLAGS = {
 }
 
 /** `mesh inspect`: what is in recordings, and whether it is all there. */
-export function inspectCommand(finish: Finish): Command {
+export function inspectCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'inspect',
@@ -79,7 +79,7 @@ export function inspectCommand(finish: Finish): Command {
         return code
       },
     },
-    finish,
+    caller,
   )
 }
 

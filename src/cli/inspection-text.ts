@@ -2,7 +2,9 @@ import type { Exchange, Response } from '../core/exchange.ts'
 import { parseHead, requestLine, statusCode } from '../core/head.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
+import { durationCell } from '../report/cells.ts'
 import type { Inspection } from './inspection.ts'
 import { alignRight, ledgerTable } from './ledger-text.ts'
 
@@ -28,7 +30,7 @@ export function inspectionText(inspection: Inspection): string {
     `  latency    ${latencyText(inspection.latency)}`,
     `  status     ${statusText(inspection.statuses)}`,
   ]
-  return [...lines, '', ...routeTable(inspection), '', ledgerTable(inspection.ledger), ''].join('\n')
+  return [...lines.map(visible), '', ...routeTable(inspection), '', ledgerTable(inspection.ledger), ''].join('\n')
 }
 
 function filterLines(info: RecordingInfo): string[] {
@@ -42,11 +44,11 @@ function filterLines(info: RecordingInfo): string[] {
 function routeTable(inspection: Inspection): string[] {
   const shown = inspection.routes.slice(0, MAX_ROUTES_SHOWN)
   const rows = shown.map(({ route, count, statuses, latency }) => [
-    shorten(route, MAX_ROUTE_CHARS),
+    shorten(visible(route), MAX_ROUTE_CHARS),
     formatCount(count),
-    nanoseconds(latency.p50Ns),
-    nanoseconds(latency.p99Ns),
-    nanoseconds(latency.maxNs),
+    durationCell(latency.p50Ns),
+    durationCell(latency.p99Ns),
+    durationCell(latency.maxNs),
     statusText(statuses),
   ])
   const more = inspection.routes.length - shown.length
@@ -65,11 +67,7 @@ function statusText(statuses: ReadonlyMap<number, number>): string {
 
 function latencyText(figures: LatencyFigures): string {
   const { p50Ns, p90Ns, p99Ns, maxNs } = figures
-  return `p50 ${nanoseconds(p50Ns)}  p90 ${nanoseconds(p90Ns)}  p99 ${nanoseconds(p99Ns)}  max ${nanoseconds(maxNs)}`
-}
-
-function nanoseconds(ns: number | null): string {
-  return ns === null ? '-' : formatDurationNs(ns)
+  return `p50 ${durationCell(p50Ns)}  p90 ${durationCell(p90Ns)}  p99 ${durationCell(p99Ns)}  max ${durationCell(maxNs)}`
 }
 
 /** Cut in the middle: both ends of a route tell what it is. */
@@ -93,8 +91,12 @@ export function exchangeLine(exchange: Exchange, info: RecordingInfo): string {
   const reply =
     typeof response === 'string' ? `no response (${response})` : replyText(response, exchange.requestFirstNs)
   const place = `${exchange.connection}.${exchange.position}`
-  const safe = `${method} ${target}`.replaceAll(/[^\x20-\x7e]/g, '?')
-  return `${at} ${info.host} #${exchange.id} ${place} ${safe} -> ${reply}${cut}`
+  return visible(`${at} ${info.host} #${exchange.id} ${place} ${ascii(`${method} ${target}`)} -> ${reply}${cut}`)
+}
+
+/** Heads are bytes, one character each: what is not ASCII is shown as the byte that was sent. */
+function ascii(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 function replyText(response: Response, requestFirstNs: number): string {

@@ -1,6 +1,8 @@
 import type { Ledger } from '../core/ledger.ts'
 import { LEDGER_FATES, LEDGER_UNITS, ledgerImbalance } from '../core/ledger.ts'
 import { formatCount } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
+import { reasonText } from './reason-text.ts'
 
 /** How fates are called on a screen. */
 const FATE_TITLES: Readonly<Record<string, string>> = { midStream: 'mid-stream' }
@@ -17,12 +19,12 @@ export function ledgerTable(ledger: Ledger): string {
   return [...alignRight([titles, ...rows]), ...reasonLines(ledger), balanceLine(ledger)].join('\n')
 }
 
-/** Why things have the fates that they have: `requests.undecodable.two-lengths: 3`. */
+/** Why things have the fates that they have: `requests undecodable, two-lengths: 3`. */
 function reasonLines(ledger: Ledger): string[] {
   return [...ledger.reasons]
     .filter(([, count]) => count !== 0)
     .sort(([a], [b]) => a.localeCompare(b))
-    .map(([reason, count]) => `  ${reason}: ${formatCount(count)}`)
+    .map(([reason, count]) => `  ${visible(reasonText(reason))}: ${formatCount(count)}`)
 }
 
 /** `the ledger balances`, or what is missing where. */

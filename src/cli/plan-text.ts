@@ -1,4 +1,5 @@
 import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
 import type { MultiplierStep, Plan } from '../replay/plan.ts'
 import { alignRight } from './ledger-text.ts'
 import { isoTime } from './inspection-text.ts'
@@ -10,7 +11,7 @@ const MAX_STEPS_SHOWN = 8
 /** A plan as text: what will be sent, how fast, what will not be sent and why, and what to expect. */
 export function planText(plan: Plan, target: string): string {
   const rows = plan.recordings.map((recording) => [
-    recording.host,
+    visible(recording.host),
     isoTime(recording.fromUnixNs).slice(0, 19),
     formatDurationNs(recording.spanNs),
     formatCount(recording.sends),
@@ -33,7 +34,7 @@ export function planText(plan: Plan, target: string): string {
       }),
     ...plan.warnings.map((warning) => `  WARNING    ${warning}`),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(visible).join('\n')}\n`
 }
 
 function amplifyText(plan: Plan): string {

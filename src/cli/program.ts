@@ -1,9 +1,10 @@
 import { Command } from 'commander'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
+import type { SettingNames } from './settings.ts'
 import { usageLine } from './usage-line.ts'
 import { VERSION } from './version.ts'
 
-type MakeCommand = (finish: Finish) => Command
+type MakeCommand = (caller: Caller) => Command
 type Loaders = Readonly<Record<string, () => Promise<MakeCommand>>>
 
 /** The verbs, each loaded only where it is meant: `mesh report` should not wait for what `mesh replay` needs. */
@@ -43,7 +44,7 @@ const ERRORS = {
 }
 
 /** The command line for these words. `finish` receives the exit code of the verb that runs. */
-export async function buildProgram(words: readonly string[], finish: Finish): Promise<Command> {
+export async function buildProgram(words: readonly string[], finish: Caller['finish']): Promise<Command> {
   const program = new Command('mesh')
     .description('Record real traffic, fold many hosts onto one target, report honestly.')
     .version(VERSION)
@@ -51,21 +52,43 @@ export async function buildProgram(words: readonly string[], finish: Finish): Pr
     .showSuggestionAfterError()
     .addHelpText('before', EXAMPLES)
     .configureOutput(ERRORS)
+  const caller: Caller = { finish, settingNames }
   const [verb, subverb] = words.filter((word) => word !== 'help')
   if (verb === '--version' || verb === '-V') return program
   if (verb === undefined || verb === 'capture' || VERBS[verb] === undefined) {
     const group = new Command('capture').description('record traffic').exitOverride().showSuggestionAfterError()
     group.configureOutput(ERRORS).addHelpText('before', CAPTURE_EXAMPLES)
-    await addVerbs(group, CAPTURE_VERBS, verb === 'capture' ? subverb : undefined, finish)
+    await addVerbs(group, CAPTURE_VERBS, verb === 'capture' ? subverb : undefined, caller)
     program.addCommand(group)
   }
-  if (verb !== 'capture') await addVerbs(program, VERBS, verb, finish)
+  if (verb !== 'capture') await addVerbs(program, VERBS, verb, caller)
   return program
 }
 
 /** Adds the verb that is meant, or all where that is not known: for the help, and for suggestions. */
-async function addVerbs(parent: Command, loaders: Loaders, meant: string | undefined, finish: Finish): Promise<void> {
+async function addVerbs(parent: Command, loaders: Loaders, meant: string | undefined, caller: Caller): Promise<void> {
   const known = meant === undefined ? undefined : loaders[meant]
   const chosen = known === undefined ? Object.values(loaders) : [known]
-  for (const load of chosen) parent.addCommand((await load())(finish))
+  for (const load of chosen) parent.addCommand((await load())(caller))
+}
+
+/** The names of all settings, or of those in some sections. */
+async function settingNames(sections?: readonly string[]): Promise<SettingNames> {
+  const names = new Map<string, readonly string[]>()
+  for (const [section, loaders] of Object.entries({ ...sectionsOf(VERBS), capture: CAPTURE_VERBS })) {
+    if (sections?.includes(section) !== false) names.set(section, await flagNames(loaders))
+  }
+  return names
+}
+
+/** A section a verb. */
+function sectionsOf(loaders: Loaders): Readonly<Record<string, Loaders>> {
+  return Object.fromEntries(Object.entries(loaders).map(([verb, load]) => [verb, { [verb]: load }]))
+}
+
+async function flagNames(loaders: Loaders): Promise<readonly string[]> {
+  const parent = new Command()
+  await addVerbs(parent, loaders, undefined, { finish: () => undefined, settingNames })
+  const flags = parent.commands.flatMap(({ options }) => options.map(({ long }) => (long ?? '').replace(/^--/, '')))
+  return [...new Set(flags)]
 }

@@ -5,7 +5,7 @@ import { ALIGN_MODES } from '../replay/align.ts'
 import type { AlignMode } from '../replay/align.ts'
 import { DEFAULT_MAX_RATE_PER_SECOND } from '../replay/options.ts'
 import type { Pace } from '../replay/pacer.ts'
-import type { Flag } from './flags.ts'
+import type { Flag, FlagGroups } from './flags.ts'
 import {
   choiceFlag,
   countFlag,
@@ -67,7 +67,7 @@ export type ReplayFlags = {
 }
 
 export const REPLAY_FLAGS: ReplayFlags = {
-  to: textFlag('to', '<url>', 'the target: http://host:port or https://host:port'),
+  to: textFlag('to', '<url>', 'http://host:port or https://host:port'),
   plan: switchFlag('plan', 'show what would be sent, and send nothing'),
   amplify: withDefault(
     multiplierFlag('amplify', 'send every session this often; 2.5 sends half of them a third time'),
@@ -78,10 +78,10 @@ export const REPLAY_FLAGS: ReplayFlags = {
   between: textFlag('between', '<14:00-14:30>', 'only requests recorded at this time'),
   match: textFlag('match', '<cel>', 'only exchanges for which this is true'),
   duration: spanFlag(['d', 'duration'], 'send for this long'),
-  warmup: withDefault(durationFlag('warmup', 'send, but do not measure, this long at the start'), '0s'),
+  warmup: withDefault(durationFlag('warmup', 'send at first without measuring'), '0s'),
   loop: switchFlag('loop', 'start a recording over when it ends, until --duration'),
-  ragged: switchFlag('ragged', 'end with the longest recording instead of the shortest'),
-  align: withDefault(choiceFlag('align', ALIGN_MODES, 'how recordings lie on one timeline'), 'auto'),
+  ragged: switchFlag('ragged', 'end with the longest, not the shortest'),
+  align: withDefault(choiceFlag('align', ALIGN_MODES, 'how they lie on one timeline'), 'auto'),
   jitter: durationFlag('jitter', 'shift clones by up to this (default 5s, or a twentieth of the run)'),
   seed: withDefault(countFlag('seed', 'equal seeds give equal runs', 0, 0xffff_ffff), '1'),
   order: withDefault(
@@ -91,11 +91,14 @@ export const REPLAY_FLAGS: ReplayFlags = {
   connections: countFlag(['c', 'connections'], 'connections at a time at most (default 10000; 50 at --speed max)'),
   maxInFlight: countFlag('max-in-flight', 'shots unanswered at a time; more are shed and counted (default 10000)'),
   maxRate: withDefault(rateFlag('max-rate', 'refuse a plan with a higher peak'), `${DEFAULT_MAX_RATE_PER_SECOND}/s`),
-  maxErrorRate: shareFlag('max-error-rate', 'stop (exit 5) above this share of errors in 10 s (default 50%)'),
+  maxErrorRate: shareFlag(
+    'max-error-rate',
+    'stop (exit 5) above this share of errors in 10 s, 100 shots or more; or at 20 errors in a row in 10 s or more (default 50%)',
+  ),
   noBreaker: switchFlag('no-breaker', 'go on whatever the share of errors'),
   timeout: withDefault(spanFlag('timeout', 'give a reply up after this'), '30s'),
   allowWrites: switchFlag('allow-writes', 'send POST, PUT, DELETE and the like too'),
-  keepReplayed: switchFlag('keep-replayed', 'send requests that an earlier replay had sent, too'),
+  keepReplayed: switchFlag('keep-replayed', 'send what an earlier replay had sent, too'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
   pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
@@ -116,6 +119,28 @@ export const REPLAY_FLAGS: ReplayFlags = {
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
+}
+
+/** How the help shows them. */
+export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
+  'What to replay:': ['match', 'between', 'align', 'ragged', 'keepReplayed'],
+  'How much, and how fast:': [
+    'amplify',
+    'speed',
+    'rate',
+    'duration',
+    'warmup',
+    'loop',
+    'order',
+    'connections',
+    'maxInFlight',
+    'timeout',
+    'closed',
+  ],
+  'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
+  'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
+  'Output:': ['output', 'json'],
+  'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
 }
 
 /** `--speed` and `--rate` exclude each other; neither is the recorded speed. */

@@ -3,6 +3,7 @@ import type { Measurement } from '../measure/measurement.ts'
 import type { Plan } from '../replay/plan.ts'
 import type { SenderCounters } from '../replay/senders/sender.ts'
 import { noCounts } from '../replay/senders/sender.ts'
+import { durationCell } from '../report/cells.ts'
 import type { Counts } from '../report/run.ts'
 
 /** One line on how a run is going: the time that has passed, and the second that ended last. */
@@ -21,12 +22,11 @@ export function progressLine(
   if (elapsedNs < warmupNs) return `${elapsed}, warming up, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
   const last = measurement.recent.at(-1)
   if (last === undefined) return `${elapsed}, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
-  const time = (ns: number | null): string => (ns === null ? '-' : formatDurationNs(ns))
   const parts = [
     elapsed,
     formatRate(last.replies),
-    `p50 ${time(last.responseTime.p50Ns)} p99 ${time(last.responseTime.p99Ns)}`,
-    `lag p99 ${time(last.lag.p99Ns)}`,
+    `p50 ${durationCell(last.responseTime.p50Ns)} p99 ${durationCell(last.responseTime.p99Ns)}`,
+    `lag p99 ${durationCell(last.lag.p99Ns)}`,
     open,
   ]
   if (last.failures > 0) parts.push(`${formatCount(last.failures)} FAILED`)

@@ -18,18 +18,18 @@ import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
-import { REPLAY_FLAGS } from './replay-flags.ts'
+import { REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
 import { scheduleOptionsOf, targetOptionsOf, targetUrl } from './replay-options.ts'
 import { runReplayFleet } from './replay-run.ts'
 import { runPlanOf } from './run-facts.ts'
 import { planText } from './plan-text.ts'
 import type { Terminal } from './terminal.ts'
 import { listenForStop } from './signals.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 /** `mesh replay`: many hosts' recordings onto one target. */
-export function replayCommand(finish: Finish): Command {
+export function replayCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'replay',
@@ -41,19 +41,13 @@ export function replayCommand(finish: Finish): Command {
       ],
       words: '<file...>',
       flags: REPLAY_FLAGS,
+      groups: REPLAY_GROUPS,
       run: async ({ flags, words, terminal, config }) => {
         const url = targetUrl(required(flags.to, 'to', '--to http://canary:8080'))
-        if (words.includes('-')) {
-          throw new MeshError('MESH_ERR_USAGE', {
-            what: 'expected files: a replay reads recordings twice, once for the plan and once to send',
-            where: '-',
-            remedy: 'write stdin to a file first',
-          })
-        }
         if (new Set(words).size < words.length) {
           terminal.warn('mesh: a recording that is named twice is read once; --amplify multiplies')
         }
-        const readers = await openRecordings(words, process.stdin)
+        const readers = await openRecordings(words, process.stdin, 'many')
         try {
           return await planAndRun(readers, url, flags, terminal, config)
         } finally {
@@ -61,7 +55,7 @@ export function replayCommand(finish: Finish): Command {
         }
       },
     },
-    finish,
+    caller,
   )
 }
 

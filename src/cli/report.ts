@@ -3,13 +3,13 @@ import { readRunDirectory } from '../report/read-run.ts'
 import { REPORT_FORMATS, REPORTERS } from '../report/index.ts'
 import { EXIT } from './exit-codes.ts'
 import { choiceFlag, withDefault } from './flags.ts'
-import type { Finish } from './verb.ts'
+import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
 const FLAGS = { format: withDefault(choiceFlag('format', REPORT_FORMATS, 'what to print'), 'text') }
 
 /** `mesh report`: a run, printed again. */
-export function reportCommand(finish: Finish): Command {
+export function reportCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'report',
@@ -29,6 +29,6 @@ export function reportCommand(finish: Finish): Command {
         return EXIT.ok
       },
     },
-    finish,
+    caller,
   )
 }

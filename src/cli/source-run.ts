@@ -6,6 +6,7 @@ import { formatCount } from '../core/units.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import { balanceLine, ledgerTable } from './ledger-text.ts'
+import { showProgress } from './progress.ts'
 import { sayRecordingEvent } from './recording-events.ts'
 import type { RecordSettings } from './record-settings.ts'
 import type { Recorder } from './recorder.ts'
@@ -23,11 +24,6 @@ export interface SourceRun {
   /** Called when the source has ended: what it lost on its own goes into the ledger as reasons. */
   readonly notes?: ((ledger: LedgerKeeper) => void) | undefined
 }
-
-const PROGRESS_MS = 1000
-
-/** A log file is not a screen. */
-const LOG_MS = 30_000
 
 /** Records a source of segments until it ends, INT, TERM, `--duration` or `--limit`; says what was recorded and what was not. */
 export async function recordSegments(source: Source, run: SourceRun, terminal: Terminal): Promise<ExitCode> {
@@ -56,10 +52,10 @@ async function record(
     sayRecordingEvent(event, terminal)
   })
   const stopTimer = run.durationNs === undefined ? undefined : after(run.durationNs, () => stop.stop())
-  const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
-  const progress = setInterval(() => {
-    terminal.progress(`${formatCount(recorder.pipeline.intake.written)} exchanges recorded`)
-  }, everyMs)
+  const stopProgress = showProgress(
+    terminal,
+    () => `${formatCount(recorder.pipeline.intake.written)} exchanges recorded`,
+  )
   try {
     await pull(recorder, stop.drain)
     run.notes?.(recorder.ledger)
@@ -68,7 +64,7 @@ async function record(
     if (failed) terminal.warn(ledgerTable(recorder.writer.total()))
     throw error
   } finally {
-    clearInterval(progress)
+    stopProgress()
     stopTimer?.()
     stop.release()
   }

@@ -14,9 +14,11 @@ import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
 import type { MetricsServer } from '../net/metrics-server.ts'
 import { startMetricsServer } from '../net/metrics-server.ts'
 import { allocateRing } from '../net/ring.ts'
+import { durationCell } from '../report/cells.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import { ledgerSummary, ledgerTable } from './ledger-text.ts'
+import { showProgress } from './progress.ts'
 import type { RecordMessage } from './record-worker.ts'
 import { sayRecordingEvent } from './recording-events.ts'
 import type { RecordSettings } from './record-settings.ts'
@@ -41,7 +43,7 @@ interface RecorderState {
   warnedOfUpstream: boolean
 }
 
-const PROGRESS_MS = 1000
+const WATCH_MS = 1000
 
 /** How long the recorder may take to write what is left: a full ring is some seconds of its work. */
 const MAX_FINISH_NS = 30e9
@@ -49,8 +51,6 @@ const MAX_FINISH_NS = 30e9
 /** Fewer than these are worth a word at the start. */
 const LEAST_USUAL_CONNECTIONS = 400
 
-/** A log file is not a screen. */
-const LOG_MS = 30_000
 const WORKER = new URL('record-worker.js', import.meta.url)
 
 /**
@@ -97,12 +97,11 @@ export async function runTap(run: TapRun, terminal: Terminal): Promise<ExitCode>
   const stopTimer = run.durationNs === undefined ? undefined : after(run.durationNs, () => stop.stop())
   const onNow = (): void => tap.cutOff()
   stop.now.addEventListener('abort', onNow)
-  const everyMs = terminal.interactive ? PROGRESS_MS : LOG_MS
-  const progress = setInterval(() => terminal.progress(progressLine(tap, state)), everyMs)
-  const watch = setInterval(() => warnOfUpstream(tap, state, run.options.upstream, terminal), PROGRESS_MS)
+  const stopProgress = showProgress(terminal, () => progressLine(tap, state))
+  const watch = setInterval(() => warnOfUpstream(tap, state, run.options.upstream, terminal), WATCH_MS)
   await tap.closed
   await finished(thread, death, stop.now, state, terminal)
-  clearInterval(progress)
+  stopProgress()
   clearInterval(watch)
   stopTimer?.()
   await metrics?.close()
@@ -235,7 +234,7 @@ function conclude(tap: Tap, state: RecorderState, settings: RecordSettings, term
   const failures = [...relay.upstreamFailures].map(([code, count]) => `${formatCount(count)} ${code}`)
   terminal.say(
     `relayed ${formatCount(relay.accepted)} connections, ${formatBytes(relay.requestBytes + relay.responseBytes)}; ` +
-      `the relay held a chunk for p50 ${formatDurationNs(costP50Ns)}, p99 ${formatDurationNs(costP99Ns)}`,
+      `the relay held a chunk for p50 ${durationCell(costP50Ns)}, p99 ${durationCell(costP99Ns)}`,
   )
   if (relay.refused > 0) {
     terminal.warn(

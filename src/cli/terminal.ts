@@ -1,9 +1,10 @@
 import { writeSync } from 'node:fs'
 import { toMeshError } from '../core/errors.ts'
+import { visible, visibleLines } from '../core/visible.ts'
 
 /**
- * What the command line says: results go to stdout, all talk to stderr. One object, handed to every verb, so that tests and
- * the demo can listen.
+ * What the command line says: results go to stdout, all talk to stderr, without anything that a terminal would obey: names in it come
+ * from recordings of others. One object, handed to every verb, so that tests and the demo can listen.
  */
 export interface Terminal {
   /** Result text, as it is. */
@@ -27,7 +28,7 @@ export function processTerminal(quiet: boolean): Terminal {
   const interactive = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && (process.env['CI'] ?? '') === ''
   let open = false
   const line = (text: string): void => {
-    writeAll(2, `${open ? '\r\u001B[K' : ''}${text}\n`)
+    writeAll(2, `${open ? '\r\u001B[K' : ''}${visibleLines(text)}\n`)
     open = false
   }
   return {
@@ -46,7 +47,7 @@ export function processTerminal(quiet: boolean): Terminal {
     progress(text) {
       if (quiet) return
       if (!interactive) return line(text)
-      writeAll(2, `\r\u001B[K${text.slice(0, Math.max(20, process.stderr.columns - 1))}`)
+      writeAll(2, `\r\u001B[K${visible(text).slice(0, Math.max(20, process.stderr.columns - 1))}`)
       open = true
     },
   }

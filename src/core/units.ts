@@ -107,6 +107,7 @@ function unitError(expected: string, examples: string, found: string, where: str
 /** `412us`, `1.52ms`, `2.31s`, `4m10s`: three figures, for people. */
 export function formatDurationNs(ns: number): string {
   const size = Math.abs(ns)
+  if (ns === 0) return '0s'
   if (size < 1e3) return `${Math.round(ns)}ns`
   if (size < 999.5e3) return `${figures(ns / 1e3)}us`
   if (size < 999.5e6) return `${figures(ns / 1e6)}ms`

@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-import { asBuffer, utf8 } from '../core/bytes.ts'
+import { asBuffer, latin1Bytes, utf8 } from '../core/bytes.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { replayObstacle } from '../core/exchange.ts'
 import { headerValue, parseHead, requestLine } from '../core/head.ts'
+import { isVisible } from '../core/visible.ts'
 import type { Exporter } from './exporter.ts'
+import { shellWord, singleQuoted } from './shell-word.ts'
 
 /** Headers that curl writes itself, from the URL and from the body. */
 const BY_CURL = new Set(['host', 'content-length', 'transfer-encoding', 'connection'])
@@ -17,7 +19,9 @@ function commandOf(exchange: Exchange): string {
   const head = parseHead(exchange.request.head)
   const { method, target } = requestLine(head)
   const obstacle = replayObstacle(exchange)
-  if (obstacle !== undefined) return `# ${method} ${printable(target)}: not whole (${obstacle})\n`
+  if (obstacle !== undefined) return printable(`# ${method} ${target}: not whole (${obstacle})`)
+  if (exchange.request.head.includes(0))
+    return printable(`# ${method} ${target}: a NUL in it, which no command can hold`)
   const host =
     headerValue(head, 'host') ?? headerValue(head, ':authority') ?? `${exchange.server.address}:${exchange.server.port}`
   const url = /^[a-z]+:\/\//i.test(target) ? target : `${exchange.secure ? 'https' : 'http'}://${host}${target}`
@@ -31,18 +35,26 @@ function commandOf(exchange: Exchange): string {
   return `${bodyPipe(exchange.request.body, words)} ${quote(url)}\n`
 }
 
-/** Text goes on the command line, bytes through base64: a shell's words cannot hold NUL. */
+/**
+ * Text goes on the command line, as it is: its lines and tabs too, which every shell takes. What a shell's words cannot hold (NUL), what is
+ * no text and what a terminal would obey goes through base64.
+ */
 function bodyPipe(body: Uint8Array, words: readonly string[]): string {
   if (body.length === 0) return words.join(' ')
-  if (isUtf8(body) && !body.includes(0)) return [...words, '--data-raw', quote(utf8(body))].join(' ')
+  if (isPlainText(body)) return [...words, '--data-raw', singleQuoted(utf8(body))].join(' ')
   return `echo ${asBuffer(body).toString('base64')} | base64 -d | ${words.join(' ')} --data-binary @-`
 }
 
-/** One word of a POSIX shell. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+function isPlainText(body: Uint8Array): boolean {
+  return isUtf8(body) && isVisible(utf8(body).replaceAll(/[\t\n]/g, ' '))
 }
 
+/** A word of a head, whose characters are bytes. */
+function quote(text: string): string {
+  return shellWord(latin1Bytes(text))
+}
+
+/** A comment of one line. */
 function printable(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return `${text.replaceAll(/[^\x20-\x7e]/g, '?')}\n`
 }

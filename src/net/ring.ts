@@ -27,8 +27,11 @@ const PAD_TAG = 0xffff_ffff
 /** Below this a ring cannot hold the records of one read. */
 const LEAST_RING_BYTES = 4096
 
-/** `head` and `tail` are 32-bit counts. */
-const MOST_RING_BYTES = 2 ** 30
+/**
+ * `head` and `tail` are 32-bit counts, and what they are apart must be told from a ring that is empty. It is 5 s of what one loop relays: a
+ * recorder that is further behind does not catch up.
+ */
+export const MAX_RING_BYTES: number = 2 ** 30
 
 /**
  * Default size: 32 MiB. At 200 MB/s, about what one loop relays, it bridges 160 ms in which the consumer does not run:
@@ -36,10 +39,10 @@ const MOST_RING_BYTES = 2 ** 30
  */
 export const DEFAULT_RING_BYTES: number = 32 * 1024 * 1024
 
-/** The memory of a ring of at least `bytes`, rounded up to a power of two, to be shared with the consumer's thread. */
+/** The memory of a ring of at least `bytes` (at most `MAX_RING_BYTES`), rounded up to a power of two, to be shared with the consumer's thread. */
 export function allocateRing(bytes: number = DEFAULT_RING_BYTES): SharedArrayBuffer {
   let capacity = LEAST_RING_BYTES
-  while (capacity < bytes && capacity < MOST_RING_BYTES) capacity *= 2
+  while (capacity < bytes && capacity < MAX_RING_BYTES) capacity *= 2
   return new SharedArrayBuffer(CONTROL_BYTES + capacity)
 }
 

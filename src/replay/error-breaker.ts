@@ -8,15 +8,27 @@ export interface BreakerLimits {
   readonly minShots: number
   /** How far it looks back. Default 10 s. */
   readonly windowNs: number
+  /**
+   * At rates at which `minShots` do not end within the window: so many errors in a row, which ended over the window or longer without
+   * one success between them, trip it too. Default 20: of a target that does half of its work they would be one chance in a million.
+   * Not where `maxErrorShare` is 1, which lets all fail.
+   */
+  readonly minErrorsInRow: number
 }
 
-export const DEFAULT_BREAKER_LIMITS: BreakerLimits = { maxErrorShare: 0.5, minShots: 100, windowNs: 10e9 }
+export const DEFAULT_BREAKER_LIMITS: BreakerLimits = {
+  maxErrorShare: 0.5,
+  minShots: 100,
+  windowNs: 10e9,
+  minErrorsInRow: 20,
+}
 
 const SLOTS = 10
 
 /**
  * Watches outcomes on their way to a recorder and trips once when too many are errors. An error is a shot without a reply, or
- * a 5xx where none was recorded. Shots that were shed or aborted count neither way: a slow target is a result, not an error.
+ * a 5xx where none was recorded. Shots that were shed or aborted count neither way: a slow target is a result, not an error. Two rules:
+ * the share of errors in a window, and, for low rates, errors in a row without one success for as long as the window.
  */
 export class ErrorBreaker implements OutcomeRecorder {
   readonly #recorder: OutcomeRecorder
@@ -28,6 +40,9 @@ export class ErrorBreaker implements OutcomeRecorder {
   #slot = 0
   #windowShots = 0
   #windowErrors = 0
+  #inRow = 0
+  /** When the first of those in a row ended. */
+  #inRowSinceNs = 0
   #tripped = false
 
   constructor(recorder: OutcomeRecorder, limits: BreakerLimits, onTrip: (reason: string) => void) {
@@ -46,16 +61,27 @@ export class ErrorBreaker implements OutcomeRecorder {
     const place = slot % SLOTS
     this.#shots[place] = (this.#shots[place] ?? 0) + 1
     this.#windowShots++
-    if (error === 'none' && (outcome.status < 500 || outcome.recordedStatus >= 500)) return
+    if (error === 'none' && (outcome.status < 500 || outcome.recordedStatus >= 500)) {
+      this.#inRow = 0
+      return
+    }
+    if (this.#inRow === 0) this.#inRowSinceNs = outcome.doneNs
+    this.#inRow++
     this.#errors[place] = (this.#errors[place] ?? 0) + 1
     this.#windowErrors++
-    this.#judge()
+    this.#judge(outcome.doneNs)
   }
 
-  #judge(): void {
-    const { maxErrorShare, minShots, windowNs } = this.#limits
-    if (this.#tripped || this.#windowShots < minShots) return
-    if (this.#windowErrors <= maxErrorShare * this.#windowShots) return
+  #judge(nowNs: number): void {
+    const { maxErrorShare, minShots, windowNs, minErrorsInRow } = this.#limits
+    if (this.#tripped || maxErrorShare >= 1) return
+    const rowNs = nowNs - this.#inRowSinceNs
+    if (this.#inRow >= minErrorsInRow && rowNs >= windowNs) {
+      this.#tripped = true
+      this.#onTrip(`all of the last ${this.#inRow} shots (${Math.round(rowNs / 1e9)} s) were errors`)
+      return
+    }
+    if (this.#windowShots < minShots || this.#windowErrors <= maxErrorShare * this.#windowShots) return
     this.#tripped = true
     const percent = Math.round((100 * this.#windowErrors) / this.#windowShots)
     this.#onTrip(

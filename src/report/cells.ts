@@ -1,4 +1,5 @@
 import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
 import { type LatencyFigures, QUANTILES, type QuantileName, quantileSupport } from '../measure/figures.ts'
 import type { Counts } from './run.ts'
 
@@ -22,10 +23,14 @@ function large(value: number): string {
   return `${(value / 1e12).toFixed(1)}T`
 }
 
-/** At most 7 characters; `-` for none. */
+/** The shortest bucket of a histogram reaches from nothing to half of this: figures below it are not to be told apart. */
+const LEAST_SHOWN_NS = 1e3
+
+/** At most 7 characters; `-` for none, `<1us` for what is too short to be told apart. */
 export function durationCell(ns: number | null): string {
   if (ns === null) return '-'
   if (ns < 0.5) return '0'
+  if (ns < LEAST_SHOWN_NS) return '<1us'
   if (ns < 3600e9) return formatDurationNs(Math.round(ns))
   return `${Math.floor(ns / 3600e9)}h${Math.floor((ns % 3600e9) / 60e9)}m`
 }
@@ -51,7 +56,7 @@ export function statusCell(statuses: Counts, width: number): string {
   if (total === 0) return '-'
   let text = ''
   for (const [index, [status, count]] of rows.entries()) {
-    const next = `${text}${text === '' ? '' : ' '}${status === '0' ? 'none' : status} ${percentCell(count / total)}`
+    const next = `${text}${text === '' ? '' : ' '}${status === '0' ? 'none' : visible(status)} ${percentCell(count / total)}`
     const room = index === rows.length - 1 ? width : width - 2
     if (next.length > room) return text === '' ? next.slice(0, width) : `${text} …`
     text = next
@@ -73,11 +78,6 @@ export function middleCut(text: string, width: number): string {
   if (width <= 1) return '…'.slice(0, width)
   const head = Math.ceil((width - 1) / 2)
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`
-}
-
-/** Names come from recordings and files of others: nothing in them may move a cursor or change a colour. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?')
 }
 
 /** Breaks a text at spaces into lines of at most `width`; a longer word is cut. */

@@ -1,4 +1,5 @@
 import { formatCount } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import { countCell, durationCell, middleCut, quantileCell, rateCell, statusCell } from './cells.ts'
 import type { RouteDocument, Run } from './run.ts'
@@ -23,8 +24,9 @@ export function routeTable(run: Run, columns: number): string[] {
   const lines = [`${(wide ? 'route' : '').padEnd(nameColumns)}${heads}`]
   for (const route of routes.slice(0, MAX_ROUTES)) {
     const rows = routeRows(route, run)
-    if (!wide) lines.push(middleCut(route.name, columns))
-    const name = wide ? middleCut(route.name, nameColumns - 2) : ''
+    const shown = visible(route.name)
+    if (!wide) lines.push(middleCut(shown, columns))
+    const name = wide ? middleCut(shown, nameColumns - 2) : ''
     lines.push(...rows.map((row, index) => (index === 0 ? name : '').padEnd(nameColumns) + row))
   }
   if (routes.length > MAX_ROUTES) lines.push(`and ${formatCount(routes.length - MAX_ROUTES)} more routes: see --json`)

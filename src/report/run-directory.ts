@@ -1,10 +1,11 @@
-import { type FileHandle, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 import { percentileDistribution } from '../measure/hdr.ts'
 import type { Histogram } from '../measure/histogram.ts'
 import type { IntervalRow } from '../measure/measurement.ts'
 import { intervalLine } from './interval-row.ts'
+import { makeDirectory } from './make-directory.ts'
 import type { Run } from './run.ts'
 
 export const RUN_FILE = 'run.json'
@@ -53,7 +54,7 @@ export class RunDirectory {
    */
   static async create(path: string, first: Run, routeNames: readonly string[]): Promise<RunDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
+      await makeDirectory(path, DIRECTORY_MODE)
       const found = await readdir(path)
       if (found.length > 0) {
         const what = `expected a new or empty directory for the run, found ${found.length} files in it`

@@ -1,10 +1,10 @@
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import { visible } from '../core/visible.ts'
 import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
 import {
   countsText,
   middleCut,
   percentCell,
-  printable,
   quantileCell,
   durationCell,
   countCell,
@@ -14,7 +14,7 @@ import {
 } from './cells.ts'
 import type { Reporter } from './reporter.ts'
 import { routeTable } from './route-table.ts'
-import type { HistogramDocument, Run } from './run.ts'
+import type { Counts, HistogramDocument, Run } from './run.ts'
 
 const LEAST_COLUMNS = 80
 const MOST_COLUMNS = 200
@@ -25,14 +25,14 @@ export const textReporter: Reporter = {
   write(run, out, style) {
     const columns = Math.min(MOST_COLUMNS, Math.max(LEAST_COLUMNS, style.columns))
     const sections = [
-      [middleCut(`mesh replay > ${run.asked.target}`, columns)],
+      [middleCut(visible(`mesh replay > ${run.asked.target}`), columns)],
       verdictBand(run, columns),
       facts(run, columns),
       latencies(run),
       routeTable(run, columns),
       legend(columns),
     ]
-    const text = sections.map((lines) => lines.map((line) => `${printable(line).trimEnd()}\n`).join('')).join('\n')
+    const text = sections.map((lines) => lines.map((line) => `${visible(line).trimEnd()}\n`).join('')).join('\n')
     out.write(style.colour ? coloured(text, run.verdict.name) : text)
   },
 }
@@ -83,12 +83,28 @@ function facts(run: Run, columns: number): string[] {
   const optional = [
     ['errors', countsText(run.totals.errors)],
     ['left out', leftOutText(run)],
-    ['senders', countsText(run.counters)],
+    ['senders', countsText(inWords(run.counters))],
   ] as const
   for (const [label, text] of optional) if (text !== '') rows.push([label, text])
   for (const warning of run.plan.warnings) rows.push(['note', warning])
   rows.push(['run', `${run.startedAt}, mesh ${run.version}, ${run.runId}`])
   return rows.flatMap(([label, text]) => hanging(label.padEnd(LABEL_COLUMNS), text, columns))
+}
+
+/** What counters of the sending threads are called on paper; those not listed are words already. */
+const COUNTER_WORDS: Readonly<Record<string, string>> = {
+  connected: 'connections made',
+  reconnected: 'made again',
+  closedByTarget: 'closed by the target',
+  unsolicited: 'closed for unasked bytes',
+  heldBack: 'not tried while it refused',
+  peakConnections: 'most connections at a time',
+  peakInFlight: 'most unanswered at a time',
+  lostRows: 'rows not written',
+}
+
+function inWords(counts: Counts): Counts {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [COUNTER_WORDS[name] ?? name, count]))
 }
 
 function recordedText({ asked, recorded, plan }: Run): string {
@@ -179,5 +195,5 @@ function legend(columns: number): string[] {
 /** A label, and a text beside it that is wrapped to the right of the label. */
 function hanging(label: string, text: string, columns: number): string[] {
   const indent = ' '.repeat(label.length)
-  return wrap(text, columns - label.length).map((line, index) => (index === 0 ? label : indent) + line)
+  return wrap(visible(text), columns - label.length).map((line, index) => (index === 0 ? label : indent) + line)
 }

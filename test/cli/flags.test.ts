@@ -6,9 +6,11 @@ import { describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/cli/config.ts'
 import type { FileValues, FlagTable, FlagValues } from '../../src/cli/flags.ts'
 import {
+  addressFlag,
   addFlags,
   choiceFlag,
   countFlag,
+  listenFlag,
   listFlag,
   readFlags,
   sizeFlag,
@@ -67,6 +69,25 @@ describe('flags', () => {
   })
 })
 
+describe('an address without a host', () => {
+  const where = {
+    listen: listenFlag('listen', 'where it listens'),
+    upstream: addressFlag('upstream', 'what it is before'),
+  }
+
+  it.each([':8080', '8080'])('is all IPv4 addresses to listen on, and this machine to connect to: %s', (text) => {
+    expect(read(where, ['--listen', text, '--upstream', text])).toEqual({
+      listen: { address: '0.0.0.0', port: 8080 },
+      upstream: { address: '127.0.0.1', port: 8080 },
+    })
+    expect(where.listen.about).toBe('where it listens; without a host, all IPv4 addresses')
+  })
+
+  it('is all addresses where it says so', () => {
+    expect(read(where, ['--listen', '[::]:8080']).listen).toEqual({ address: '::', port: 8080 })
+  })
+})
+
 describe('mesh.yaml', () => {
   function config(text: string): ReturnType<typeof readConfig> {
     const file = join(mkdtempSync(join(tmpdir(), 'mesh-config-')), 'mesh.yaml')
@@ -86,6 +107,7 @@ describe('mesh.yaml', () => {
 
   it.each([
     ['replai: {}', 'MESH_ERR_USAGE'],
+    ['capture: {a: {b: c}}', 'MESH_ERR_USAGE'],
     ['replay: [1]', 'MESH_ERR_USAGE'],
     ['replay: {a', 'MESH_ERR_USAGE'],
     ['routes: [users]', 'MESH_ERR_USAGE'],
@@ -93,6 +115,13 @@ describe('mesh.yaml', () => {
     const error = thrownBy(() => config(text))
     expect(error.code).toBe(code)
     expect(error.where).toContain('mesh.yaml')
+  })
+
+  it('is refused with the section that was meant', () => {
+    expect(thrownBy(() => config('replai: {}'))).toMatchObject({
+      what: 'unknown section "replai"',
+      remedy: 'did you mean replay?',
+    })
   })
 
   it('must be there where it is named', () => {

@@ -161,6 +161,7 @@ describe('a mistake on the command line ends with exit 2, before anything is ope
       /expected a duration such as .*found "5 bananas" \(--duration\)/,
     ],
     ['a size', [...tap, '--max-body', '1XB'], /expected a size such as .*found "1XB" \(--max-body\)/],
+    ['a ring that no memory is for', [...tap, '--ring', '2GiB'], /at most 1\.00 GiB, found 2\.00 GiB \(--ring\)/],
     ['a rule of masking', [...tap, '--mask', 'colour:red'], /\(--mask\)|colour:red/],
     ['an address', ['capture', 'tap', '--listen', '99999', '--upstream', ':9', '-o', file], /expected \[host:\]port/],
     ['a multiplier', [...replay, '--amplify', '3q'], /expected a multiplier such as .*found "3q" \(--amplify\)/],
@@ -170,7 +171,6 @@ describe('a mistake on the command line ends with exit 2, before anything is ope
     ['a URL', ['replay', RECORDING, '--to', 'ftp://canary'], /expected http:\/\/.*found "ftp:\/\/canary" \(--to\)/],
     ['no target', ['replay', RECORDING], /--to is missing: for example --to/],
     ['a format', ['export', RECORDING, '--format', 'xml', '-o', '-'], /expected gor, har, .*found "xml" \(--format\)/],
-    ['a replay from stdin', ['replay', '-', '--to', NOWHERE], /reads recordings twice/],
   ])('%s', async (_, words, line) => {
     const { code, stderr } = await runMesh(...words)
     expect(stderr).toMatch(line)
@@ -210,7 +210,7 @@ describe('a mistake in the settings', () => {
     [
       'a setting that the verb does not have',
       'replay: {speedo: 2x}',
-      /unknown setting "speedo" \(mesh\.yaml: replay\)/,
+      /unknown setting "speedo" \(mesh\.yaml: replay\): did you mean speed\?/,
     ],
     ['a value of the wrong unit', 'replay: {amplify: lots}', /found "lots" \(mesh\.yaml: amplify\)/],
     ['text that is no YAML', 'replay: {amplify: 2', /not valid YAML: .*\(mesh\.yaml\)/],
@@ -218,6 +218,27 @@ describe('a mistake in the settings', () => {
     const { code, stderr } = await runWith(yaml, plan)
     expect(stderr).toMatch(line)
     expect(code).toBe(2)
+  })
+
+  it('is named in the section that all ways of capturing share, which holds what any of them takes', async () => {
+    const file = output()
+    const words = ['capture', 'pcap', fixture('pcap/shop.pcap'), '-o', file]
+    const refused = await runWith('capture: {max-bodi: 1KiB}', words)
+    expect(refused.stderr).toMatch(/^mesh: unknown setting "max-bodi" \(mesh\.yaml: capture\): did you mean max-body\?/)
+    expect(refused.code).toBe(2)
+    expect(existsSync(file)).toBe(false)
+    expect((await runWith('capture: {ring: 1MiB, quiet: true}', words)).code).toBe(0)
+  })
+
+  it('is a warning where it is a variable that no verb reads', async () => {
+    const environment = { MESH_UPSTREM: ':9', MESH_RING: '1MiB', MESH_POD_NAME: 'pod' }
+    const { code, stdout, stderr } = await startMesh(plan, { environment }).ended
+    expect(stderr).toBe(
+      'mesh: MESH_UPSTREM is not a setting of mesh; did you mean MESH_UPSTREAM?\n' +
+        'mesh: MESH_POD_NAME is not a setting of mesh\n',
+    )
+    expect(stdout).toMatch(/sends +50 requests/)
+    expect(code).toBe(0)
   })
 
   it('gives way to the flag, and the variable stands between them', async () => {
@@ -242,6 +263,17 @@ describe('a mistake in the settings', () => {
 
 /** Places that are looked at beside PATH. */
 const TCPDUMP_ELSEWHERE = ['/usr/sbin/tcpdump', '/sbin/tcpdump'].some((path) => existsSync(path))
+
+describe('a file that has no end, or a place that takes none', () => {
+  it('is refused where a key or a certificate is read from it', async () => {
+    const file = output()
+    const words = ['capture', 'pcap', fixture('pcap/shop.pcap'), '-o', file, '--mask-key', '/dev/zero']
+    await expectRefusal(1, /at most 64\.0 KiB, found a longer one \(\/dev\/zero\).*\[MESH_ERR_LIMIT\]/, ...words)
+    expect(existsSync(file)).toBe(false)
+    const plan = ['replay', RECORDING, '--to', 'https://127.0.0.1:9', '-q', '--cacert', '/dev/zero']
+    await expectRefusal(1, /at most 4\.00 MiB, found a longer one \(\/dev\/zero\).*\[MESH_ERR_LIMIT\]/, ...plan)
+  })
+})
 
 describe('a machine that lacks something', () => {
   it.skipIf(TCPDUMP_ELSEWHERE)('is told to install tcpdump where capture live does not find it', async () => {

@@ -187,6 +187,20 @@ describe('a recording that is exported and imported again', () => {
     }
   })
 
+  it('cannot be imported from ndjson, which is said', async () => {
+    const { code, stderr } = await runMesh(
+      'capture',
+      'import',
+      await exported('ndjson'),
+      '-o',
+      folder.path('none.mcap'),
+    )
+    expect(stderr).toMatch(
+      /found NDJSON as mesh export writes it, which cannot be imported yet .*\[MESH_ERR_FILE_KIND\]\n$/,
+    )
+    expect(code).toBe(1)
+  })
+
   it('is read from stdin and written to stdout as well', async () => {
     const reading = startMesh(['export', '-', '--format', 'ndjson', '-o', '-'], { input: readFileSync(RECORDING) })
     const { code, stdout } = await reading.ended

@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { GorPairing } from '../../src/capture/gor/pair.ts'
 import { GorRecordParser } from '../../src/capture/gor/record-parser.ts'
 import { HarSource } from '../../src/capture/har/source.ts'
 import type { ExchangeDraft } from '../../src/capture/intake.ts'
-import { asBuffer, latin1, utf8, utf8Bytes } from '../../src/core/bytes.ts'
+import { asBuffer, latin1, latin1Bytes, utf8, utf8Bytes } from '../../src/core/bytes.ts'
 import type { Exchange, Message } from '../../src/core/exchange.ts'
 import { hasResponse } from '../../src/core/exchange.ts'
 import type { RecordingInfo } from '../../src/core/recording.ts'
@@ -178,6 +179,43 @@ describe('the curl exporter', () => {
       String.raw`curl -sS -g -X 'POST' -H 'X-Q: "$(rm)"' -H 'X-Empty;' --data-raw 'o'\''ne' 'http://a/it'\''s'`,
       "echo AAE= | base64 -d | curl -sS -g -X 'PUT' --data-binary @- 'http://a/b'",
     ])
+  })
+
+  it('escapes what a terminal would obey, and keeps text readable and every byte as it was', () => {
+    const fields = [
+      'X-A: \u001b[2J\u007f',
+      `X-B: ${latin1(utf8Bytes('schön \u202e'))}`,
+      "X-C: it's \\ \u0001",
+      'X-D: \u009b1m',
+    ]
+    const request = {
+      ...message(['GET / HTTP/1.1']),
+      head: latin1Bytes(['GET /a\u009b2J HTTP/1.1', 'Host: a', ...fields, '', ''].join('\r\n')),
+    }
+    const command = utf8(written('curl', [exchange({ request })]))
+    expect(command.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+    expect(command).toContain(String.raw`$'X-A: \033[2J\177'`)
+    expect(command).toContain(String.raw`$'X-B: schön \342\200\256'`)
+    // A shell makes the very bytes of it again, here with printf in the place of curl.
+    const said = execFileSync('bash', ['-c', command.replace(/^curl -sS -g/, "printf '%s\\0'")])
+    const words = latin1(said).split('\0')
+    expect(words).toEqual(expect.arrayContaining(fields))
+    expect(words).toContain('http://a/a\u009b2J')
+  })
+
+  it('leaves the lines of a body as they are, and sends what a terminal would obey through base64', () => {
+    const posted = (body: string): string =>
+      utf8(written('curl', [exchange({ request: message(['POST /a HTTP/1.1', 'Host: a'], body) })]))
+    expect(posted('{\n\t"é": 1\n}')).toBe(`curl -sS -g -X 'POST' --data-raw '{\n\t"é": 1\n}' 'http://a/a'\n`)
+    for (const body of ['\u001b[2J', 'a\rb', '\u0085', '\u202e'])
+      expect(posted(body)).toBe(
+        `echo ${Buffer.from(body).toString('base64')} | base64 -d | curl -sS -g -X 'POST' --data-binary @- 'http://a/a'\n`,
+      )
+  })
+
+  it('makes a comment of a request with a NUL in its head, which no command can hold', () => {
+    const request = message(['GET /a\u0000b HTTP/1.1', 'Host: a'])
+    expect(utf8(written('curl', [exchange({ request })]))).toBe('# GET /a?b: a NUL in it, which no command can hold\n')
   })
 
   it('makes a comment of a request that is not whole, and lets nothing of it out of the line', () => {

@@ -63,7 +63,46 @@ describe('ErrorBreaker', () => {
     const good = times(100, (index) => ended(index))
     const bad = (from: number): Outcome[] => times(99, (index) => ended(from + index, { error: 'reset' }))
     expect(tripsAt([...good, ...bad(5 * SECOND), ...bad(6 * SECOND)])).toBe(199 + 1)
-    expect(tripsAt([...bad(0), ...bad(11 * SECOND)])).toBe(-1)
+    expect(tripsAt([...bad(0), ended(SECOND), ...bad(11 * SECOND)])).toBe(-1)
     expect(tripsAt([...bad(0), ...times(100, (index) => ended(100 * SECOND + index)), ...bad(101 * SECOND)])).toBe(-1)
+  })
+
+  describe('at rates too low for a share', () => {
+    const dead = (count: number, gapNs: number): Outcome[] =>
+      times(count, (index) => ended(index * gapNs, { error: 'timeout', status: 0 }))
+
+    it('trips at twenty errors in a row that ended over ten seconds', () => {
+      expect(tripsAt(dead(30, SECOND))).toBe(19)
+      expect(tripsAt(dead(30, 100 * SECOND))).toBe(19)
+      expect(tripsAt(dead(90, SECOND / 4))).toBe(40)
+    })
+
+    it('does not trip where fewer failed, or in a shorter time', () => {
+      expect(tripsAt(dead(19, SECOND))).toBe(-1)
+      expect(tripsAt(dead(90, SECOND / 10))).toBe(-1)
+    })
+
+    it('begins again at every success', () => {
+      expect(
+        tripsAt([
+          ...dead(19, SECOND),
+          ended(19 * SECOND),
+          ...times(19, (index) => ended((20 + index) * SECOND, { error: 'reset' })),
+        ]),
+      ).toBe(-1)
+    })
+
+    it('does not count what was never sent, nor forget over it', () => {
+      const mixed = dead(40, SECOND).flatMap((shot) => [shot, { ...shot, error: 'shed' as const }])
+      expect(tripsAt(mixed)).toBe(38)
+    })
+
+    it('lets all fail where all may', () => {
+      const list = new OutcomeList()
+      const limits = { ...DEFAULT_BREAKER_LIMITS, maxErrorShare: 1 }
+      const breaker = new ErrorBreaker(list, limits, () => expect.unreachable('it tripped'))
+      for (const outcome of dead(200, SECOND / 4)) breaker.record(outcome)
+      expect(list.outcomes).toHaveLength(200)
+    })
   })
 })

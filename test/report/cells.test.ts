@@ -44,6 +44,10 @@ describe('cells', () => {
     expect(statusCell(statuses, 16)).toBe(cell)
   })
 
+  it('show times too short to be told apart as under a microsecond', () => {
+    expect([null, 0, 256, 999, 1000].map(durationCell)).toEqual(['-', '0', '<1us', '<1us', '1.00us'])
+  })
+
   it('show shares without rounding to nothing', () => {
     expect([0, 0.001, 0.5, 0.999, 1].map(percentCell)).toEqual(['0%', '<1%', '50%', '>99%', '100%'])
   })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { parseRun, readRunDirectory } from '../../src/report/read-run.ts'
 import type { Run } from '../../src/report/run.ts'
 import { RunDirectory } from '../../src/report/run-directory.ts'
 import { bucketsOf } from '../measure/histograms.ts'
+import { rejectionOf } from '../support/errors.ts'
 import { measure, ROUTE_NAMES, runFacts, shopOutcomes, shopRun } from './runs.ts'
 
 const run = shopRun({
@@ -47,6 +49,17 @@ describe('RunDirectory', () => {
     await written(join(place, 'run'))
     expect(plain(await readRunDirectory(join(place, 'run')))).toEqual(plain(run))
     expect(plain(await readRunDirectory(join(place, 'run', 'run.json')))).toEqual(plain(run))
+  })
+
+  it('is made with the directories above it', async () => {
+    await written(join(place, 'a', 'b', 'run'))
+    expect((await stat(join(place, 'a', 'b', 'run'))).mode & 0o777).toBe(0o700)
+    await written(join(place, 'a', 'c'))
+  })
+
+  it.skipIf(!existsSync('/proc/self'))('is refused at once where the system takes no directory', async () => {
+    const error = await rejectionOf(RunDirectory.create('/proc/mesh/run', before, ROUTE_NAMES))
+    expect(error).toMatchObject({ code: 'MESH_ERR_FILE_NOT_FOUND', where: '/proc/mesh' })
   })
 
   it('is for its owner only', async () => {

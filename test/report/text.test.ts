@@ -122,9 +122,16 @@ describe('textReporter', () => {
     expect(textOf(run, 80, false)).not.toContain('\u001B')
   })
 
+  it('calls what the sending threads counted by words', () => {
+    const counted = { ...run, counters: { sent: 9, peakConnections: 3, closedByTarget: 2, heldBack: 1 } }
+    expect(textOf(counted)).toContain(
+      'senders     sent 9, most connections at a time 3, closed by the target 2, not\n            tried while it refused 1\n',
+    )
+  })
+
   it('lets nothing in a name of others move the cursor', () => {
     const hostile = { ...run, runId: 'r\u001B[2J\u009B1;1H', plan: { ...run.plan, warnings: ['a\rb'] } }
-    expect(textOf(hostile)).toContain('note        a?b')
+    expect(textOf(hostile)).toContain(String.raw`note        a\x0db`)
     expect(textOf(hostile).replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
   })
 

@@ -1,4 +1,6 @@
-import { latin1, latin1Bytes } from './bytes.ts'
+import { latin1, latin1Bytes, LF } from './bytes.ts'
+
+const COLON = 0x3a
 
 /** One header line: name and value as received, value without the white space around it. */
 export interface HeaderField {
@@ -76,4 +78,20 @@ export function requestLine(head: Head): { method: string; target: string; versi
 export function statusCode(head: Head): number {
   const text = head.startLine === '' ? (headerValue(head, ':status') ?? '') : (head.startLine.split(' ', 2)[1] ?? '')
   return /^\d{3}$/.test(text) ? Number(text) : 0
+}
+
+/** Where the line that `start` is in ends: behind its line feed, or at the end of the bytes. */
+export function endOfLine(head: Buffer, start: number): number {
+  return head.indexOf(LF, start) + 1 || head.length
+}
+
+/** Is the line at `start` a header of this name? `name` is in lower case and of letters and `-`; case does not count. */
+export function isHeaderAt(head: Uint8Array, start: number, name: string): boolean {
+  if (head[start + name.length] !== COLON) return false
+  for (let index = 0; index < name.length; index++) {
+    const character = head[start + index] ?? 0
+    const folded = character >= 0x41 && character <= 0x5a ? character | 0x20 : character
+    if (folded !== name.charCodeAt(index)) return false
+  }
+  return true
 }

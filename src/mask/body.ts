@@ -53,6 +53,7 @@ export function maskBody(
   const form = formOf(kind, type, plain)
   if (form === 'none') return { body }
   if ((form === 'json' || form === 'xml') && isUtf16(plain)) return { withheld: `a ${form} body in UTF-16` }
+  if (form === 'json' && !rules.mayHoldSecret(plain)) return { body }
   const text = latin1(plain)
   const masked = maskText(text, form, contentType, rules, pseudonyms)
   if (masked === text) return { body }

@@ -1,9 +1,19 @@
-import { latin1, latin1Bytes } from '../core/bytes.ts'
+import { asBuffer } from '../core/bytes.ts'
+import { endOfLine } from '../core/head.ts'
+import { NameMemo } from '../core/name-memo.ts'
 import { maskCookies, maskSetCookie } from './cookies.ts'
 import { maskTarget, maskUrl } from './fields.ts'
 import { isPseudonym } from './pseudonym.ts'
 import type { Pseudonyms } from './pseudonym.ts'
-import type { HeaderMask, MaskRules } from './rules.ts'
+import type { MaskRules } from './rules.ts'
+import { Splice } from './splice.ts'
+
+/** Masks one header's value, or gives it back as it is. */
+type HeaderMask = (value: string, rules: MaskRules, pseudonyms: Pseudonyms) => string
+
+const COLON = 0x3a
+const SPACE = 0x20
+const TAB = 0x09
 
 const WHOLE: HeaderMask = (value, _, pseudonyms) => pseudonyms.maskValue(value)
 
@@ -84,23 +94,65 @@ export interface MaskedHead {
 }
 
 /**
- * Masks a head: the target, cookies, credentials, URLs, and headers whose name says that they hold a secret. Everything else stays
+ * Masks heads: the target, cookies, credentials, URLs, and headers whose name says that they hold a secret. Everything else stays
  * byte for byte, and a head without anything to mask is given back as the same array.
+ *
+ * It walks the bytes of the lines and asks by name which of them are of interest: most heads have one such line or none, and
+ * only then is text made of them.
  */
-export function maskHead(bytes: Uint8Array, rules: MaskRules, pseudonyms: Pseudonyms): MaskedHead {
-  const text = latin1(bytes)
-  const lineEnd = text.indexOf('\n')
-  const startLineEnd = text.startsWith(':') ? 0 : lineEnd < 0 ? text.length : lineEnd + 1
-  const startLine = maskStartLine(text.slice(0, startLineEnd), rules, pseudonyms)
-  const lines = maskLines(text.slice(startLineEnd), rules, pseudonyms)
-  const masked = startLine + lines.text
-  const { contentType, contentEncoding } = lines
-  return { bytes: masked === text ? bytes : latin1Bytes(masked), contentType, contentEncoding }
+export class HeadMasker {
+  readonly #rules: MaskRules
+  readonly #pseudonyms: Pseudonyms
+  readonly #masks: NameMemo<HeaderMask | undefined>
+  /** Content types and codings are few: no text is made of those that were seen before. */
+  readonly #values = new NameMemo((line) => unfolded(line.trim()))
+
+  constructor(rules: MaskRules, pseudonyms: Pseudonyms) {
+    this.#rules = rules
+    this.#pseudonyms = pseudonyms
+    this.#masks = new NameMemo((name) => maskOf(name.trim().toLowerCase(), rules))
+  }
+
+  mask(bytes: Uint8Array): MaskedHead {
+    const head = asBuffer(bytes)
+    const splice = new Splice(bytes)
+    const firstField = head[0] === COLON ? 0 : endOfLine(head, 0)
+    if (this.#rules.mayHoldSecretInTarget(head, firstField)) {
+      const line = splice.text.slice(0, firstField)
+      splice.replace(0, firstField, maskStartLine(line, this.#rules, this.#pseudonyms))
+    }
+    return this.#maskFields(head, firstField, splice)
+  }
+
+  /** Masks trailer lines as header lines are. */
+  maskTrailers(bytes: Uint8Array): Uint8Array {
+    return bytes.length === 0 ? bytes : this.#maskFields(asBuffer(bytes), 0, new Splice(bytes)).bytes
+  }
+
+  #maskFields(head: Buffer, firstField: number, splice: Splice): MaskedHead {
+    let contentType = ''
+    let contentEncoding = ''
+    let start = firstField
+    while (start < head.length) {
+      const end = endOfField(head, start)
+      const colon = colonIn(head, start, end)
+      const mask = colon < end ? this.#masks.of(head, start, colon) : undefined
+      if (mask === CONTENT_TYPE) contentType = joined(contentType, this.#values.of(head, colon + 1, end))
+      else if (mask === CONTENT_ENCODING)
+        contentEncoding = joined(contentEncoding, this.#values.of(head, colon + 1, end))
+      else if (mask !== undefined) {
+        const line = splice.text.slice(colon + 1, end)
+        splice.replace(colon + 1, end, maskField(line, mask, this.#rules, this.#pseudonyms))
+      }
+      start = end
+    }
+    return { bytes: splice.bytes(), contentType, contentEncoding }
+  }
 }
 
 /** The target runs to the version, or to the end of a line that was cut or never had one. */
 function maskStartLine(line: string, rules: MaskRules, pseudonyms: Pseudonyms): string {
-  if (line.startsWith('HTTP/') || !/[?@;#]/.test(line)) return line
+  if (line.startsWith('HTTP/')) return line
   const content = line.trimEnd()
   const start = content.indexOf(' ') + 1
   const version = content.lastIndexOf(' ')
@@ -108,61 +160,23 @@ function maskStartLine(line: string, rules: MaskRules, pseudonyms: Pseudonyms): 
   return line.slice(0, start) + maskTarget(line.slice(start, end), rules, pseudonyms) + line.slice(end)
 }
 
-interface MaskedLines {
-  readonly text: string
-  readonly contentType: string
-  readonly contentEncoding: string
-}
-
-/**
- * Walks the lines by hand and remembers by name which headers are of interest: a regular expression over the whole head, with
- * its captures, costs several times as much, and most heads have one such line or none.
- */
-function maskLines(text: string, rules: MaskRules, pseudonyms: Pseudonyms): MaskedLines {
-  let masked = ''
-  let copied = 0
-  let lineStart = 0
-  let colon = 0
-  let contentType = ''
-  let contentEncoding = ''
-  while (lineStart < text.length) {
-    const lineEnd = endOfField(text, lineStart)
-    if (colon <= lineStart) colon = text.indexOf(':', lineStart + 1)
-    // No colon any more: searching again from each line would take quadratic time.
-    if (colon < 0) break
-    if (colon < lineEnd) {
-      const mask = rules.headerMask(text.slice(lineStart, colon), maskOf)
-      if (mask === CONTENT_TYPE) contentType = joined(contentType, text.slice(colon + 1, lineEnd))
-      else if (mask === CONTENT_ENCODING) contentEncoding = joined(contentEncoding, text.slice(colon + 1, lineEnd))
-      else if (mask !== undefined) {
-        const line = text.slice(colon + 1, lineEnd)
-        const changed = maskField(line, mask, rules, pseudonyms)
-        if (changed !== line) {
-          masked += text.slice(copied, colon + 1) + changed
-          copied = lineEnd
-        }
-      }
-    }
-    lineStart = lineEnd
-  }
-  return { text: copied === 0 ? text : masked + text.slice(copied), contentType, contentEncoding }
-}
-
 /** A second value of a header that should be there once: both count. */
-function joined(before: string, line: string): string {
-  const value = unfolded(line.trim())
+function joined(before: string, value: string): string {
   return before === '' ? value : `${before}, ${value}`
 }
 
 /** Where a header field ends: after its line feed, and after those of the folded lines that follow (RFC 9112 5.2). */
-function endOfField(text: string, start: number): number {
-  let end = start
-  do {
-    const feed = text.indexOf('\n', end)
-    if (feed < 0) return text.length
-    end = feed + 1
-  } while (text.charCodeAt(end) === 0x20 || text.charCodeAt(end) === 0x09)
+function endOfField(head: Buffer, start: number): number {
+  let end = endOfLine(head, start)
+  while (head[end] === SPACE || head[end] === TAB) end = endOfLine(head, end)
   return end
+}
+
+/** Where the name ends of the field from `start` to `end`; `end` where it has no colon. One that it begins with is part of the name. */
+function colonIn(head: Uint8Array, start: number, end: number): number {
+  let index = start + 1
+  while (index < end && head[index] !== COLON) index++
+  return index
 }
 
 /** Masks what is behind a colon; white space before it and the end of the line stay. */
@@ -179,9 +193,9 @@ function unfolded(value: string): string {
   return value.includes('\n') ? value.replaceAll(/\r?\n[ \t]+/g, ' ') : value
 }
 
-/** How a header is masked; undefined where it is not. `secret`: the rules say that its name tells of one. */
-function maskOf(name: string, secret: boolean): HeaderMask | undefined {
-  return secret && !CREDENTIAL_HEADERS.has(name) ? WHOLE : KNOWN_HEADERS.get(name)
+/** How the header of this name, given in lower case, is masked; undefined where it is not. */
+function maskOf(name: string, rules: MaskRules): HeaderMask | undefined {
+  return rules.header(name) && !CREDENTIAL_HEADERS.has(name) ? WHOLE : KNOWN_HEADERS.get(name)
 }
 
 /** Masks `scheme credentials` (RFC 9110 11.4): the scheme stays, and the user of basic credentials. */
@@ -215,12 +229,4 @@ export function maskUserPassword(pair: string, pseudonyms: Pseudonyms): string |
   const password = pair.slice(colon + 1)
   if (password === '') return `${pseudonyms.maskValue(pair.slice(0, colon))}:`
   return `${pair.slice(0, colon)}:${pseudonyms.maskValue(password)}`
-}
-
-/** Masks trailer lines as header lines are. */
-export function maskTrailers(bytes: Uint8Array, rules: MaskRules, pseudonyms: Pseudonyms): Uint8Array {
-  if (bytes.length === 0) return bytes
-  const text = latin1(bytes)
-  const masked = maskLines(text, rules, pseudonyms).text
-  return masked === text ? bytes : latin1Bytes(masked)
 }

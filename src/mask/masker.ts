@@ -3,7 +3,7 @@ import type { Exchange, Message } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
 import { maskBody } from './body.ts'
 import { decodedCookie } from './cookies.ts'
-import { maskHead, maskTrailers, maskUserPassword, splitCredentials } from './head.ts'
+import { HeadMasker, maskUserPassword, splitCredentials } from './head.ts'
 import { Pseudonyms } from './pseudonym.ts'
 import { compileRules } from './rules.ts'
 
@@ -33,11 +33,12 @@ export interface Masker {
 export function createMasker(key: Uint8Array, ruleTexts: readonly string[] = []): Masker {
   const rules = compileRules(ruleTexts)
   const pseudonyms = new Pseudonyms(key)
+  const heads = new HeadMasker(rules, pseudonyms)
   let withheld = 0
 
   function maskMessage<Kind extends Message>(message: Kind): Kind {
-    const { bytes: head, contentType, contentEncoding } = maskHead(message.head, rules, pseudonyms)
-    const trailers = maskTrailers(message.trailers, rules, pseudonyms)
+    const { bytes: head, contentType, contentEncoding } = heads.mask(message.head)
+    const trailers = heads.maskTrailers(message.trailers)
     if (message.body.length === 0) {
       return head === message.head && trailers === message.trailers ? message : { ...message, head, trailers }
     }

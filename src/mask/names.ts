@@ -34,24 +34,16 @@ const SECRET_NAME = new RegExp(String.raw`(?:^|[-_.[])(?:${SECRET_WORDS})s?\]?$`
 const SECRET_CAMEL_NAME =
   /[a-z\d](?:Password(?:Confirm(?:ation)?|Again|Repeat|Hash|\d{1,2})?|Passwd|Passphrase|Secret|Token|(?:Api|Access|Private|Secret|Signing|Encryption|Auth|Subscription|Account|Shared|Master)Key|Credential|Otp|Pin|Cvv|Cvc|SessionId|CardNumber|Signature|(?:Auth|Authorization|Security|Verification)Code)s?$/
 
-/** A name of JSON that may be one of those, or that is escaped and may be anything. */
-const MAYBE_SECRET_IN_JSON = new RegExp(String.raw`(?:${SECRET_WORDS})s?\]?"\s*:|\\u`, 'i')
-
-/** Such a word anywhere. */
+/** A secret's word anywhere. */
 const MAYBE_SECRET = new RegExp(SECRET_WORDS, 'i')
 
 /** The end of a name tells; no word is longer than this. */
-const MAX_WORD_CHARS = 64
+export const MAX_WORD_CHARS = 64
 
 /** Is a header or field of this name a secret? Camel case is a matter of fields, headers are given in lower case. */
 export function isSecretName(name: string): boolean {
   const end = name.length > MAX_WORD_CHARS ? name.slice(-MAX_WORD_CHARS) : name
   return SECRET_NAME.test(end) || SECRET_CAMEL_NAME.test(end)
-}
-
-/** Could a JSON text have a secret field? Never false where it has. */
-export function mayNameSecretInJson(text: string): boolean {
-  return MAYBE_SECRET_IN_JSON.test(text)
 }
 
 /** Could a text have the name of a secret in it, not escaped? Never false where it has. */

@@ -1,26 +1,23 @@
 import { MeshError } from '../core/errors.ts'
-import { compileWildcard, isSecretName, mayNameSecret, mayNameSecretInJson } from './names.ts'
-import type { Pseudonyms } from './pseudonym.ts'
-
-/** Masks one header's value, or gives it back as it is. */
-export type HeaderMask = (value: string, rules: MaskRules, pseudonyms: Pseudonyms) => string
+import { NameMemo } from '../core/name-memo.ts'
+import { mayNameSecretInJson, mayNameSecretInTarget } from './name-search.ts'
+import { compileWildcard, isSecretName, mayNameSecret } from './names.ts'
 
 /** Which names hold secrets: headers, cookies, and fields (of queries, forms, JSON and XML). Case does not count. */
 export interface MaskRules {
-  /**
-   * How the header of this name (as written, any case) is masked, by `choose`, which is asked once a name and told
-   * whether the name is one of a secret.
-   */
-  headerMask(name: string, choose: (name: string, secret: boolean) => HeaderMask | undefined): HeaderMask | undefined
+  /** Does its name, given in lower case, say that a header is a secret? Not remembered. */
+  header(name: string): boolean
   cookie(name: string): boolean
   field(name: string): boolean
   /** Could a JSON text have a secret field? Never false where it has: a quick look before a thorough one. */
-  mayHoldSecret(json: string): boolean
+  mayHoldSecret(json: Uint8Array): boolean
+  /** Could the target in the first `end` bytes of a head have a secret field, or a user? The same. */
+  mayHoldSecretInTarget(head: Uint8Array, end: number): boolean
   /** The same of any text whose names are not escaped. */
   mayNameSecret(text: string): boolean
 }
 
-/** Names of headers and of fields that are remembered; services use some dozens. A longer one is looked at each time. */
+/** Names of fields that are remembered; services use some dozens. A longer one is looked at each time. */
 const MAX_KNOWN_NAMES = 2_000
 const MAX_KNOWN_NAME_CHARS = 100
 
@@ -44,32 +41,24 @@ export function compileRules(texts: readonly string[], where = '--mask'): MaskRu
   }
   const listed = (patterns: readonly Pattern[], name: string): boolean => patterns.some((pattern) => pattern(name))
   const kept = (name: string): boolean => listed(names.keep, name)
-  const known = new Map<string, HeaderMask | undefined>()
+  const secretNames = new NameMemo(isSecretName)
+  const hasFields = names.field.length > 0
   const fields = new Map<string, boolean>()
   return {
-    headerMask(name, choose) {
-      const before = known.get(name)
-      if (before !== undefined || known.has(name)) return before
-      const lower = name.trim().toLowerCase()
-      const mask = choose(lower, !kept(lower) && (isSecretName(lower) || listed(names.header, lower)))
-      remember(known, name, mask)
-      return mask
-    },
+    header: (name) => !kept(name) && (isSecretName(name) || listed(names.header, name)),
     cookie: (name) => !kept(name),
     field(name) {
       const before = fields.get(name)
       if (before !== undefined) return before
       const secret = !kept(name) && (isSecretName(name) || listed(names.field, name))
-      remember(fields, name, secret)
+      if (fields.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_NAME_CHARS) {
+        // A copy: the name may be a slice of a whole message, which it would keep in memory.
+        fields.set(Buffer.from(name, 'utf16le').toString('utf16le'), secret)
+      }
       return secret
     },
-    mayHoldSecret: (json) => names.field.length > 0 || mayNameSecretInJson(json),
-    mayNameSecret: (text) => names.field.length > 0 || mayNameSecret(text),
+    mayHoldSecret: (json) => hasFields || mayNameSecretInJson(json, secretNames),
+    mayHoldSecretInTarget: (head, end) => hasFields || mayNameSecretInTarget(head, end, secretNames),
+    mayNameSecret: (text) => hasFields || mayNameSecret(text),
   }
-}
-
-/** Keeps a copy of the name: it may be a slice of a whole message, which it would keep in memory. */
-function remember<Verdict>(verdicts: Map<string, Verdict>, name: string, verdict: Verdict): void {
-  if (verdicts.size >= MAX_KNOWN_NAMES || name.length > MAX_KNOWN_NAME_CHARS) return
-  verdicts.set(Buffer.from(name, 'utf16le').toString('utf16le'), verdict)
 }

@@ -140,9 +140,13 @@ export class RelayedConnection {
   }
 }
 
-/** Sends RST instead of FIN. A socket that is not connected yet is just dropped. */
+/**
+ * Sends RST instead of FIN. A socket that is not connected yet is just dropped; so is one whose FIN is on its way: the system
+ * refuses to reset it (EINVAL), and after a refused reset it would never close.
+ */
 function reset(side: Side): void {
-  if (side.raw.connecting || side.raw.destroyed) side.raw.destroy()
+  const finishing = [side.raw, side.socket].some((socket) => socket.writableEnded && !socket.writableFinished)
+  if (side.raw.connecting || side.raw.destroyed || finishing) side.raw.destroy()
   else side.raw.resetAndDestroy()
   if (side.socket !== side.raw) side.socket.destroy()
 }

@@ -65,11 +65,8 @@ export class BatchFeed {
   }
 
   async #read(): Promise<void> {
-    const stopped = new Promise<undefined>((resolve) => {
-      this.#stopReading = () => resolve(undefined)
-    })
     for (;;) {
-      const result = await Promise.race([this.#batches.next(), stopped])
+      const result = this.#stopped ? undefined : await this.#next()
       if (this.#stopped) {
         // A source that is itself waiting ends when it can; nobody waits for it.
         this.#batches.return?.().catch(() => undefined)
@@ -80,6 +77,14 @@ export class BatchFeed {
     }
     this.#ended = true
     this.#onArrival()
+  }
+
+  /** The next batch, or undefined on `stop`. A race against one promise of the whole run would keep every batch that won it. */
+  #next(): Promise<IteratorResult<ShotBatch> | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#stopReading = () => resolve(undefined)
+      this.#batches.next().then(resolve, reject)
+    })
   }
 
   async #put(batch: ShotBatch): Promise<void> {

@@ -1,10 +1,44 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { latin1Bytes } from '../../src/core/bytes.ts'
+import { headerValue, headerValues, parseHead } from '../../src/core/head.ts'
 import { sampleSessions } from '../../src/select/sample.ts'
 import { compileSession, defaultSessionKey } from '../../src/select/session.ts'
 import { exchange, message } from '../support/exchanges.ts'
 
 function withHeaders(...lines: string[]): ReturnType<typeof exchange> {
   return exchange({ request: message(['GET / HTTP/1.1', 'Host: a', ...lines]) })
+}
+
+/** Pieces of heads, odd ones included: what is read in bytes has to be what a parser of whole heads finds. */
+const headPiece = fc.constantFrom(
+  ...[
+    'Cookie: ',
+    'cookie:',
+    'COOKIE :',
+    ' Cookie: ',
+    'Cookies: ',
+    'Authorization:',
+    'aUTHORIZATION: ',
+    'Host: a',
+    ': x',
+  ],
+  ...['sid', 'PHPSESSID', 'theme', 'my sess', ' ', '\t', '=', ';', '; ', '"a"', 'Bearer t', '\u00A0', '\u00E9', '\r'],
+  ...['\r\n', '\r\n', '\r\n', '\n', '\r\n ', '\r\n\t'],
+)
+
+/** The session cookie by the fields of the parsed head, with the two names that the pieces have. */
+function keyByFields(head: Uint8Array): string {
+  const parsed = parseHead(head)
+  for (const line of headerValues(parsed, 'cookie')) {
+    for (const pair of line.split(';')) {
+      const [name = '', ...rest] = pair.split('=')
+      const value = rest.join('=').trim()
+      if (value !== '' && /^(?:.*sess|sid|phpsessid)$/.test(name.trim().toLowerCase())) return `${name.trim()}=${value}`
+    }
+  }
+  const authorization = headerValue(parsed, 'authorization') ?? ''
+  return authorization === '' ? '' : `authorization=${authorization}`
 }
 
 describe('the session of an exchange', () => {
@@ -23,6 +57,30 @@ describe('the session of an exchange', () => {
 
   it('is the session cookie before the authorization', () => {
     expect(defaultSessionKey(withHeaders('Authorization: Bearer t', 'Cookie: sid=9'))).toBe('sid=9')
+  })
+
+  it.each([
+    ['Cookie: a=b;\r\n sid=9', 'sid=9'],
+    ['Cookie: sid=\r\n\t9', 'sid=9'],
+    ['Authorization: Bearer\r\n t', 'authorization=Bearer t'],
+  ])('is found where %j is folded', (line, key) => {
+    expect(defaultSessionKey(withHeaders(line))).toBe(key)
+  })
+
+  it('is found among the fields of HTTP/2', () => {
+    const head = latin1Bytes(':method: GET\r\ncookie: sid=9\r\n\r\n')
+    expect(defaultSessionKey(exchange({ request: { ...message([]), head } }))).toBe('sid=9')
+  })
+
+  it('is what the fields of the parsed head say', () => {
+    const texts = fc.array(headPiece, { maxLength: 20 }).map((pieces) => pieces.join(''))
+    fc.assert(
+      fc.property(fc.constantFrom('GET / HTTP/1.1\r\n', ':path: /\r\n', ''), texts, (start, rest) => {
+        const head = latin1Bytes(`${start}${rest}\r\n\r\n`)
+        expect(defaultSessionKey(exchange({ request: { ...message([]), head } }))).toBe(keyByFields(head))
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('follows an expression, and falls back to none where it cannot be evaluated', () => {

@@ -10,10 +10,10 @@ const NONE = new Uint8Array(0)
 const RECORDED_SERVICE_NS = 1e6
 
 /**
- * Records `requests` distinct requests of 200 connections to `path`, at a mean of `perSecond` with the random gaps of independent
- * users (seeded: equal calls give equal recordings).
+ * Records `requests` distinct requests of 200 connections, or as many as are given, to `path`, at a mean of `perSecond` with the
+ * random gaps of independent users (seeded: equal calls give equal recordings).
  */
-export async function writeRequests(path, { requests, perSecond }) {
+export async function writeRequests(path, { requests, perSecond, connections = CONNECTIONS }) {
   await loadZstd()
   const ledger = new LedgerKeeper()
   const writer = await createRecordingWriter({
@@ -25,7 +25,7 @@ export async function writeRequests(path, { requests, perSecond }) {
   const random = seededRandom(1)
   let atNs = 0
   for (let index = 0; index < requests; index++) {
-    const exchange = exchangeAt(index, Math.round(atNs))
+    const exchange = exchangeAt(index, Math.round(atNs), connections)
     const bytes = exchange.request.head.length + exchange.response.head.length + exchange.response.body.length
     for (const [unit, count] of [
       ['requests', 1],
@@ -43,17 +43,17 @@ export async function writeRequests(path, { requests, perSecond }) {
   return path
 }
 
-function exchangeAt(index, firstNs) {
+function exchangeAt(index, firstNs, connections) {
   const head = `GET /items/${100_000 + index}?page=${index % 7} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: mesh\r\nAccept: */*\r\n\r\n`
   const body = Buffer.from('ok')
   return {
     id: index,
-    connection: index % CONNECTIONS,
-    position: Math.floor(index / CONNECTIONS),
+    connection: index % connections,
+    position: Math.floor(index / connections),
     session: '',
     protocol: 'http1',
     secure: false,
-    client: { address: '10.1.2.3', port: 40_000 + (index % CONNECTIONS) },
+    client: { address: '10.1.2.3', port: 40_000 + (index % connections) },
     server: { address: '10.0.0.1', port: 80 },
     request: { head: Buffer.from(head), body: NONE, trailers: NONE, bodySize: 0, cut: undefined },
     requestFirstNs: firstNs,

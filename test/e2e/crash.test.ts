@@ -16,6 +16,9 @@ const MOST_LOST_MS = 2000
 /** Twice as long: most of what was answered has to be there. */
 const FLOW_MS = 2 * MOST_LOST_MS
 
+/** Flushes come every second: there is a chunk to keep. */
+const SHORT_FLOW_MS = 1200
+
 const folder = temporaryFolder()
 const targets: HttpTarget[] = []
 
@@ -45,7 +48,6 @@ async function expectAllButTheLastMoments(file: string, client: CountingClient, 
     (earliest, { answeredAtMs = cutAtMs }) => Math.min(earliest, answeredAtMs),
     cutAtMs,
   )
-  if (process.env['SHOW_LOSS']) console.log('LOSS', cutAtMs - earliestLostMs, 'ms', lost.length, 'of', answered.length)
   expect(cutAtMs - earliestLostMs).toBeLessThan(MOST_LOST_MS)
   const sent = new Set(client.sent.map(({ path }) => path))
   expect(exchanges.map(pathOf).filter((path) => !sent.has(path))).toEqual([])
@@ -82,13 +84,12 @@ describe('a tap whose recording thread is lost in full flow', () => {
   it.each([
     ['runs out of memory', 'heap', /the recording thread died: .*memory/],
     ['throws', 'exception', /the recording thread died: .*the fault of a test/],
-    ['exits', 'exit', /the recording thread died: it exited with code 7/],
   ] as const)('passes traffic on when it %s, says so, and ends with exit 1', async (_, fault, death) => {
     const file = folder.path(`${fault}.mcap`)
     const tap = await startFaultyTap((await target()).port, file, folder.path(`${fault}.fault`))
     const client = new CountingClient(tap.port, 10)
     const running = client.run()
-    await answeredFor(client, MOST_LOST_MS)
+    await answeredFor(client, SHORT_FLOW_MS)
     const struckAtMs = Date.now()
     tap.strike(fault)
     await tap.said(death)

@@ -16,10 +16,6 @@ const FAULTS = {
   exception() {
     throw new Error('the fault of a test')
   },
-  /** Something that calls `process.exit`, which in a thread ends the thread. */
-  exit() {
-    process.exit(7)
-  },
   /** More than its heap may hold: the engine ends the thread without letting it run another line, as SIGKILL would. */
   heap() {
     const doubles = Array.from({ length: DOUBLES }, () => 0.5)

@@ -4,7 +4,7 @@ import type { RunningTap } from './taps.ts'
 import { tapWords } from './taps.ts'
 
 /** What can become of a recording thread. */
-export type RecorderFault = 'exception' | 'exit' | 'heap' | 'hang'
+export type RecorderFault = 'exception' | 'heap' | 'hang'
 
 /** A tap whose recording thread can be made to die. */
 export interface FaultyTap extends RunningTap {

@@ -34,7 +34,7 @@ function keyByFields(head: Uint8Array): string {
     for (const pair of line.split(';')) {
       const [name = '', ...rest] = pair.split('=')
       const value = rest.join('=').trim()
-      if (value !== '' && /^(?:.*sess|sid|phpsessid)$/.test(name.trim().toLowerCase())) return `${name.trim()}=${value}`
+      if (value !== '' && /^(?:.*sess(?:id)?|sid)$/.test(name.trim().toLowerCase())) return `${name.trim()}=${value}`
     }
   }
   const authorization = headerValue(parsed, 'authorization') ?? ''

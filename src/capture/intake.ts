@@ -1,7 +1,7 @@
 import type { Exchange, LateResponse, Message } from '../core/exchange.ts'
 import type { LedgerKeeper } from '../core/ledger.ts'
 import type { RecordingWriter } from '../core/recording.ts'
-import { bearsReplayMark } from './replay-marker.ts'
+import { bearsReplayMark } from '../wire/http1/replay-mark.ts'
 import type { Stages } from './stages.ts'
 import {
   BEYOND_LIMIT,

@@ -113,8 +113,8 @@ function readRotation(text: string | undefined): RecordSettings['rotation'] {
   return isDuration ? { maxBytes: Infinity, maxSpanNs: value } : { maxBytes: value, maxSpanNs: Infinity }
 }
 
-/** Without a file, a key for this recording alone. A named file that is absent is made, readable by its owner only. */
-function readMaskKey(path: string | undefined): Uint8Array {
+/** Without a file, a key for this run alone. A named file that is absent is made, readable by its owner only. */
+export function readMaskKey(path: string | undefined): Uint8Array {
   if (path === undefined) return randomBytes(MASK_KEY_BYTES)
   try {
     if (existsSync(path)) return readBytes(path, MAX_MASK_KEY_BYTES)

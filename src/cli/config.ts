@@ -1,19 +1,58 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { MeshError } from '../core/errors.ts'
+import type { EnvironmentText } from './environments.ts'
 import { nearestName } from './nearest.ts'
 import { readText } from './read-text.ts'
 
 const setting = z.union([z.string(), z.number(), z.boolean()])
 const section = z.record(z.string(), z.union([setting, z.array(setting)]))
 
+const amount = z.union([z.string(), z.number()])
+
+const comparison = z.strictObject({
+  ignore: z
+    .array(z.string())
+    .optional()
+    .describe('Fields that may differ: body.updatedAt, header.location, "GET /orders/:id body.total"; * is anything.'),
+  twin: z.string().optional().describe('URL of a second staging: what the two disagree on is noise.'),
+})
+
+const environment: z.ZodType<EnvironmentText> = z
+  .strictObject({
+    url: z.string().describe('Where it is: http://host[:port] or https://host[:port].'),
+    writes: z.boolean().optional().describe('Send POST, PUT, DELETE and the like too. Default: false.'),
+    headers: z
+      .record(z.string(), amount)
+      .optional()
+      .describe('Headers to set on every copy; an empty value removes one.'),
+    sample: amount.optional().describe('Share of sessions to mirror, each whole: 10%. Default: 100%.'),
+    base: z
+      .enum(['live', 'still'])
+      .optional()
+      .describe("live: its data are production's, which move; still: a dump, or a paused replica. Default: live."),
+    compare: z
+      .union([z.boolean(), comparison])
+      .optional()
+      .describe('Compare replies with those of production, and how. Default: false.'),
+    timeout: amount.optional().describe('Give a copy up after this. Default: 5s.'),
+    data: z
+      .array(section)
+      .optional()
+      .describe('Data proxies that are started with it: settings named as the flags of mesh cow postgres.'),
+  })
+  .describe('A place that requests can be mirrored to.')
+
 const schema = z.strictObject({
   capture: section.optional(),
+  cow: section.optional(),
   inspect: section.optional(),
   export: section.optional(),
   replay: section.optional(),
+  mirror: section.optional(),
   report: section.optional(),
   routes: z.array(z.string().startsWith('/')).optional(),
+  environments: z.record(z.string().regex(/^[A-Za-z][\w-]*$/), environment).optional(),
 })
 
 /** What `mesh.yaml` says: one section a verb, with the flags' long names as keys; and the routes of the service. */
@@ -22,6 +61,8 @@ export interface Config {
   readonly sections: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   /** Patterns such as `/users/:id/orders`, for counting by route. */
   readonly routes: readonly string[]
+  /** Where `mesh mirror` can send copies, by name. */
+  readonly environments: Readonly<Record<string, EnvironmentText>>
 }
 
 /**
@@ -29,7 +70,7 @@ export interface Config {
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
 export function readConfig(file: string): Config {
-  const { routes, ...verbs } = check(file, load(file))
+  const { routes, environments, ...verbs } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {
     sections[verb] = {}
@@ -37,7 +78,7 @@ export function readConfig(file: string): Config {
       sections[verb][name] = Array.isArray(value) ? value.map(String) : [String(value)]
     }
   }
-  return { file, sections, routes: routes ?? [] }
+  return { file, sections, routes: routes ?? [], environments: environments ?? {} }
 }
 
 function load(file: string): unknown {
@@ -59,13 +100,19 @@ function check(file: string, content: unknown): z.infer<typeof schema> {
   const [issue] = result.error.issues
   const where = issue === undefined || issue.path.length === 0 ? file : `${file}: ${issue.path.join('.')}`
   if (issue?.code === 'unrecognized_keys') {
-    const [section = ''] = issue.keys
+    const [key = ''] = issue.keys
+    if (issue.path.length > 0) throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${key}"`, where })
     const known = Object.keys(schema.shape)
     throw new MeshError('MESH_ERR_USAGE', {
-      what: `unknown section "${section}"`,
+      what: `unknown section "${key}"`,
       where,
-      remedy: `did you mean ${nearestName(section, known) ?? known.join(', ')}?`,
+      remedy: `did you mean ${nearestName(key, known) ?? known.join(', ')}?`,
     })
   }
   throw new MeshError('MESH_ERR_USAGE', { what: issue?.message ?? 'not a valid configuration', where })
+}
+
+/** What a config file may hold, as a JSON Schema for editors: `schema/mesh.schema.json`. */
+export function configJsonSchema(): object {
+  return { title: 'mesh.yaml', ...z.toJSONSchema(schema, { io: 'input' }) }
 }

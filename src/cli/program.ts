@@ -12,6 +12,7 @@ const VERBS: Loaders = {
   inspect: async () => (await import('./inspect.ts')).inspectCommand,
   export: async () => (await import('./export.ts')).exportCommand,
   replay: async () => (await import('./replay.ts')).replayCommand,
+  mirror: async () => (await import('./mirror.ts')).mirrorCommand,
   report: async () => (await import('./report.ts')).reportCommand,
   demo: async () => (await import('./demo.ts')).demoCommand,
 }
@@ -22,6 +23,14 @@ const CAPTURE_VERBS: Loaders = {
   live: async () => (await import('./capture-live.ts')).captureLiveCommand,
   import: async () => (await import('./capture-import.ts')).captureImportCommand,
   gor: async () => (await import('./capture-gor.ts')).captureGorCommand,
+}
+
+const COW_VERBS: Loaders = {
+  postgres: async () => (await import('./cow-postgres.ts')).cowPostgresCommand,
+  status: async () => (await import('./cow-status.ts')).cowStatusCommand,
+  diff: async () => (await import('./cow-diff.ts')).cowDiffCommand,
+  reset: async () => (await import('./cow-reset.ts')).cowResetCommand,
+  branch: async () => (await import('./cow-branch.ts')).cowBranchCommand,
 }
 
 const EXAMPLES = `Examples:
@@ -37,6 +46,20 @@ const CAPTURE_EXAMPLES = `Examples:
   mesh capture import requests.gor -o shop.mcap
 
 `
+
+const COW_EXAMPLES = `Examples:
+  mesh cow postgres --upstream postgres://reader@db.internal/shop
+  mesh cow postgres --upstream postgres://reader@db.internal/shop --branch fix-42 --listen 127.0.0.1:5444
+  mesh cow diff --upstream postgres://reader@db.internal/shop --branch fix-42
+
+`
+
+/** Verbs that have verbs of their own. */
+const GROUPS: Readonly<Record<string, { readonly about: string; readonly examples: string; readonly verbs: Loaders }>> =
+  {
+    capture: { about: 'record traffic', examples: CAPTURE_EXAMPLES, verbs: CAPTURE_VERBS },
+    cow: { about: "serve production's data copy-on-write", examples: COW_EXAMPLES, verbs: COW_VERBS },
+  }
 
 /** Errors of the command line look like all others. */
 const ERRORS = {
@@ -55,13 +78,15 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
   const caller: Caller = { finish, settingNames }
   const [verb, subverb] = words.filter((word) => word !== 'help')
   if (verb === '--version' || verb === '-V') return program
-  if (verb === undefined || verb === 'capture' || VERBS[verb] === undefined) {
-    const group = new Command('capture').description('record traffic').exitOverride().showSuggestionAfterError()
-    group.configureOutput(ERRORS).addHelpText('before', CAPTURE_EXAMPLES)
-    await addVerbs(group, CAPTURE_VERBS, verb === 'capture' ? subverb : undefined, caller)
+  const isKnown = verb !== undefined && (GROUPS[verb] !== undefined || VERBS[verb] !== undefined)
+  for (const [name, { about, examples, verbs }] of Object.entries(GROUPS)) {
+    if (isKnown && verb !== name) continue
+    const group = new Command(name).description(about).exitOverride().showSuggestionAfterError()
+    group.configureOutput(ERRORS).addHelpText('before', examples)
+    await addVerbs(group, verbs, verb === name ? subverb : undefined, caller)
     program.addCommand(group)
   }
-  if (verb !== 'capture') await addVerbs(program, VERBS, verb, caller)
+  if (verb === undefined || GROUPS[verb] === undefined) await addVerbs(program, VERBS, verb, caller)
   return program
 }
 
@@ -75,7 +100,7 @@ async function addVerbs(parent: Command, loaders: Loaders, meant: string | undef
 /** The names of all settings, or of those in some sections. */
 async function settingNames(sections?: readonly string[]): Promise<SettingNames> {
   const names = new Map<string, readonly string[]>()
-  for (const [section, loaders] of Object.entries({ ...sectionsOf(VERBS), capture: CAPTURE_VERBS })) {
+  for (const [section, loaders] of Object.entries({ ...sectionsOf(VERBS), ...groupSections() })) {
     if (sections?.includes(section) !== false) names.set(section, await flagNames(loaders))
   }
   return names
@@ -84,6 +109,11 @@ async function settingNames(sections?: readonly string[]): Promise<SettingNames>
 /** A section a verb. */
 function sectionsOf(loaders: Loaders): Readonly<Record<string, Loaders>> {
   return Object.fromEntries(Object.entries(loaders).map(([verb, load]) => [verb, { [verb]: load }]))
+}
+
+/** A section for all verbs of a group. */
+function groupSections(): Readonly<Record<string, Loaders>> {
+  return Object.fromEntries(Object.entries(GROUPS).map(([name, { verbs }]) => [name, verbs]))
 }
 
 async function flagNames(loaders: Loaders): Promise<readonly string[]> {

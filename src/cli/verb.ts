@@ -28,7 +28,7 @@ export interface Verb<Table extends FlagTable> {
   readonly summary: string
   /** Shown first in the help: what people will type. */
   readonly examples: readonly string[]
-  /** Words that are not flags, as the help shows them: `<file...>`, `[file...]`. */
+  /** Words that are not flags, as the help shows them: `<file...>`, `[file...]`, `<action> [name]`. */
   readonly words?: string
   /** The section of the config file; by default the verb's own name. */
   readonly section?: string
@@ -56,7 +56,7 @@ export interface Caller {
 export function commandOf<Table extends FlagTable>(verb: Verb<Table>, caller: Caller): Command {
   const command = new Command(verb.name).description(verb.summary).exitOverride().showSuggestionAfterError()
   command.configureOutput({ outputError: (text, write) => write(usageLine(text)) })
-  if (verb.words !== undefined) command.argument(verb.words)
+  for (const word of verb.words?.split(' ') ?? []) command.argument(word)
   command.allowExcessArguments(false)
   const common = verb.groups === undefined ? undefined : 'Settings:'
   addFlags(command, verb.flags, verb.groups)

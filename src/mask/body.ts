@@ -1,13 +1,6 @@
-import {
-  brotliCompressSync,
-  brotliDecompressSync,
-  constants,
-  deflateSync,
-  gunzipSync,
-  gzipSync,
-  inflateSync,
-} from 'node:zlib'
-import { asBuffer, latin1, latin1Bytes } from '../core/bytes.ts'
+import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib'
+import { latin1, latin1Bytes } from '../core/bytes.ts'
+import { decodeContent } from '../core/content-coding.ts'
 import { maskPairs } from './fields.ts'
 import { maskJson } from './json.ts'
 import { maskMultipart } from './multipart.ts'
@@ -45,7 +38,7 @@ export function maskBody(
   const kind = kindOf(type)
   if (kind === 'none' || body.length === 0) return { body }
   const coding = contentEncoding.trim().toLowerCase()
-  const plain = decode(body, coding)
+  const plain = decodeContent(body, coding, MAX_DECODED_BYTES)
   if (plain === undefined) {
     // Of what says little, only text is masked; a file in a coding of its own is none.
     return kind === 'vague' ? { body } : { withheld: `a ${kind} body in the coding "${coding.slice(0, 40)}"` }
@@ -104,20 +97,6 @@ function isUtf16(body: Uint8Array): boolean {
   const [a = 0, b = 0] = body
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return true
   return body.length > 1 && (a === 0) !== (b === 0)
-}
-
-/** A cut body decodes as far as it goes. undefined: a coding we do not read, or broken, or a bomb. */
-function decode(body: Uint8Array, coding: string): Uint8Array | undefined {
-  if (coding === '' || coding === 'identity') return body
-  const limits = { maxOutputLength: MAX_DECODED_BYTES, finishFlush: constants.Z_SYNC_FLUSH }
-  try {
-    if (coding === 'gzip' || coding === 'x-gzip') return gunzipSync(asBuffer(body), limits)
-    if (coding === 'deflate') return inflateSync(asBuffer(body), limits)
-    if (coding === 'br') return brotliDecompressSync(asBuffer(body), { maxOutputLength: MAX_DECODED_BYTES })
-  } catch {
-    return undefined
-  }
-  return undefined
 }
 
 function encode(plain: Uint8Array, coding: string): Uint8Array {

@@ -1,9 +1,9 @@
 import type { RecordingReader, TimeRange } from '../core/recording.ts'
 import type { RouteTable } from '../measure/routes.ts'
 import type { AlignMode } from './align.ts'
-import type { Permissions } from './hold-back.ts'
+import type { Permissions } from '../wire/http1/hold-back.ts'
 import type { Pace } from './pacer.ts'
-import type { RewriteRules } from './rewrite.ts'
+import type { RewriteRules } from '../wire/http1/request-rewriter.ts'
 
 /** One recording, or one part of one, that is to be replayed: read once for the plan, then once a loop. */
 export type ReplayInput = Pick<RecordingReader, 'info' | 'exchanges'>

@@ -12,17 +12,20 @@ const HOUSE: Readonly<Record<string, { folders: readonly string[]; packages: rea
   wire: { folders: ['core'], packages: [] },
   select: { folders: ['core'], packages: ['@marcbachmann/cel-js'] },
   mask: { folders: ['core'], packages: [] },
+  compare: { folders: ['core'], packages: [] },
   archive: { folders: ['core'], packages: ['@mcap/core', 'protobufjs', '@foxglove/wasm-zstd'] },
   measure: { folders: ['core'], packages: ['hdr-histogram-js'] },
   capture: { folders: ['core', 'net', 'wire', 'select', 'mask'], packages: [] },
   replay: { folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'], packages: ['autocannon'] },
+  mirror: { folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'], packages: [] },
+  cow: { folders: ['core', 'net', 'wire', 'mask'], packages: ['libpg-query', '@electric-sql/pglite-tools'] },
   export: { folders: ['core', 'wire'], packages: [] },
   report: { folders: ['core', 'measure'], packages: [] },
   cli: { folders: ['*'], packages: ['commander', 'zod', 'yaml'] },
 }
 
 /** Built-in modules that do I/O: not for the vocabulary, and not for codecs. */
-const PURE_FOLDERS = new Set(['core', 'wire', 'select'])
+const PURE_FOLDERS = new Set(['core', 'wire', 'select', 'compare'])
 const INPUT_OUTPUT = /^node:(net|tls|http|https|dgram|dns|fs|fs\/promises|child_process|worker_threads)$/
 
 interface Import {

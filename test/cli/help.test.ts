@@ -19,6 +19,11 @@ const VERBS: string[][] = [
   ['capture', 'live'],
   ['capture', 'import'],
   ['capture', 'gor'],
+  ['cow', 'postgres'],
+  ['cow', 'status'],
+  ['cow', 'diff'],
+  ['cow', 'reset'],
+  ['cow', 'branch'],
 ]
 
 /** The headings of a help text and the flags under each. */

@@ -25,7 +25,7 @@ describe('the name that was meant', () => {
 
 describe('a section of the settings file', () => {
   const check = (section: string, values: Record<string, string[]>): void =>
-    checkSection({ file: 'mesh.yaml', sections: { [section]: values }, routes: [] }, section, KNOWN)
+    checkSection({ file: 'mesh.yaml', sections: { [section]: values }, routes: [], environments: {} }, section, KNOWN)
 
   it('may hold what one of its verbs has as a flag', () => {
     expect(() => check('capture', { 'max-body': ['1KiB'], upstream: [':9'] })).not.toThrow()

@@ -1,0 +1,84 @@
+import { Command } from 'commander'
+import { monotonicNs } from '../core/clock.ts'
+import { MeshError } from '../core/errors.ts'
+import { type PostgresProxy, startPostgresProxy } from '../cow/postgres/proxy.ts'
+import type { DataProxy, DataProxyCounts, DataProxyStarter } from '../mirror/data-proxy.ts'
+import { COW_FLAGS, proxyOptionsOf } from './cow-flags.ts'
+import { sayCowStart } from './cow-run.ts'
+import type { DataProxyText, Environment } from './environments.ts'
+import { readFlags } from './flags.ts'
+import { postgresPlace } from './postgres-url.ts'
+import type { Terminal } from './terminal.ts'
+
+/** The data proxies that an environment lists. @throws MeshError MESH_ERR_USAGE for a setting that `mesh cow postgres` has not. */
+export function dataProxiesOf({ data, name }: Environment, file: string, terminal: Terminal): DataProxyStarter {
+  const options = data.map((written, index) => {
+    const where = `${file}: environments.${name ?? ''}.data[${index}]`
+    const values = settingsIn(written, where)
+    const flags = readFlags(new Command(), COW_FLAGS, {}, { file: where, values })
+    return proxyOptionsOf(flags, process.env, process.getuid?.() === 0)
+  })
+  return {
+    start: async (signal) => {
+      const started: PostgresDataProxy[] = []
+      try {
+        for (const each of options) {
+          const startNs = monotonicNs()
+          const proxy = await startPostgresProxy(each, signal)
+          sayCowStart(proxy, each, monotonicNs() - startNs, terminal)
+          started.push(new PostgresDataProxy(proxy, `postgres ${postgresPlace(each.upstream)}`))
+        }
+        return started
+      } catch (thrown) {
+        for (const proxy of started) await proxy.close()
+        throw thrown
+      }
+    },
+  }
+}
+
+function settingsIn(written: DataProxyText, where: string): Readonly<Record<string, readonly string[]>> {
+  const known = new Set(Object.values(COW_FLAGS).map(({ name }) => name))
+  const unknown = Object.keys(written).find((name) => !known.has(name))
+  if (unknown !== undefined) {
+    const remedy = 'settings are named as the flags of mesh cow postgres --help'
+    throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${unknown}"`, where, remedy })
+  }
+  return Object.fromEntries(
+    Object.entries(written).map(([name, value]) => [name, (Array.isArray(value) ? value : [value]).map(String)]),
+  )
+}
+
+/** A copy-on-write PostgreSQL between staging and production's data. */
+class PostgresDataProxy implements DataProxy {
+  readonly name: string
+  readonly #proxy: PostgresProxy
+
+  constructor(proxy: PostgresProxy, name: string) {
+    this.#proxy = proxy
+    this.name = name
+  }
+
+  counts(): DataProxyCounts {
+    const { sent, refused } = this.#proxy.gateCounters()
+    return {
+      'reads of production': Object.values(sent).reduce((sum, count) => sum + count, 0),
+      'refused by the gate': refused,
+    }
+  }
+
+  /** What the gate sends is in read-only transactions, all of it: the audit log has every statement. */
+  async close(): ReturnType<DataProxy['close']> {
+    const branches = await this.#proxy.branches()
+    const sum = (of: (counters: (typeof branches)[number]['counters']) => number): number =>
+      branches.reduce((total, { counters }) => total + of(counters), 0)
+    const counts = {
+      ...this.counts(),
+      'statements diverted to the branch': sum(({ diverted }) => diverted),
+      'rows copied up': sum(({ copiedUpRows }) => copiedUpRows),
+      'statements refused': sum(({ refused }) => refused),
+    }
+    await this.#proxy.close()
+    return { counts, productionWrites: 0, notes: [`  audit log: ${this.#proxy.auditFile}`] }
+  }
+}

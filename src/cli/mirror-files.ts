@@ -1,0 +1,118 @@
+import { openRecordings } from '../archive/open.ts'
+import { mergeBatches } from '../archive/merge.ts'
+import { ExchangeIntake } from '../capture/intake.ts'
+import { LedgerKeeper } from '../core/ledger.ts'
+import type { MergedExchange, RecordingReader } from '../core/recording.ts'
+import { MirrorWriter } from '../mirror/mirror-writer.ts'
+import { atRecordedPace } from '../mirror/recorded-pace.ts'
+import { assembleMirror } from './mirror-assembly.ts'
+import type { MirrorOutcome } from './mirror-run.ts'
+import type { MirrorSettings } from './mirror-settings.ts'
+import { progressText } from './mirror-text.ts'
+import { showProgress } from './progress.ts'
+import { listenForStop } from './signals.ts'
+import type { Terminal } from './terminal.ts'
+import { after } from './timer.ts'
+
+/** Recordings number their connections alike; each has this many numbers of its own. */
+const CONNECTIONS_PER_RECORDING = 2 ** 32
+
+/** Mirrors recordings, in the order of time and at the pace at which they were recorded, until they end, INT, TERM or `durationNs`. */
+export async function mirrorFiles(
+  words: readonly string[],
+  settings: MirrorSettings,
+  durationNs: number | undefined,
+  terminal: Terminal,
+): Promise<MirrorOutcome> {
+  const readers = await openRecordings(words, process.stdin)
+  try {
+    return await mirrorRecordings(readers, settings, durationNs, terminal)
+  } finally {
+    await Promise.all(readers.map((reader) => reader.close()))
+  }
+}
+
+async function mirrorRecordings(
+  readers: readonly RecordingReader[],
+  settings: MirrorSettings,
+  durationNs: number | undefined,
+  terminal: Terminal,
+): Promise<MirrorOutcome> {
+  const clock = { nowNs: 0 }
+  const { mirror, stages, note } = assembleMirror(settings, () => clock.nowNs, true)
+  const ledger = new LedgerKeeper()
+  const intake = new ExchangeIntake({ writer: new MirrorWriter(mirror), ledger, stages })
+  if (readers.some(({ info }) => info.secrets === 'masked')) {
+    terminal.warn(
+      'mesh: credentials in these recordings are masked, staging will refuse them; see --keep-secrets and -H',
+    )
+  }
+  terminal.say(`mirroring ${readers.length} recording${readers.length === 1 ? '' : 's'} to ${settings.target.url}`)
+  const stop = listenForStop((name) =>
+    terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
+  )
+  const stopTimer = durationNs === undefined ? undefined : after(durationNs, () => stop.stop())
+  stop.now.addEventListener('abort', () => mirror.destroy())
+  const stopProgress = showProgress(terminal, () => progressText(mirror.report()))
+  try {
+    for await (const { atNs, exchange } of atRecordedPace(
+      merged(readers, stop.drain),
+      ({ atNs }) => atNs,
+      stop.drain,
+    )) {
+      clock.nowNs = atNs
+      intake.offer({ ...exchange, ...onTimeline(exchange, atNs - exchange.requestFirstNs) })
+      await Promise.race([mirror.room(), aborted(stop.drain)])
+    }
+    note(ledger)
+    await mirror.close()
+  } finally {
+    stopProgress()
+    stopTimer?.()
+    stop.release()
+  }
+  return { report: mirror.report(), ledger: ledger.total() }
+}
+
+/** The exchange's times on the timeline of all recordings. */
+function onTimeline(
+  { requestFirstNs, requestLastNs, response }: MergedExchange['exchange'],
+  byNs: number,
+): Pick<MergedExchange['exchange'], 'requestFirstNs' | 'requestLastNs' | 'response'> {
+  return {
+    requestFirstNs: requestFirstNs + byNs,
+    requestLastNs: requestLastNs + byNs,
+    response:
+      typeof response === 'string'
+        ? response
+        : { ...response, firstNs: response.firstNs + byNs, lastNs: response.lastNs + byNs },
+  }
+}
+
+/** All recordings by their wall clocks, with connections of their own. */
+async function* merged(
+  readers: readonly RecordingReader[],
+  signal: AbortSignal,
+): AsyncGenerator<MergedExchange, void, void> {
+  const [first] = readers.map(({ info }) => info.originUnixNs).sort((a, b) => (a < b ? -1 : 1))
+  const offsets = readers.map(({ info }) => Number(info.originUnixNs - (first ?? 0n)))
+  const streams = readers.map((reader) => reader.exchangeBatches(undefined, signal))
+  const atNs = (exchange: MergedExchange['exchange'], stream: number): number =>
+    exchange.requestFirstNs + (offsets[stream] ?? 0)
+  const tagged = streams.map(async function* (stream, recording) {
+    for await (const batch of stream) {
+      yield batch.map((exchange): MergedExchange => {
+        const connection = exchange.connection + recording * CONNECTIONS_PER_RECORDING
+        return { recording, atNs: atNs(exchange, recording), exchange: { ...exchange, connection } }
+      })
+    }
+  })
+  for await (const batch of mergeBatches(tagged, (item) => item.atNs)) yield* batch
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

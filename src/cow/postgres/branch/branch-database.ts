@@ -1,0 +1,176 @@
+import { MeshError } from '../../../core/errors.ts'
+import type { Gate } from '../gate/gate.ts'
+import { cloneSchema } from '../overlay/clone.ts'
+import { FINGERPRINT_QUERY, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
+import { type GateAddress, repointSql } from '../overlay/foreign-table.ts'
+import { quoteName, quoteText } from '../overlay/identifiers.ts'
+import { createMerge } from '../overlay/merge.ts'
+import { createDatabase, type Overlay } from '../overlay/overlay.ts'
+import { rowsOf, textOf } from '../overlay/rows.ts'
+import type { ServerConnection } from '../server-connection.ts'
+import type { ServerOptions } from '../server-options.ts'
+
+/** What branches are made from and into. */
+export interface BranchSource {
+  readonly gate: Gate
+  readonly overlay: Overlay
+  readonly upstream: ServerOptions
+  /** The compiled `pg-dump-thread.js`. Default: the one beside the program. */
+  readonly dumpThread?: URL | undefined
+}
+
+/** A branch's database that is ready for clients. */
+export interface BranchState {
+  readonly name: string
+  readonly database: string
+  /** False where it was there from an earlier run. */
+  readonly isNew: boolean
+  readonly tables: number
+  /** The overlay sorts text as production does. */
+  readonly sameCollation: boolean
+}
+
+/** The setting of `mesh.settings` that says that a branch was made to its end. */
+const COMPLETE = 'complete'
+
+/** Tells other verbs of mesh which of the branches the process that holds the overlay serves. */
+const SERVED = `INSERT INTO mesh.settings VALUES ('served', '${process.pid}') ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+const OWNER_QUERY =
+  'SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()'
+
+/** The overlay's database of a branch. Names of databases have at most 63 bytes. */
+export function branchDatabase(upstreamDatabase: string, branch: string): string {
+  return branch === '' ? upstreamDatabase : `${upstreamDatabase}@${branch}`
+}
+
+/** A database of the overlay's server that is no branch. Where production's is called `postgres`, the first branch has that name. */
+export function maintenanceDatabase(upstreamDatabase: string): string {
+  return upstreamDatabase === 'postgres' ? 'template1' : 'postgres'
+}
+
+/**
+ * Opens a branch: the database as an earlier run left it, pointed at this run's gate, or a new one with production's schema. What a run
+ * that was killed left half made is made anew.
+ */
+export async function openBranchDatabase(
+  source: BranchSource,
+  name: string,
+  signal: AbortSignal,
+): Promise<BranchState> {
+  const database = branchDatabase(source.upstream.database, name)
+  const isNew = !(await isComplete(source, database, signal))
+  if (isNew) await makeBranch(source, database, signal)
+  const admin = await source.overlay.connectAdmin(database, signal)
+  try {
+    if (!isNew) await admin.query(repointSql(gateAddress(source)))
+    await admin.query(SERVED)
+    const [tables, ours, theirs] = [
+      Number(textOf(await admin.query('SELECT count(*) FROM mesh.tables'))),
+      rowsOf(await admin.query(FINGERPRINT_QUERY)),
+      (await source.gate.query(FINGERPRINT_QUERY)).rows,
+    ]
+    return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours) }
+  } finally {
+    await admin.end()
+  }
+}
+
+async function isComplete(
+  { overlay, upstream }: BranchSource,
+  database: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const server = await overlay.connectAdmin(maintenanceDatabase(upstream.database), signal)
+  try {
+    const found = await server.execute('SELECT 1 FROM pg_database WHERE datname = $1', [database])
+    if (found.rows.length === 0) return false
+  } finally {
+    await server.end()
+  }
+  const admin = await overlay.connectAdmin(database, signal)
+  try {
+    const settings = await admin.query(`SELECT to_regclass('mesh.settings') IS NOT NULL`)
+    if (textOf(settings) !== 't') {
+      if (overlay.self === undefined) throw foreignDatabase(database, admin.where)
+      return false
+    }
+    const complete = `SELECT count(*) FROM mesh.settings WHERE name = ${quoteText(COMPLETE)}`
+    return textOf(await admin.query(complete)) === '1'
+  } finally {
+    await admin.end()
+  }
+}
+
+/** A server of the user's own has databases that are none of ours, and a branch is made by dropping what has its name. */
+function foreignDatabase(database: string, where: string): MeshError {
+  return new MeshError('MESH_ERR_FILE_EXISTS', {
+    what: `expected a branch, found a database "${database}" that mesh did not make`,
+    where,
+    remedy: 'name a server without it in --overlay, another --branch, or drop it yourself',
+  })
+}
+
+async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<void> {
+  const { gate, overlay } = source
+  const locale = readLocale((await gate.query(LOCALE_QUERY)).rows)
+  const server = await overlay.connectAdmin(maintenanceDatabase(source.upstream.database), signal)
+  try {
+    await server.query(`DROP DATABASE IF EXISTS ${quoteName(database)} WITH (FORCE)`)
+    await createDatabase(server, database, locale)
+  } finally {
+    await server.end()
+  }
+  const partitioned = await withAdmin(overlay, database, signal, (admin) => clone(source, database, admin, signal))
+  await withAdmin(overlay, maintenanceDatabase(source.upstream.database), signal, async (admin) => {
+    // Whoever owns production's database may do here what its owner may: create in the schema public, for one.
+    const owner = (await gate.query(OWNER_QUERY)).rows[0]?.[0] ?? ''
+    await admin.query(`ALTER DATABASE ${quoteName(database)} OWNER TO ${quoteName(owner)}`)
+  })
+  // Another connection: pg_dump's text leaves settings behind.
+  await withAdmin(overlay, database, signal, async (admin) => {
+    await createMerge(admin, { gate: gateAddress(source), self: overlay.self, partitioned })
+    await admin.query(`INSERT INTO mesh.settings VALUES (${quoteText(COMPLETE)}, 'yes')`)
+  })
+}
+
+async function clone(
+  { gate, upstream, dumpThread: thread }: BranchSource,
+  database: string,
+  admin: ServerConnection,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const dump = await gate.transportForDump(signal)
+  try {
+    const read = async (text: string): Promise<readonly (readonly (string | null)[])[]> => (await gate.query(text)).rows
+    const report = await cloneSchema(
+      { admin, database, read, dump, upstreamDatabase: upstream.database, thread },
+      signal,
+    )
+    return report.partitioned
+  } finally {
+    dump.close()
+  }
+}
+
+async function withAdmin<Result>(
+  overlay: Overlay,
+  database: string,
+  signal: AbortSignal,
+  work: (admin: ServerConnection) => Promise<Result>,
+): Promise<Result> {
+  const admin = await overlay.connectAdmin(database, signal)
+  try {
+    return await work(admin)
+  } catch (thrown) {
+    if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while the branch was made' })
+    throw thrown
+  } finally {
+    await admin.end()
+  }
+}
+
+/** Where the overlay's foreign tables find a gate. */
+export function gateAddress({ gate, upstream }: Pick<BranchSource, 'gate' | 'upstream'>): GateAddress {
+  return { socketFolder: gate.socketFolder, port: gate.port, database: upstream.database, user: 'mesh' }
+}

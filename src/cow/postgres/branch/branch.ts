@@ -1,0 +1,216 @@
+import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
+import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
+import { quoteText } from '../overlay/identifiers.ts'
+import { loadCatalog } from '../overlay/load-catalog.ts'
+import type { ServerConnection } from '../server-connection.ts'
+import { DirtyTables } from './dirty-tables.ts'
+import { LaneKnowledge, type Production } from './lane-knowledge.ts'
+import { PlanCache } from './plan-cache.ts'
+import type { ProductionGate } from './production-gate.ts'
+import { changedTables, SCHEMA_WATCH } from './schema-watch.ts'
+import { loadParser } from '../sql/parser.ts'
+import { planText, type Preparation, type TextPlan } from './text-plan.ts'
+
+/** Bounds of what one branch does for its clients. */
+export interface BranchLimits {
+  /** Rows that one statement may bring into the overlay. */
+  readonly maxCopyUpRows: number
+}
+
+export const DEFAULT_BRANCH_LIMITS: BranchLimits = {
+  // Some seconds and some 10 MB; a statement over more is a migration, and better told so.
+  maxCopyUpRows: 50_000,
+}
+
+/** What was done with statements, over all sessions of a branch. */
+export interface BranchCounters {
+  /** Statements that ran on the overlay. */
+  overlaid: number
+  /** Of those, the ones that wrote to merged tables: they would have written to production. */
+  diverted: number
+  refused: number
+  copiedUpRows: number
+  /** Statements that production ran as they were, and those of them that read a row by its key beside touched ones. */
+  passed: number
+  byKey: number
+}
+
+/** What names mean to a session: see `RelationNames`. */
+export interface NameScope {
+  readonly sharingKey: string
+  resolve(name: RelationName): Resolved
+}
+
+/** One database of the overlay with its merged tables, shared by all sessions on it. */
+export class Branch {
+  readonly database: string
+  readonly limits: BranchLimits
+  readonly counters: BranchCounters = { overlaid: 0, diverted: 0, refused: 0, copiedUpRows: 0, passed: 0, byKey: 0 }
+  readonly dirty: DirtyTables = new DirtyTables()
+  readonly #plans = new PlanCache()
+  readonly #gate: ProductionGate | undefined
+  readonly #connect: () => Promise<ServerConnection>
+  #catalog: Catalog
+  #relations: ReadonlyMap<string, Resolved>
+  #knowledge: LaneKnowledge | undefined
+  #production: Production | undefined
+  #reloading: Promise<void> | undefined
+
+  private constructor(
+    database: string,
+    limits: BranchLimits,
+    connect: () => Promise<ServerConnection>,
+    relations: BranchRelations,
+    gate: ProductionGate | undefined,
+  ) {
+    this.database = database
+    this.#gate = gate
+    this.limits = limits
+    this.#connect = connect
+    this.#catalog = relations.catalog
+    this.#relations = relations.names
+  }
+
+  /** `connect` gives connections of the overlay's administrator to this database. Without a gate everything runs on the overlay. */
+  static async open(
+    database: string,
+    limits: BranchLimits,
+    connect: () => Promise<ServerConnection>,
+    gate?: ProductionGate,
+  ): Promise<Branch> {
+    await loadParser()
+    const branch = new Branch(database, limits, connect, await loadRelations(connect), gate)
+    await branch.#watch()
+    return branch
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog
+  }
+
+  /** What lets statements run on production; undefined while the schema is read anew, and without a gate. */
+  get knowledge(): LaneKnowledge | undefined {
+    return this.#reloading === undefined ? this.#knowledge : undefined
+  }
+
+  /** Resolves when the schema that was changed last is known. */
+  get reloading(): Promise<void> | undefined {
+    return this.#reloading
+  }
+
+  /** What `schema.name` is; undefined where there is no such relation. */
+  relation(schema: string, name: string): Resolved | undefined {
+    return this.#relations.get(`${schema}.${name}`)
+  }
+
+  plan(text: string, scope: NameScope): TextPlan {
+    const key = scope.sharingKey === '' ? undefined : scope.sharingKey + text
+    const cached = key === undefined ? undefined : this.#plans.get(key)
+    if (cached !== undefined) return cached
+    const plan = planText(text, this.#catalog, (name) => scope.resolve(name))
+    if (key !== undefined) this.#plans.keep(key, plan)
+    return plan
+  }
+
+  /** Takes a notice of the overlay, before whatever follows it. `ours`: no client's business; `schema`: the schema is being changed. */
+  notice(fields: PgErrorFields): 'ours' | 'schema' | undefined {
+    if (this.dirty.notice(fields)) return 'ours'
+    const changed = changedTables(fields)
+    for (const id of changed ?? []) this.dirty.mark(id, '*')
+    return changed === undefined ? undefined : 'schema'
+  }
+
+  /**
+   * A query that makes production's rows of these keys local, run on a client's backend: on a connection of the overlay's own that
+   * commits at once, so that no other client waits for this one's transaction (a SKIP LOCKED queue would stall), or inside the
+   * transaction where its snapshot would not see that.
+   */
+  copyUpText(table: MergedTable, keys: readonly (readonly (string | null)[])[]): string {
+    this.counters.copiedUpRows += keys.length
+    return `SELECT mesh.fault_in(${table.id}, ${quoteText(JSON.stringify(keys))}::pg_catalog.jsonb)`
+  }
+
+  /** A query that prepares a table, in the client's transaction. */
+  preparationText({ kind, table }: Preparation): string {
+    if (kind === 'hydrate') return `SELECT mesh.hydrate(${table.id}, ${this.limits.maxCopyUpRows})`
+    return `SELECT mesh.${kind}(${table.id})`
+  }
+
+  /** Reads anew what there is, after the schema was changed. Plans made before are forgotten; marks of touched rows stay. */
+  reload(): Promise<void> {
+    const reloading: Promise<void> = (this.#reloading ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.#load())
+      .finally(() => {
+        if (this.#reloading === reloading) this.#reloading = undefined
+      })
+    this.#reloading = reloading
+    return reloading
+  }
+
+  /** Production has changed: what is known of it is read anew. */
+  forgetProduction(): void {
+    this.#production = undefined
+    this.reload().catch(() => undefined)
+  }
+
+  async #load(): Promise<void> {
+    // Should this fail, what was known before is not true any more.
+    this.#knowledge = undefined
+    const { catalog, names } = await loadRelations(this.#connect)
+    this.#catalog = catalog
+    this.#relations = names
+    this.#plans.clear()
+    if (this.#gate !== undefined) await this.#withAdmin((admin) => this.#learn(admin))
+  }
+
+  /** Finds what earlier runs have touched, and is told of whatever is touched or changed from now on. */
+  async #watch(): Promise<void> {
+    if (this.#gate === undefined) return
+    await this.#withAdmin(async (admin) => {
+      await admin.query(SCHEMA_WATCH)
+      await this.dirty.load(admin)
+      await this.#learn(admin)
+      await this.#knowledge?.alignDefaults(admin, this.database)
+    })
+  }
+
+  async #learn(admin: ServerConnection): Promise<void> {
+    if (this.#gate === undefined) return
+    const loaded = await LaneKnowledge.load(admin, this.#gate, this.#connect, this.#production)
+    this.#knowledge = loaded.knowledge
+    this.#production = loaded.production
+  }
+
+  async #withAdmin(work: (admin: ServerConnection) => Promise<void>): Promise<void> {
+    const admin = await this.#connect()
+    try {
+      await work(admin)
+    } finally {
+      await admin.end()
+    }
+  }
+}
+
+interface BranchRelations {
+  readonly catalog: Catalog
+  readonly names: ReadonlyMap<string, Resolved>
+}
+
+const RELATIONS = `SELECT n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast'`
+
+/** The merged tables, and every other relation that could hide one of them. */
+async function loadRelations(connect: () => Promise<ServerConnection>): Promise<BranchRelations> {
+  const connection = await connect()
+  const catalog = await loadCatalog(connection)
+  const [result] = await connection.query(RELATIONS)
+  await connection.end()
+  const names = new Map<string, Resolved>()
+  for (const [schema, name, kind] of result?.rows ?? []) {
+    const full = `${schema ?? ''}.${name ?? ''}`
+    names.set(full, catalog.tables.get(full) ?? (kind === 'v' ? 'view' : 'local'))
+  }
+  return { catalog, names }
+}

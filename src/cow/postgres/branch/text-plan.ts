@@ -1,0 +1,144 @@
+import { type Catalog, isMerged, type MergedTable, type RelationName, type ResolveRelation } from '../catalog.ts'
+import { qualified, quoteName } from '../overlay/identifiers.ts'
+import { analyse } from '../sql/analysis.ts'
+import type { NameUse } from '../sql/mention.ts'
+import { rewrite } from '../sql/rewrite.ts'
+import type { CopyIn, KeyProbe, Refusal, Rewriting } from '../sql/rewriting.ts'
+import type { Statement } from '../sql/statement.ts'
+
+/**
+ * Something done to a whole table before a statement. `hydrate`: all its rows become local (a table without a key is written, or a
+ * migration gives it what production has not). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped.
+ */
+export interface Preparation {
+  readonly kind: 'hydrate' | 'detach' | 'drop_base'
+  readonly table: MergedTable
+}
+
+/** One statement of a client's text, and what the overlay runs in its stead. */
+export interface PlannedStatement {
+  readonly statement: Statement
+  /** What the overlay gets; empty where all of it is done before. */
+  readonly text: string
+  /** Queries for the keys of base rows that have to be copied up before. */
+  readonly probes: readonly KeyProbe[]
+  /** What has to be done to whole tables before, in order. */
+  readonly preparations: readonly Preparation[]
+  readonly copyIn: CopyIn | undefined
+  /** It writes or locks merged tables: it would have written to production. */
+  readonly writes: boolean
+  /** The transaction that it begins, or all that follow, keep one snapshot (REPEATABLE READ and above). */
+  readonly isolation: 'this' | 'all' | undefined
+  readonly refusal: Refusal | undefined
+  /** From a place in `text` to one in the client's whole text; both count characters from 1, as PostgreSQL's positions. */
+  readonly positionOf: (position: number) => number
+}
+
+/** What becomes of a text that a client sent. */
+export interface TextPlan {
+  /** The text that does all of it when run as it is; undefined where something has to be done before a statement. */
+  readonly direct: string | undefined
+  readonly statements: readonly PlannedStatement[]
+  readonly changesSchema: boolean
+}
+
+/**
+ * Plans a text. One that the parser does not take is passed on as it is, for the overlay to refuse it in its own words: what cannot be
+ * parsed cannot run.
+ */
+export function planText(text: string, catalog: Catalog, resolve: ResolveRelation): TextPlan {
+  const parsed = analyse(text)
+  if (parsed.failure) return { direct: text, statements: [], changesSchema: false }
+  const statements = parsed.statements.map((statement): PlannedStatement => {
+    const rewriting = rewrite(statement, catalog, resolve)
+    return {
+      statement,
+      text: textOf(statement, rewriting, resolve),
+      probes: rewriting.probes,
+      preparations: preparationsOf(statement, rewriting, resolve),
+      copyIn: rewriting.copyIn,
+      writes: rewriting.written.length > 0,
+      isolation: isolationOf(statement),
+      refusal: rewriting.refusal,
+      positionOf: (position) => rewriting.positions(position),
+    }
+  })
+  const direct = statements.some(needsWork) ? undefined : spliced(text, statements)
+  const changesSchema = parsed.statements.some(({ kind }) => kind === 'ddl')
+  return { direct, statements, changesSchema }
+}
+
+/** What production could not be asked for afterwards: a column that it has not, or has in another type. */
+const WIDENING: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_AlterColumnType'])
+
+function preparationsOf({ detail }: Statement, rewriting: Rewriting, resolve: ResolveRelation): readonly Preparation[] {
+  const { hydrate, truncate = [], ddlTables = [] } = rewriting
+  const prepare = (kind: Preparation['kind'], tables: readonly MergedTable[]): Preparation[] =>
+    tables.map((table) => ({ kind, table }))
+  const done = [...prepare('hydrate', hydrate), ...prepare('detach', truncate)]
+  if (detail.kind !== 'ddl') return done
+  const { action, object, commands, names } = detail.ddl
+  const tables = ddlTables.filter(({ kind }) => kind !== 'matview')
+  if (commands.some(({ type }) => WIDENING.has(type))) done.push(...prepare('hydrate', tables))
+  if (action === 'drop' && object === 'table') {
+    const dropped = names.map((name) => resolve(relationName(name))).filter(isMerged)
+    done.push(...prepare('drop_base', dropped))
+  }
+  return done
+}
+
+const ONE_SNAPSHOT = /^(?:repeatable read|serializable)$/i
+
+/** Does a statement ask for a snapshot that lasts as long as its transaction? */
+function isolationOf({ detail }: Statement): PlannedStatement['isolation'] {
+  if (detail.kind === 'transaction') return ONE_SNAPSHOT.test(detail.transaction.isolation ?? '') ? 'this' : undefined
+  if (detail.kind !== 'set') return undefined
+  const { action, name, isolation, values, local } = detail.setting
+  if (action === 'set-transaction') return ONE_SNAPSHOT.test(isolation ?? '') ? 'this' : undefined
+  if (action === 'set-characteristics') return ONE_SNAPSHOT.test(isolation ?? '') ? 'all' : undefined
+  if (name === 'transaction_isolation' && ONE_SNAPSHOT.test(values?.[0] ?? '')) return 'this'
+  if (name !== 'default_transaction_isolation' || !ONE_SNAPSHOT.test(values?.[0] ?? '')) return undefined
+  return local ? undefined : 'all'
+}
+
+function textOf(statement: Statement, { text, truncate }: Rewriting, resolve: ResolveRelation): string {
+  if (truncate !== undefined) return truncateText(statement, truncate)
+  const { detail } = statement
+  if (detail.kind !== 'ddl' || detail.ddl.action !== 'refresh') return text
+  // Until its first REFRESH a materialised view shows production's; from then on what it is made of here.
+  const [name] = detail.ddl.names
+  const view = name === undefined ? 'unknown' : resolve(relationName(name))
+  return isMerged(view) ? `DO LANGUAGE plpgsql 'BEGIN PERFORM mesh.refresh(${view.id}); END'` : text
+}
+
+function relationName({ schema, name }: NameUse): RelationName {
+  return schema === undefined ? { name } : { schema, name }
+}
+
+/** Empties what is local of the tables, once their base rows are gone; the other tables of the list with them. */
+function truncateText({ detail, relations }: Statement, merged: readonly MergedTable[]): string {
+  const names = merged.map(({ schema, name }) => `ONLY ${qualified(schema, name)}`)
+  for (const { schema, name } of relations) {
+    const isMerged = merged.some((table) => table.name === name && (schema ?? table.schema) === table.schema)
+    if (!isMerged) names.push(schema === undefined ? quoteName(name) : qualified(schema, name))
+  }
+  const restart = detail.kind === 'truncate' && detail.restartIdentity ? ' RESTART IDENTITY' : ''
+  const cascade = detail.kind === 'truncate' && detail.cascade ? ' CASCADE' : ''
+  return `TRUNCATE ${names.join(', ')}${restart}${cascade}`
+}
+
+/** Has something to be done before it runs, or in its stead? */
+export function needsWork({ probes, preparations, copyIn, refusal }: PlannedStatement): boolean {
+  return probes.length > 0 || preparations.length > 0 || copyIn !== undefined || refusal !== undefined
+}
+
+/** The client's text with each statement in its new form; what stands between them stays. */
+function spliced(text: string, statements: readonly PlannedStatement[]): string {
+  let whole = ''
+  let copied = 0
+  for (const { statement, text: replaced } of statements) {
+    whole += text.slice(copied, statement.start) + replaced
+    copied = statement.end
+  }
+  return whole + text.slice(copied)
+}

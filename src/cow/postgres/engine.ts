@@ -1,0 +1,100 @@
+import { MeshError } from '../../core/errors.ts'
+import { randomBytes } from 'node:crypto'
+import type { CancelKey, CowEngine, CowSession, Startup } from '../engine.ts'
+import { Branch, type BranchLimits } from './branch/branch.ts'
+import type { ProductionGate } from './branch/production-gate.ts'
+import { requireClientRole } from './client-role.ts'
+import { connectServer, type ServerConnection } from './server-connection.ts'
+import type { ServerOptions } from './server-options.ts'
+import { PostgresSession } from './session/session.ts'
+import type { SnapshotKeeper } from './session/snapshot-keeper.ts'
+
+/** The part of an overlay that sessions need: how to reach its databases as somebody. */
+export interface OverlayServer {
+  options(user: string, database: string): ServerOptions
+  connectAdmin(database: string, signal: AbortSignal): Promise<ServerConnection>
+}
+
+/** What a PostgreSQL engine is made of. */
+export interface PostgresEngineOptions {
+  readonly overlay: OverlayServer
+  /** Undefined: foreign tables read production without a gate, each scan by a snapshot of its own. */
+  readonly gate?: SnapshotKeeper | undefined
+  /** Where statements run that production can run as they are. Undefined: everything runs on the overlay. */
+  readonly production?: ProductionGate | undefined
+  /** `overlay`: no statement is passed to production. Default `all`. */
+  readonly lanes?: 'all' | 'overlay'
+  readonly limits: BranchLimits
+  /** The overlay's database that a client's name of one stands for; undefined where it may not connect there. */
+  readonly databaseOf: (name: string) => string | undefined
+}
+
+/** Copy-on-write sessions over PostgreSQL: one backend of the overlay a client. */
+export class PostgresEngine implements CowEngine {
+  readonly protocol = 'postgres' as const
+  readonly #options: PostgresEngineOptions
+  readonly #branches = new Map<string, Promise<Branch>>()
+  readonly #sessions = new Map<number, { readonly secretKey: Uint8Array; readonly session: PostgresSession }>()
+  #lastProcessId = 0
+
+  constructor(options: PostgresEngineOptions) {
+    this.#options = options
+  }
+
+  /** Of the databases that clients have asked for. */
+  async branches(): Promise<readonly Branch[]> {
+    return await Promise.all(this.#branches.values())
+  }
+
+  /** Reads a database's schema anew where clients have asked for it, after it was changed past them. */
+  async reload(database: string): Promise<void> {
+    const branch = await this.#branches.get(database)
+    await branch?.reload()
+  }
+
+  async open(startup: Startup, signal: AbortSignal): Promise<CowSession> {
+    const { overlay, gate, databaseOf } = this.#options
+    const database = databaseOf(startup.database)
+    if (database === undefined) {
+      throw new MeshError('MESH_ERR_POSTGRES', {
+        what: `expected a database that is proxied, found "${startup.database}"`,
+        cause: { severity: 'FATAL', code: '3D000', message: `database "${startup.database}" does not exist` },
+      })
+    }
+    requireClientRole(startup.user, false)
+    const branch = await this.#branch(database, signal)
+    const options = { ...overlay.options(startup.user, database), parameters: Object.fromEntries(startup.parameters) }
+    const connection = await connectServer(options, signal)
+    if (connection.parameters.get('is_superuser') === 'on') {
+      connection.destroy()
+      requireClientRole(startup.user, true)
+    }
+    const cancelKey = { processId: ++this.#lastProcessId, secretKey: randomBytes(4) }
+    const production = this.#production
+    const session = new PostgresSession({ connection, branch, gate, production, user: startup.user, cancelKey })
+    this.#sessions.set(cancelKey.processId, { secretKey: cancelKey.secretKey, session })
+    void connection.closed.then(() => this.#sessions.delete(cancelKey.processId))
+    return session
+  }
+
+  cancel({ processId, secretKey }: CancelKey): void {
+    const found = this.#sessions.get(processId)
+    if (found === undefined || Buffer.compare(found.secretKey, secretKey) !== 0) return
+    found.session.cancel()
+  }
+
+  get #production(): ProductionGate | undefined {
+    const { lanes, production } = this.#options
+    return lanes === 'overlay' ? undefined : production
+  }
+
+  #branch(database: string, signal: AbortSignal): Promise<Branch> {
+    const known = this.#branches.get(database)
+    if (known !== undefined) return known
+    const { overlay, limits } = this.#options
+    const branch = Branch.open(database, limits, () => overlay.connectAdmin(database, signal), this.#production)
+    this.#branches.set(database, branch)
+    branch.catch(() => this.#branches.delete(database))
+    return branch
+  }
+}

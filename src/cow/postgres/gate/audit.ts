@@ -1,0 +1,125 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { toMeshError } from '../../../core/errors.ts'
+import type { MeshError } from '../../../core/errors.ts'
+import { unixNs } from '../../../core/clock.ts'
+import { maskedSql } from './masked-sql.ts'
+import type { SentStatement } from './sent-statement.ts'
+
+/** Lines that wait for the disk. When there are more, new statements wait: the log is the proof, so nothing is dropped from it. */
+const MAX_QUEUED_BYTES = 4 * 1024 * 1024
+/** Longer statements are cut in the log, and their length is told. */
+const MAX_SHOWN_CHARACTERS = 4096
+/** Masked texts that are kept, so that a text which comes again is not masked again. */
+const MAX_KEPT_TEXTS = 1024
+
+/**
+ * Every statement that was sent to production, one JSON object a line, without values. The file is ours alone (0600) and is
+ * appended to. Where it cannot be written, no further statement is sent: see `ready`.
+ */
+export class AuditLog {
+  readonly path: string
+  readonly #file: FileHandle
+  readonly #masked = new Map<string, string>()
+  #lines: string[] = []
+  #queuedBytes = 0
+  #writing: Promise<void> | undefined
+  #failure: MeshError | undefined
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path
+    this.#file = file
+  }
+
+  static async open(path: string): Promise<AuditLog> {
+    try {
+      const file = await open(path, 'a', 0o600)
+      await file.chmod(0o600)
+      return new AuditLog(path, file)
+    } catch (error) {
+      throw toMeshError(error, path)
+    }
+  }
+
+  /**
+   * Undefined where a statement may be sent at once; else resolves when the queue has room. Throws what broke the log: a
+   * statement that cannot be recorded is not sent.
+   */
+  ready(): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure
+    return this.#queuedBytes < MAX_QUEUED_BYTES ? undefined : this.#drained()
+  }
+
+  record(sent: SentStatement): void {
+    if (this.#failure !== undefined) return
+    const line = `${JSON.stringify(this.#entryOf(sent))}\n`
+    this.#lines.push(line)
+    this.#queuedBytes += line.length
+    this.#writing ??= this.#write()
+  }
+
+  /** Writes what is queued, and closes the file. */
+  async close(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+    await this.#file.close()
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#queuedBytes >= MAX_QUEUED_BYTES && this.#writing !== undefined) await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** A turn of the event loop later: what many statements recorded leaves in one write. */
+  async #write(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    const lines = this.#lines
+    this.#lines = []
+    const text = lines.join('')
+    try {
+      await this.#file.appendFile(text)
+    } catch (error) {
+      this.#failure = toMeshError(error, this.path)
+      this.#lines = []
+    }
+    this.#queuedBytes -= text.length
+    this.#writing = this.#lines.length > 0 ? this.#write() : undefined
+  }
+
+  #entryOf(sent: SentStatement): Record<string, unknown> {
+    const { lane, statement, isContinued, processId, durationNs, end } = sent
+    return {
+      time: new Date(Number(unixNs() / 1_000_000n)).toISOString(),
+      lane,
+      process: processId,
+      statement: this.#maskedOf(statement.text),
+      parameters: parameterCount(statement.bindTail),
+      ...(isContinued ? { continued: true } : {}),
+      rows: end.rows,
+      durationUs: Math.round(durationNs / 1000),
+      ...(end.kind === 'failed' ? { failed: end.error.code } : {}),
+    }
+  }
+
+  #maskedOf(text: string): string {
+    const known = this.#masked.get(text)
+    if (known !== undefined) return known
+    const masked = shortened(maskedSql(text))
+    if (text.length <= MAX_SHOWN_CHARACTERS) {
+      if (this.#masked.size >= MAX_KEPT_TEXTS) this.#masked.clear()
+      this.#masked.set(text, masked)
+    }
+    return masked
+  }
+}
+
+function shortened(text: string): string {
+  if (text.length <= MAX_SHOWN_CHARACTERS) return text
+  return `${text.slice(0, MAX_SHOWN_CHARACTERS)} … (${text.length} characters)`
+}
+
+/** A Bind's tail is: count of formats, formats, count of values, … */
+function parameterCount(tail: Uint8Array): number {
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
+  if (tail.byteLength < 4) return 0
+  const at = 2 + 2 * view.getUint16(0)
+  return at + 2 <= tail.byteLength ? view.getUint16(at) : 0
+}

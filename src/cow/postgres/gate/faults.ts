@@ -1,0 +1,41 @@
+import { MeshError, toMeshError } from '../../../core/errors.ts'
+import { type PgErrorFields, postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
+
+/** SQLSTATEs that the gate itself answers with (PostgreSQL manual, appendix A). */
+export const SQLSTATE = {
+  connectionFailure: '08006',
+  protocolViolation: '08P01',
+  noSuchCursor: '34000',
+  refused: '42501',
+  serializationFailure: '40001',
+  failedTransaction: '25P02',
+  tooManyConnections: '53300',
+  programLimit: '54000',
+  cancelled: '57014',
+  cannotConnectNow: '57P03',
+  ioError: '58030',
+} as const
+
+/** An error of the gate, in the words in which a client gets it. */
+export function gateFault(code: string, message: string, hint?: string): PgErrorFields {
+  return { severity: 'ERROR', code, message, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** What a client is told of anything that was thrown on the way to production. */
+export function faultOf(thrown: unknown): PgErrorFields {
+  const answered = postgresErrorOf(thrown)
+  // A client's own connection goes on: what is FATAL to ours is an error of its statement.
+  if (answered !== undefined) return { ...answered, severity: 'ERROR' }
+  const error = toMeshError(thrown)
+  const code = error.code === 'MESH_ERR_LIMIT' ? SQLSTATE.programLimit : SQLSTATE.connectionFailure
+  return gateFault(code, `mesh cannot read from production: ${error.message}`)
+}
+
+/** A fault on its way as an exception; `faultOf` gives it back. */
+export function thrownFault(fault: PgErrorFields): MeshError {
+  return new MeshError('MESH_ERR_POSTGRES', {
+    what: fault.message,
+    ...(fault.hint === undefined ? {} : { remedy: fault.hint }),
+    cause: fault,
+  })
+}

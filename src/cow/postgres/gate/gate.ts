@@ -1,0 +1,318 @@
+import type { Socket } from 'node:net'
+import { MeshError } from '../../../core/errors.ts'
+import { readRowDescription, readTextRow } from '../../../wire/postgres/backend.ts'
+import type { PgField } from '../../../wire/postgres/backend.ts'
+import { MessageFramer } from '../../../wire/postgres/framer.ts'
+import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
+import { connectServer, type QueryResult } from '../server-connection.ts'
+import { loadParser } from '../sql/parser.ts'
+import { AuditLog } from './audit.ts'
+import { type GateCounters, StatementCounts } from './counters.ts'
+import { DumpTransport } from './dump-transport.ts'
+import { ExplainCache } from './explain-cache.ts'
+import { thrownFault } from './faults.ts'
+import { FDW_SETTINGS } from './fdw-command.ts'
+import { FdwScans } from './fdw-scans.ts'
+import { FdwServer, GATE_PORT } from './fdw-server.ts'
+import { FdwSession } from './fdw-session.ts'
+import { judgeFdwStatement } from './fdw-statement.ts'
+import { type GateLimits, type GateOptions, limitsOf, sessionParameters } from './options.ts'
+import { loadPassable, type Passable } from './passable.ts'
+import { type PassedStatement, type PassOutcome, passStatement } from './pass.ts'
+import { objectionToPassing } from './passed-statement.ts'
+import { Pool } from './pool.ts'
+import { checkRole, type RoleReport } from './role-check.ts'
+import { loadShippable, type Shippable } from './shippable.ts'
+import { Snapshots } from './snapshots.ts'
+import { TextVerdicts } from './text-verdicts.ts'
+import { Transactions } from './transactions.ts'
+import { UpstreamConnection } from './upstream-connection.ts'
+import type { RowSink } from './upstream-statement.ts'
+
+/** The only thing that connects to production. */
+export interface Gate {
+  /** Where postgres_fdw connects: `host` and `port` of its server. Any user and database will do. */
+  readonly socketFolder: string
+  readonly port: number
+  /** What our role on production may do, as it was at the start. */
+  readonly role: RoleReport
+  /** Our own read of production: one statement, values in text form. */
+  query(text: string, values?: readonly (string | null)[]): Promise<QueryResult>
+  /** Runs a client's statement on production, in lane T0 or TK. The signal cancels it. */
+  pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome>
+  /** A connection for pg_dump to read the schema over. The caller closes it. */
+  transportForDump(signal?: AbortSignal): Promise<DumpTransport>
+  /** The overlay's backend has begun a REPEATABLE READ or SERIALIZABLE transaction: its foreign scans share one on production. */
+  beginSnapshot(processId: number): void
+  endSnapshot(processId: number): void
+  /** The overlay's backend is ours: its foreign scans find a connection when clients hold all others. */
+  favour(processId: number): void
+  /** Reads production's lists of functions, operators and types anew, after its schema changed. */
+  reload(): Promise<void>
+  counters(): GateCounters
+  close(): Promise<void>
+}
+
+/**
+ * Opens the gate: connects to production, checks the role there, and listens for postgres_fdw.
+ *
+ * @throws MeshError `MESH_ERR_PERMISSION` where the role may do more than read (unless it is trusted), else as `connectServer`.
+ */
+export async function openGate(options: GateOptions, signal: AbortSignal): Promise<Gate> {
+  const limits = limitsOf(options)
+  await loadParser()
+  const audit = options.auditFile === undefined ? undefined : await AuditLog.open(options.auditFile)
+  const pool = new Pool({
+    connect: (closing) => connect(options, limits, AbortSignal.any([closing, signal])),
+    ...sizes(limits),
+  })
+  try {
+    return await OpenGate.open(options, limits, pool, audit)
+  } catch (error) {
+    await pool.close()
+    await audit?.close()
+    throw error
+  }
+}
+
+async function connect(options: GateOptions, limits: GateLimits, signal: AbortSignal): Promise<UpstreamConnection> {
+  const parameters = { ...options.upstream.parameters, ...sessionParameters(limits) }
+  return new UpstreamConnection(await connectServer({ ...options.upstream, parameters }, signal))
+}
+
+function sizes(limits: GateLimits): {
+  readonly size: number
+  readonly waitTimeoutMs: number
+  readonly idleTimeoutMs: number
+} {
+  return { size: limits.poolSize, waitTimeoutMs: limits.waitTimeoutMs, idleTimeoutMs: limits.idleTimeoutMs }
+}
+
+/** Of EXPLAINs and scans: texts with values in them come and go. */
+const MAX_VERDICT_BYTES = 8 * 1024 * 1024
+
+class OpenGate implements Gate {
+  readonly port: number = GATE_PORT
+  readonly role: RoleReport
+  readonly #limits: GateLimits
+  readonly #options: GateOptions
+  readonly #pool: Pool
+  readonly #audit: AuditLog | undefined
+  readonly #counts = new StatementCounts()
+  readonly #transactions: Transactions
+  readonly #snapshots: Snapshots
+  readonly #explains: ExplainCache
+  readonly #favoured = new Set<number>()
+  #shippable: Shippable = { functions: new Set(), operators: new Set(), types: new Set() }
+  #passable: Passable = NOTHING_PASSABLE
+  #fdwVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => judgeFdwStatement(text, this.#shippable))
+  #passVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => objectionToPassing(text, this.#passable))
+  #server: FdwServer | undefined
+
+  private constructor(
+    options: GateOptions,
+    limits: GateLimits,
+    pool: Pool,
+    audit: AuditLog | undefined,
+    role: RoleReport,
+  ) {
+    this.#options = options
+    this.#limits = limits
+    this.#pool = pool
+    this.#audit = audit
+    this.role = role
+    this.#transactions = new Transactions(pool, audit, (sent) => this.#counts.count(sent))
+    this.#snapshots = new Snapshots(this.#transactions, limits.maxTransactionMs, Math.floor((limits.poolSize - 1) / 2))
+    const maxAgeMs = options.explainMaxAgeMs
+    this.#explains = new ExplainCache(maxAgeMs === undefined ? {} : { maxAgeMs })
+  }
+
+  static async open(
+    options: GateOptions,
+    limits: GateLimits,
+    pool: Pool,
+    audit: AuditLog | undefined,
+  ): Promise<OpenGate> {
+    const first = new Transactions(pool, audit, () => undefined)
+    const role = await checkRole((text, values) => runQuery(first, text, values))
+    if (role.refused.length > 0 && options.trustUpstreamRole !== true) throw unsafeRole(role)
+    const gate = new OpenGate(options, limits, pool, audit, role)
+    await gate.reload()
+    gate.#server = await FdwServer.listen({
+      folder: options.folder,
+      ...(options.owner === undefined ? {} : { owner: options.owner }),
+      serverVersion: versionText(role.serverVersion),
+      open: (socket, processId) => gate.#openSession(socket, processId),
+    })
+    return gate
+  }
+
+  get socketFolder(): string {
+    return this.#server?.socketFolder ?? ''
+  }
+
+  query(text: string, values: readonly (string | null)[] = []): Promise<QueryResult> {
+    return runQuery(this.#transactions, text, values)
+  }
+
+  async pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome> {
+    const outcome = await passStatement(
+      statement,
+      sink,
+      {
+        transactions: this.#transactions,
+        maxResultBytes: this.#limits.maxResultBytes,
+        maxTransactionMs: this.#limits.maxTransactionMs,
+        objectionTo: (text) => this.#passVerdicts.of(text),
+      },
+      signal,
+    )
+    if (outcome.kind === 'refused') this.#counts.refused++
+    return outcome
+  }
+
+  async transportForDump(signal?: AbortSignal): Promise<DumpTransport> {
+    const room = this.#audit?.ready()
+    if (room !== undefined) await room
+    const connection = await this.#pool.acquire('reserved', signal)
+    return new DumpTransport(connection, {
+      passable: this.#passable,
+      record: (sent) => {
+        this.#counts.count(sent)
+        this.#audit?.record(sent)
+      },
+      release: (done) => this.#pool.release(done),
+    })
+  }
+
+  beginSnapshot(processId: number): void {
+    this.#snapshots.begin(processId)
+  }
+
+  endSnapshot(processId: number): void {
+    this.#snapshots.end(processId)
+  }
+
+  favour(processId: number): void {
+    this.#favoured.add(processId)
+  }
+
+  async reload(): Promise<void> {
+    const query = (text: string, values?: readonly (string | null)[]): Promise<QueryResult> => this.query(text, values)
+    this.#shippable = await loadShippable(query, this.#options.extensions ?? [])
+    this.#passable = await loadPassable(query)
+    this.#fdwVerdicts.clear()
+    this.#passVerdicts.clear()
+  }
+
+  counters(): GateCounters {
+    const { sent, rows, failed, refused } = this.#counts
+    const { open, busy, mostOpen, connected, waiting, timedOut } = this.#pool
+    const pool = { open, busy, mostOpen, connected, waiting, timedOut }
+    return {
+      sent: { ...sent },
+      rows,
+      failed,
+      refused,
+      explainHits: this.#explains.hits,
+      ...pool,
+      foreignSessions: this.#server?.sessions ?? 0,
+      snapshots: this.#snapshots.holding,
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close()
+    this.#snapshots.endAll()
+    await this.#pool.close()
+    await this.#audit?.close()
+  }
+
+  #openSession(socket: Socket, processId: number): FdwSession {
+    const settings = new Map(FDW_SETTINGS)
+    // A serializable transaction whose beginning nobody announced is announced by its first foreign scan.
+    let isOurs = false
+    const scans = new FdwScans({
+      transactions: this.#transactions,
+      snapshot: () => this.#snapshots.of(processId),
+      purpose: () => (this.#favoured.has(processId) ? 'reserved' : 'ordinary'),
+      settings,
+      maxTransactionMs: this.#limits.maxTransactionMs,
+      maxResultBytes: this.#limits.maxResultBytes,
+    })
+    return new FdwSession(socket, {
+      scans,
+      explains: this.#explains,
+      judge: (text) => {
+        const verdict = this.#fdwVerdicts.of(text)
+        if (verdict.kind === 'refused') this.#counts.refused++
+        return verdict
+      },
+      serializable: (isBegun) => {
+        if (isBegun && processId > 0 && this.#snapshots.of(processId) === undefined) {
+          this.#snapshots.begin(processId)
+          isOurs = true
+        } else if (!isBegun && isOurs) {
+          this.#snapshots.end(processId)
+          isOurs = false
+        }
+      },
+      setting: (name, value) => void settings.set(name, value),
+    })
+  }
+}
+
+const NOTHING_PASSABLE: Passable = {
+  functions: new Set(),
+  types: new Set(),
+  strangers: { functions: new Set(), operators: new Set(), types: new Set() },
+}
+
+function unsafeRole(role: RoleReport): MeshError {
+  return new MeshError('MESH_ERR_PERMISSION', {
+    what: `expected a role on production that can only read, found that ${JSON.stringify(role.role)} can do more: ${role.refused.join('; ')}`,
+    remedy: 'give mesh a role with SELECT alone, or pass --trust-upstream-role',
+  })
+}
+
+/** What postgres_fdw is told. From 15 on it declares a cursor anew where it would move one back, and so do we for older ones. */
+function versionText(serverVersion: number): string {
+  const [major, minor] = [Math.floor(serverVersion / 10_000), serverVersion % 10_000]
+  return major >= 15 ? `${major}.${minor}` : '15.0'
+}
+
+/** Runs a catalogue read to its end and gathers its rows. */
+async function runQuery(
+  transactions: Transactions,
+  text: string,
+  values: readonly (string | null)[] = [],
+): Promise<QueryResult> {
+  let fields: readonly PgField[] = []
+  const rows: (string | null)[][] = []
+  const framer = new MessageFramer()
+  const sink: RowSink = {
+    description: (bytes) => (fields = readRowDescription(bytes.subarray(5))),
+    rows: (bytes) => {
+      framer.push(Uint8Array.from(bytes))
+      for (let row = framer.next(); row !== undefined; row = framer.next()) {
+        if (row.piece === undefined) rows.push(readTextRow(row.payload))
+      }
+      return true
+    },
+    whenReady: () => Promise.resolve(),
+  }
+  const tail = new MessageBuilder().int16(0).count(values.length)
+  for (const value of values) tail.value(value)
+  const { end, thrown } = await transactions.start(
+    { purpose: 'reserved', isolation: 'statement', settings: CATALOG_SETTINGS },
+    { text, parameterTypes: [], bindTail: tail.int16(0).finish() },
+    { lane: 'catalog', maxRows: 0, after: 'commit', describe: true },
+    sink,
+  )
+  if (thrown !== undefined) throw thrown
+  if (end.kind === 'failed') throw thrownFault(end.error)
+  return { fields, rows, tag: end.kind === 'complete' ? end.tag : '' }
+}
+
+/** Names in our own texts are PostgreSQL's, or written with their schema. */
+const CATALOG_SETTINGS: ReadonlyMap<string, string> = new Map([['search_path', 'pg_catalog']])

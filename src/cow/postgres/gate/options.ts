@@ -1,0 +1,66 @@
+import type { ServerOptions } from '../server-connection.ts'
+
+/** How the gate is set up. */
+export interface GateOptions {
+  /** Production, and who we are there. */
+  readonly upstream: ServerOptions
+  /** A folder that is there and is private to mesh and the overlay; the gate makes its own inside (0700) for its socket. */
+  readonly folder: string
+  /** As whom the overlay's server runs, where that is somebody else (mesh runs as root): owns the socket and its folder. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Where every statement sent is written. None: nowhere. */
+  readonly auditFile?: string
+  /** Connections to production at most. Default 10, at least 2: one is kept for copy-up and catalogue reads. */
+  readonly poolSize?: number
+  /** How long a statement waits for a connection before it fails with 53300. Default 10 s. */
+  readonly waitTimeoutMs?: number
+  /** A connection that nobody used for this long is closed. Default 60 s. */
+  readonly idleTimeoutMs?: number
+  /** statement_timeout of every connection. Default 60 s. */
+  readonly statementTimeoutMs?: number
+  /** How long a transaction on production may stay open between its statements, for a client's snapshot or cursor. Default 5 min. */
+  readonly maxTransactionMs?: number
+  /** Of one passed statement or foreign scan: more fails with 54000. Default 16 GiB. */
+  readonly maxResultBytes?: number
+  /** How long production's cost estimates serve. Default 60 s. */
+  readonly explainMaxAgeMs?: number
+  /** Extensions whose functions, operators and types foreign scans may use: those of postgres_fdw's option `extensions`. Default none. */
+  readonly extensions?: readonly string[]
+  /** Start although the role on production may do more than read. Default false. */
+  readonly trustUpstreamRole?: boolean
+}
+
+/** All options with their defaults. */
+export interface GateLimits {
+  readonly poolSize: number
+  readonly waitTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly statementTimeoutMs: number
+  readonly maxTransactionMs: number
+  readonly maxResultBytes: number
+}
+
+const MIN_POOL_SIZE = 2
+
+export function limitsOf(options: GateOptions): GateLimits {
+  return {
+    poolSize: Math.max(options.poolSize ?? 10, MIN_POOL_SIZE),
+    waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
+    statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
+    maxTransactionMs: options.maxTransactionMs ?? 300_000,
+    maxResultBytes: options.maxResultBytes ?? 16 * 1024 ** 3,
+  }
+}
+
+/** What every connection to production says of itself. The access mode here is a second fence: each transaction states its own. */
+export function sessionParameters(limits: GateLimits): Readonly<Record<string, string>> {
+  return {
+    application_name: 'mesh cow',
+    client_encoding: 'UTF8',
+    default_transaction_read_only: 'on',
+    statement_timeout: String(limits.statementTimeoutMs),
+    // Should mesh hang, production frees itself.
+    idle_in_transaction_session_timeout: String(limits.maxTransactionMs + 30_000),
+  }
+}

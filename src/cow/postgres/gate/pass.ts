@@ -1,0 +1,148 @@
+import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
+import { gateFault, SQLSTATE } from './faults.ts'
+import type { AfterExecution, Portal, ReadTransaction } from './read-transaction.ts'
+import { type SessionSettings, unknownSetting } from './settings.ts'
+import type { Transactions } from './transactions.ts'
+import type { Execution } from './upstream-connection.ts'
+import type { RowSink, UpstreamStatement } from './upstream-statement.ts'
+
+/** A client's statement in lane T0 or TK. */
+export interface PassedStatement extends UpstreamStatement {
+  readonly lane: 'T0' | 'TK'
+  /** Give the sink a RowDescription, of production's oids. */
+  readonly describe: boolean
+  /** Of a portal with a row limit; 0 or missing: all rows. */
+  readonly rowLimit?: number
+  /** The client's settings that differ from the role's own on production; see `REPLAYED_SETTINGS`. */
+  readonly settings: SessionSettings
+}
+
+/** How a passed statement ended. `refused`: nothing was sent; the statement belongs on the overlay. */
+export type PassOutcome =
+  | { readonly kind: 'complete'; readonly tag: string; readonly rows: number }
+  | { readonly kind: 'suspended'; readonly rows: number; readonly portal: PassedPortal }
+  | { readonly kind: 'failed'; readonly error: PgErrorFields; readonly rows: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** A passed statement that has rows left. It holds a connection to production until it is through, closed, or too old. */
+export interface PassedPortal {
+  more(rowLimit: number, sink: RowSink): Promise<PassOutcome>
+  close(): void
+  /** Stops what runs in it, which then fails. */
+  cancel(): void
+}
+
+export interface PassOptions {
+  readonly transactions: Transactions
+  readonly maxResultBytes: number
+  readonly maxTransactionMs: number
+  objectionTo(text: string): string | undefined
+}
+
+/** Runs one statement on production and streams its rows. The signal cancels it there. */
+export async function passStatement(
+  statement: PassedStatement,
+  sink: RowSink,
+  options: PassOptions,
+  signal?: AbortSignal,
+): Promise<PassOutcome> {
+  const setting = unknownSetting(statement.settings)
+  const reason = setting === undefined ? options.objectionTo(statement.text) : `setting ${setting} cannot be replayed`
+  if (reason !== undefined) return { kind: 'refused', reason }
+  const { lane, describe, settings, rowLimit = 0 } = statement
+  const after: AfterExecution = rowLimit === 0 ? 'commit' : 'await'
+  const limit = new ResultLimit(sink, options.maxResultBytes)
+  const begun = (transaction: ReadTransaction): void => limit.endBy(transaction)
+  const started = await options.transactions.start(
+    { purpose: 'ordinary', isolation: 'statement', settings, begun, ...(signal === undefined ? {} : { signal }) },
+    statement,
+    { lane, describe, maxRows: rowLimit, after },
+    limit,
+  )
+  const { transaction, portal } = started
+  const end = limit.judge(started.end)
+  if (end.kind !== 'suspended') {
+    if (after === 'await') transaction?.commit()
+    return end
+  }
+  if (transaction === undefined || portal === undefined) return { kind: 'failed', error: OVER, rows: 0 }
+  return { kind: 'suspended', rows: end.rows, portal: new OpenPassage(transaction, portal, limit, options) }
+}
+
+class OpenPassage implements PassedPortal {
+  readonly #transaction: ReadTransaction
+  readonly #portal: Portal
+  readonly #limit: ResultLimit
+  readonly #timer: NodeJS.Timeout
+
+  constructor(transaction: ReadTransaction, portal: Portal, limit: ResultLimit, options: PassOptions) {
+    this.#transaction = transaction
+    this.#portal = portal
+    this.#limit = limit
+    this.#timer = setTimeout(() => transaction.cancel(), options.maxTransactionMs)
+  }
+
+  async more(rowLimit: number, sink: RowSink): Promise<PassOutcome> {
+    this.#limit.sink = sink
+    const executed = await this.#transaction.resume(this.#portal, rowLimit, 'await', this.#limit)
+    const end = this.#limit.judge(executed)
+    if (end.kind === 'suspended') return { ...end, portal: this }
+    this.close()
+    return end
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#transaction.commit()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer)
+    this.#transaction.cancel()
+  }
+}
+
+const OVER = gateFault(SQLSTATE.serializationFailure, "the portal's transaction on production is over", 'repeat it')
+
+/** Passes rows on up to a number of bytes; more cancels the statement. */
+class ResultLimit implements RowSink {
+  sink: RowSink
+  readonly #maxBytes: number
+  #bytes = 0
+  #transaction: ReadTransaction | undefined
+
+  constructor(sink: RowSink, maxBytes: number) {
+    this.sink = sink
+    this.#maxBytes = maxBytes
+  }
+
+  /** What is cancelled where there are too many. */
+  endBy(transaction: ReadTransaction): void {
+    this.#transaction = transaction
+  }
+
+  description(bytes: Uint8Array): void {
+    this.sink.description?.(bytes)
+  }
+
+  rows(bytes: Uint8Array, messages: number): boolean {
+    this.#bytes += bytes.length
+    if (this.#bytes <= this.#maxBytes) return this.sink.rows(bytes, messages)
+    this.#transaction?.cancel()
+    this.#transaction = undefined
+    return true
+  }
+
+  whenReady(): Promise<void> {
+    return this.sink.whenReady()
+  }
+
+  judge(end: Execution): Exclude<Execution, { kind: 'failed' }> | Extract<PassOutcome, { kind: 'failed' }> {
+    if (this.#bytes > this.#maxBytes) {
+      const message = `the result has more than ${this.#maxBytes} bytes`
+      const error = gateFault(SQLSTATE.programLimit, message, 'ask for fewer rows, or allow larger results')
+      return { kind: 'failed', error, rows: end.rows }
+    }
+    return end.kind === 'failed' ? { kind: 'failed', error: end.error, rows: end.rows } : end
+  }
+}

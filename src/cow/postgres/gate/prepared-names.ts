@@ -1,0 +1,91 @@
+/** Statements that one connection keeps prepared; PostgreSQL holds a plan for each, some 10 kB. */
+const MAX_PREPARED = 256
+/** Longer texts are parsed each time: they are hardly sent twice. */
+const MAX_PREPARED_TEXT = 16 * 1024
+/** Texts that were seen once, remembered until they come again. */
+const MAX_SEEN_ONCE = 512
+
+/** Where a text is prepared: under a name that the server knows, or to be sent in a Parse under `name` ('' = not to be kept). */
+export interface PreparedPlace {
+  readonly name: string
+  readonly known: boolean
+  /** A name to close first, to keep within the bound. */
+  readonly evicted?: string
+}
+
+/**
+ * Which texts a connection has prepared. A text that comes for the second time gets a name, so texts with values written into
+ * them do not push out the ones that come again.
+ */
+export class PreparedNames {
+  readonly #names = new Map<string, { readonly name: string; confirmed: boolean }>()
+  readonly #keys = new Map<string, string>()
+  readonly #seenOnce = new Set<string>()
+  /** Names that the server still holds, and that nobody uses. */
+  readonly #unused: string[] = []
+  #next = 1
+  #disabled = false
+
+  /** `always`: our own texts are kept from the first time. */
+  place(text: string, parameterTypes: readonly number[], always = false): PreparedPlace {
+    if (this.#disabled || text.length > MAX_PREPARED_TEXT) return { name: '', known: false }
+    const key = parameterTypes.length === 0 ? text : `${parameterTypes.join(',')} ${text}`
+    const entry = this.#names.get(key)
+    if (entry !== undefined) {
+      this.#names.delete(key)
+      this.#names.set(key, entry)
+      // Its Parse is answered, or on its way in front of whatever is sent now.
+      return { name: entry.name, known: true }
+    }
+    if (!always && !this.#seenBefore(key)) return { name: '', known: false }
+    const name = `mesh_${this.#next++}`
+    this.#names.set(key, { name, confirmed: false })
+    this.#keys.set(name, key)
+    if (this.#names.size > MAX_PREPARED) this.#evict()
+    const evicted = this.#unused.pop()
+    return { name, known: false, ...(evicted === undefined ? {} : { evicted }) }
+  }
+
+  /** The server has parsed it. */
+  confirm(name: string): void {
+    const entry = this.#names.get(this.#keys.get(name) ?? '')
+    if (entry !== undefined) entry.confirmed = true
+  }
+
+  /** What used this name failed: where its Parse was not answered, the server does not have it. */
+  failed(name: string): void {
+    const key = this.#keys.get(name)
+    if (key !== undefined && this.#names.get(key)?.confirmed === false) this.forget(name)
+  }
+
+  /** The name is not to be used again. */
+  forget(name: string): void {
+    const key = this.#keys.get(name)
+    if (key === undefined) return
+    if (this.#names.get(key)?.confirmed === true) this.#unused.push(name)
+    this.#names.delete(key)
+    this.#keys.delete(name)
+  }
+
+  /** Names are not kept (by a pooler in between): every text is parsed each time from now on. */
+  disable(): void {
+    this.#names.clear()
+    this.#keys.clear()
+    this.#disabled = true
+  }
+
+  #seenBefore(key: string): boolean {
+    if (this.#seenOnce.delete(key)) return true
+    this.#seenOnce.add(key)
+    if (this.#seenOnce.size > MAX_SEEN_ONCE) {
+      const [oldest] = this.#seenOnce
+      if (oldest !== undefined) this.#seenOnce.delete(oldest)
+    }
+    return false
+  }
+
+  #evict(): void {
+    const [oldest] = this.#names.values()
+    if (oldest !== undefined) this.forget(oldest.name)
+  }
+}

@@ -1,0 +1,265 @@
+import { monotonicNs } from '../../../core/clock.ts'
+import { execute, flush, FRONTEND, query, sync } from '../../../wire/postgres/frontend.ts'
+import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
+import { gateFault, SQLSTATE } from './faults.ts'
+import type { Lane, SentStatement } from './sent-statement.ts'
+import { type SessionSettings, settingsText } from './settings.ts'
+import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
+import { NO_PARAMETERS, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
+
+/**
+ * The only text that begins a transaction of ours on production. It stands in front of every statement, in the same packet:
+ * where it fails, the server skips the statement.
+ */
+const START = {
+  statement: 'START TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY',
+  snapshot: 'START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY',
+} as const
+
+/** `statement`: each statement sees what is committed when it begins. `snapshot`: all see what the first one saw. */
+export type ReadIsolation = keyof typeof START
+
+/**
+ * What happens behind an execution. `commit`: the transaction ends in the same packet. `await`: rows may be left in the portal, the
+ * server is told to answer and waits for more. `idle`: the transaction stays open between statements (a snapshot).
+ */
+export type AfterExecution = 'commit' | 'await' | 'idle'
+
+export interface BeginOptions {
+  readonly isolation: ReadIsolation
+  readonly settings: SessionSettings
+}
+
+export interface RunOptions {
+  readonly lane: Lane
+  /** 0: all. */
+  readonly maxRows: number
+  readonly after: AfterExecution
+  /** Give the sink a RowDescription. */
+  readonly describe: boolean
+}
+
+/** Told of every execution on production when it has ended. */
+export type ExecutionObserver = (sent: SentStatement) => void
+
+/** A statement's portal in its transaction. */
+export interface Portal {
+  readonly name: string
+  readonly lane: Lane
+  readonly statement: UpstreamStatement
+}
+
+/**
+ * One read-only transaction on one connection. Nothing is sent before the first statement, and then START, settings, statement
+ * and, where nothing follows, COMMIT leave in one packet. After an error it rolls back by itself and is over.
+ */
+export class ReadTransaction {
+  readonly connection: UpstreamConnection
+  readonly #options: BeginOptions
+  readonly #release: (connection: UpstreamConnection) => void
+  readonly #observe: ExecutionObserver
+  #state: 'new' | 'open' | 'ending' | 'over' = 'new'
+  #nextPortal = 1
+  #unsynced = false
+
+  /** `release` is called once, when the connection can serve again or is lost. */
+  constructor(
+    connection: UpstreamConnection,
+    options: BeginOptions,
+    release: (connection: UpstreamConnection) => void,
+    observe: ExecutionObserver,
+  ) {
+    this.connection = connection
+    this.#options = options
+    this.#release = release
+    this.#observe = observe
+  }
+
+  /** It takes statements. */
+  get isOpen(): boolean {
+    return this.#state === 'new' || this.#state === 'open'
+  }
+
+  /** Runs a statement up to `maxRows` rows (0: all). The portal is closed by the caller where rows may be left in it. */
+  run(
+    statement: UpstreamStatement,
+    options: RunOptions,
+    sink: RowSink,
+  ): { readonly portal: Portal; readonly end: Promise<Execution> } {
+    const portal: Portal = {
+      lane: options.lane,
+      statement,
+      name: options.after === 'commit' ? '' : `p${this.#nextPortal++}`,
+    }
+    if (!this.isOpen) return { portal, end: Promise.resolve(overdue()) }
+    const packet = new MessageBuilder(256 + statement.text.length + statement.bindTail.length)
+    const steps: Step[] = []
+    if (this.#state === 'new') this.#begin(packet, steps)
+    const name = this.#prepare(packet, steps, statement.text, statement.parameterTypes, false)
+    appendBind(packet, portal.name, name, statement.bindTail)
+    if (options.describe) packet.begin(FRONTEND.describe).uint8(PORTAL_TARGET).text(portal.name).end()
+    packet.begin(FRONTEND.execute).text(portal.name).int32(options.maxRows).end()
+    const end = this.#execution(steps, sink, portal, false, name)
+    this.#follow(packet, steps, options.after)
+    this.connection.send(packet.finish(), steps)
+    return { portal, end }
+  }
+
+  /** Takes more rows out of a portal that was suspended. */
+  resume(portal: Portal, maxRows: number, after: AfterExecution, sink: RowSink): Promise<Execution> {
+    if (!this.isOpen) return Promise.resolve(overdue())
+    const packet = new MessageBuilder().bytes(execute({ portal: portal.name, maxRows }))
+    const steps: Step[] = []
+    const end = this.#execution(steps, sink, portal, true)
+    this.#follow(packet, steps, after)
+    this.connection.send(packet.finish(), steps)
+    return end
+  }
+
+  /** Gives up what is left in a portal, where the transaction goes on. */
+  closePortal(portal: Portal): void {
+    if (this.#state !== 'open') return
+    const packet = new MessageBuilder().begin(FRONTEND.close).uint8(PORTAL_TARGET).text(portal.name).end()
+    this.connection.send(packet.bytes(flush()).finish(), [{ kind: 'close' }])
+    this.#unsynced = true
+  }
+
+  /** Ends the transaction; nothing waits for it but the connection's next user. */
+  commit(): void {
+    if (this.#state === 'new') this.#finish()
+    if (this.#state !== 'open') return
+    const packet = new MessageBuilder()
+    const steps: Step[] = []
+    this.#follow(packet, steps, 'commit')
+    this.connection.send(packet.finish(), steps)
+  }
+
+  /** Stops what is running and ends the transaction; the connection is not used again, for the cancel may come late. */
+  cancel(): void {
+    if (this.#state === 'over') return
+    if (this.#state === 'new') {
+      this.#finish()
+      return
+    }
+    const { connection } = this
+    connection.isTainted = true
+    connection.server.cancel().catch(() => connection.server.destroy())
+    this.commit()
+  }
+
+  #begin(packet: MessageBuilder, steps: Step[]): void {
+    this.#state = 'open'
+    this.#command(packet, steps, START[this.#options.isolation], NO_PARAMETERS)
+    const { settings } = this.#options
+    if (settings.size > 0) this.#command(packet, steps, settingsText(settings.size), settingsTail(settings))
+  }
+
+  #command(packet: MessageBuilder, steps: Step[], text: string, tail: Uint8Array): void {
+    const name = this.#prepare(packet, steps, text, [], true)
+    appendBind(packet, '', name, tail)
+    packet.begin(FRONTEND.execute).text('').int32(0).end()
+    steps.push({ kind: 'command', name })
+  }
+
+  /** The name under which the server has the text, or will have it by the Parse that is added. */
+  #prepare(packet: MessageBuilder, steps: Step[], text: string, types: readonly number[], always: boolean): string {
+    const place = this.connection.prepared.place(text, types, always)
+    if (place.evicted !== undefined) {
+      packet.begin(FRONTEND.close).uint8(STATEMENT_TARGET).text(place.evicted).end()
+      steps.push({ kind: 'close' })
+    }
+    if (place.known) return place.name
+    packet.begin(FRONTEND.parse).text(place.name).text(text).count(types.length)
+    for (const oid of types) packet.int32(oid)
+    packet.end()
+    return place.name
+  }
+
+  #execution(steps: Step[], sink: RowSink, portal: Portal, isContinued: boolean, name?: string): Promise<Execution> {
+    const sentNs = monotonicNs()
+    const { lane, statement } = portal
+    const { processId } = this.connection.server
+    return new Promise((resolve) => {
+      const done = (end: Execution): void => {
+        resolve(end)
+        this.#observe({ lane, statement, isContinued, processId, durationNs: monotonicNs() - sentNs, end })
+        if (end.kind !== 'failed') return
+        if (end.error.code === STALE_PLAN && name !== undefined) this.connection.prepared.forget(name)
+        if (end.error.code === UNKNOWN_NAME) this.connection.prepared.disable()
+        this.#failed(end.lost)
+      }
+      steps.push({ kind: 'execution', sink, done, ...(name === undefined ? {} : { name }) })
+    })
+  }
+
+  #follow(packet: MessageBuilder, steps: Step[], after: AfterExecution): void {
+    this.#unsynced = after === 'await'
+    if (after === 'await') {
+      packet.bytes(flush())
+      return
+    }
+    if (after === 'commit') {
+      this.#command(packet, steps, 'COMMIT', NO_PARAMETERS)
+      this.#state = 'ending'
+    }
+    packet.bytes(sync())
+    steps.push({ kind: 'sync', done: (status) => this.#synced(status) })
+  }
+
+  /** The server skips up to a Sync: give it one where none is on its way. */
+  #failed(lost: boolean): void {
+    if (lost) {
+      this.#finish()
+      return
+    }
+    const needsSync = this.#unsynced
+    if (this.#state === 'open') this.#state = 'ending'
+    if (!needsSync) return
+    this.#unsynced = false
+    this.connection.send(sync(), [{ kind: 'sync', done: (status) => this.#synced(status) }])
+  }
+
+  #synced(status: 'I' | 'T' | 'E'): void {
+    // The last Sync on its way decides.
+    if (this.#state !== 'ending' || !this.connection.isQuiet) return
+    if (status === 'I' || this.connection.isLost) {
+      this.#finish()
+      return
+    }
+    this.connection.send(query('ROLLBACK'), [{ kind: 'command' }, { kind: 'sync', done: () => this.#finish() }])
+  }
+
+  #finish(): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.#release(this.connection)
+  }
+}
+
+const PORTAL_TARGET = 0x50
+const STATEMENT_TARGET = 0x53
+
+/** "cached plan must not change result type": the table was altered since the text was prepared. */
+const STALE_PLAN = '0A000'
+/** A pooler in between has given us another server connection. */
+const UNKNOWN_NAME = '26000'
+
+function appendBind(packet: MessageBuilder, portal: string, statement: string, tail: Uint8Array): void {
+  packet.begin(FRONTEND.bind).text(portal).text(statement).bytes(tail).end()
+}
+
+/** Names and values of `settingsText`'s parameters, in text form. */
+function settingsTail(settings: SessionSettings): Uint8Array {
+  const tail = new MessageBuilder().int16(0).count(2 * settings.size)
+  for (const [name, value] of settings) tail.value(name).value(value)
+  return tail.int16(0).finish()
+}
+
+function overdue(): Execution {
+  const error = gateFault(
+    SQLSTATE.serializationFailure,
+    "the transaction's view of production is over",
+    'repeat the transaction',
+  )
+  return { kind: 'failed', error, rows: 0, lost: false }
+}

@@ -1,0 +1,105 @@
+import type { CatalogQuery } from './catalog-query.ts'
+
+/** What the role on production may do besides reading. */
+export interface RoleReport {
+  readonly role: string
+  /** Reasons not to start: rights that write, or that let the role take such rights. Each is a whole phrase. */
+  readonly refused: readonly string[]
+  /** Worth telling, but no reason to stop. */
+  readonly warned: readonly string[]
+  /** The server is a physical replica: no transaction there can write. */
+  readonly isReplica: boolean
+  /** As `server_version_num` has it: 150018. */
+  readonly serverVersion: number
+}
+
+/** How many names one phrase shows. */
+const SHOWN_NAMES = 5
+
+const ATTRIBUTES = `
+  SELECT current_user, r.rolsuper, r.rolreplication, r.rolcreaterole, r.rolcreatedb, r.rolbypassrls,
+    pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_version_num')
+  FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
+
+/** Predefined roles that reach past reading; which of them exist depends on the version. */
+const PREDEFINED_ROLES = `
+  SELECT r.rolname FROM pg_catalog.pg_roles r
+  WHERE r.rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program', 'pg_signal_backend',
+      'pg_maintain', 'pg_checkpoint', 'pg_create_subscription')
+    AND pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER')
+  ORDER BY 1`
+
+const USER_OBJECTS = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
+    AND n.nspname NOT LIKE 'pg\\_temp%'`
+
+const OWNED = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    AND pg_catalog.pg_has_role(current_user, c.relowner, 'MEMBER')
+  ORDER BY 1`
+
+const WRITABLE = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND (pg_catalog.has_table_privilege(current_user, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+      OR pg_catalog.has_any_column_privilege(current_user, c.oid, 'INSERT, UPDATE'))
+  ORDER BY 1`
+
+const SEQUENCES = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind = 'S'
+    AND pg_catalog.has_sequence_privilege(current_user, c.oid, 'USAGE, UPDATE')
+  ORDER BY 1`
+
+const CREATE_SCHEMAS = `
+  SELECT n.nspname FROM pg_catalog.pg_namespace n
+  WHERE ${USER_OBJECTS} AND pg_catalog.has_schema_privilege(current_user, n.oid, 'CREATE')
+  ORDER BY 1`
+
+const DATABASE_RIGHTS = `
+  SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'),
+    pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')`
+
+const SECURITY_DEFINERS = `
+  SELECT n.nspname || '.' || p.proname FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  WHERE ${USER_OBJECTS} AND p.prosecdef AND pg_catalog.has_function_privilege(current_user, p.oid, 'EXECUTE')
+    AND pg_catalog.has_schema_privilege(current_user, n.oid, 'USAGE')
+  ORDER BY 1`
+
+/** Asks production what our role may do there. A superuser is asked nothing more: every answer would be yes. */
+export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
+  const [row] = (await query(ATTRIBUTES)).rows
+  const [role = '', isSuper, replicates, createsRoles, createsDatabases, bypassesPolicies, isReplica, version] =
+    row ?? []
+  const facts = { role: role ?? '', isReplica: isReplica === 't', serverVersion: Number(version ?? 0) }
+  if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [] }
+  const refused = [
+    ...(replicates === 't' ? ['it has REPLICATION'] : []),
+    ...(createsRoles === 't' ? ['it has CREATEROLE'] : []),
+    ...named('it is a member of', await query(PREDEFINED_ROLES)),
+    ...named('it owns', await query(OWNED)),
+    ...named('it may write to', await query(WRITABLE)),
+    ...named('it may move the sequence', await query(SEQUENCES)),
+  ]
+  const [rights] = (await query(DATABASE_RIGHTS)).rows
+  const warned = [
+    ...(createsDatabases === 't' ? ['it has CREATEDB'] : []),
+    ...(bypassesPolicies === 't' ? ['it has BYPASSRLS'] : []),
+    ...named('it may create objects in schema', await query(CREATE_SCHEMAS)),
+    ...(rights?.[1] === 't' ? ['it may create schemas in the database'] : []),
+    ...(rights?.[0] === 't' ? ['it may create temporary tables'] : []),
+    ...named('it may run the SECURITY DEFINER function', await query(SECURITY_DEFINERS)),
+  ]
+  return { ...facts, refused, warned }
+}
+
+function named(phrase: string, result: { readonly rows: readonly (readonly (string | null)[])[] }): readonly string[] {
+  const names = result.rows.flatMap((row) => row[0] ?? [])
+  if (names.length === 0) return []
+  const rest = names.length - SHOWN_NAMES
+  return [`${phrase} ${names.slice(0, SHOWN_NAMES).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`]
+}

@@ -1,0 +1,157 @@
+import { BACKEND, readCommandComplete, readReadyForQuery } from '../../../wire/postgres/backend.ts'
+import type { TransactionStatus } from '../../../wire/postgres/backend.ts'
+import { type PgErrorFields, readErrorFields } from '../../../wire/postgres/error-fields.ts'
+import type { PgFrame } from '../../../wire/postgres/framer.ts'
+import type { ServerConnection } from '../server-connection.ts'
+import { gateFault, SQLSTATE } from './faults.ts'
+import { PreparedNames } from './prepared-names.ts'
+import type { RowSink } from './upstream-statement.ts'
+
+/** How one execution on production ended. `rows`: those of this execution, not of the portal. */
+export type Execution =
+  | { readonly kind: 'complete'; readonly tag: string; readonly rows: number }
+  | { readonly kind: 'suspended'; readonly rows: number }
+  | { readonly kind: 'failed'; readonly error: PgErrorFields; readonly rows: number; readonly lost: boolean }
+
+/**
+ * An answer that is awaited. A `command` is ours (START, COMMIT and the like): its answers are filtered out. An `execution` is
+ * the caller's. After an error the server skips up to the next Sync, and so do the steps.
+ */
+export type Step =
+  | { readonly kind: 'command'; readonly name?: string; readonly failed?: (error: PgErrorFields) => void }
+  | { readonly kind: 'close' }
+  | {
+      readonly kind: 'execution'
+      readonly name?: string
+      readonly sink: RowSink
+      readonly done: (end: Execution) => void
+    }
+  | { readonly kind: 'sync'; readonly done: (status: TransactionStatus) => void }
+
+const LOST = gateFault(
+  SQLSTATE.connectionFailure,
+  'the connection to production was lost',
+  'the next statement connects anew; repeat this one',
+)
+
+/** One connection to production, in raw mode: what is sent is paired with the answers that are awaited, in order. */
+export class UpstreamConnection {
+  readonly server: ServerConnection
+  /** Texts that this connection has prepared. */
+  readonly prepared: PreparedNames = new PreparedNames()
+  /** Set where a statement ended before: only then may a lost connection be one that died while it was idle. */
+  isUsed = false
+  /** A cancel is under way that might hit a later statement: not to be used again. */
+  isTainted = false
+  readonly #steps: Step[] = []
+  #rows = 0
+  #lost = false
+
+  constructor(server: ServerConnection) {
+    this.server = server
+    server.onMessage((frame) => this.#take(frame), { runTypes: [BACKEND.dataRow] })
+    void server.closed.then(() => this.#lose())
+  }
+
+  get isLost(): boolean {
+    return this.#lost
+  }
+
+  /** Nothing is awaited. */
+  get isQuiet(): boolean {
+    return this.#steps.length === 0
+  }
+
+  /** Sends one packet; `steps` are the answers it will have. */
+  send(bytes: Uint8Array, steps: readonly Step[]): void {
+    if (this.#lost) {
+      for (const step of steps) this.#fail(step, LOST)
+      return
+    }
+    for (const step of steps) this.#steps.push(step)
+    this.server.write(bytes)
+  }
+
+  #take(frame: PgFrame): void {
+    const step = this.#steps[0]
+    if (step === undefined) return
+    if (frame.type === BACKEND.dataRow) {
+      if (step.kind === 'execution') this.#giveRows(step.sink, frame)
+      return
+    }
+    if (frame.piece !== undefined) return
+    switch (frame.type) {
+      case BACKEND.parseComplete:
+        if ('name' in step && step.name !== undefined) this.prepared.confirm(step.name)
+        return
+      case BACKEND.rowDescription:
+        if (step.kind === 'execution') step.sink.description?.(frame.bytes)
+        return
+      case BACKEND.closeComplete:
+        if (step.kind === 'close') this.#steps.shift()
+        return
+      case BACKEND.commandComplete:
+        this.#complete(step, { kind: 'complete', tag: readCommandComplete(frame.payload), rows: this.#rows })
+        return
+      case BACKEND.emptyQuery:
+        this.#complete(step, { kind: 'complete', tag: '', rows: 0 })
+        return
+      case BACKEND.portalSuspended:
+        this.#complete(step, { kind: 'suspended', rows: this.#rows })
+        return
+      case BACKEND.errorResponse:
+        this.#failUpToSync(readErrorFields(frame.payload))
+        return
+      case BACKEND.readyForQuery:
+        this.#ready(readReadyForQuery(frame.payload))
+        return
+      default:
+    }
+  }
+
+  #giveRows(sink: RowSink, frame: PgFrame): void {
+    const messages = frame.piece === undefined ? 1 : frame.messages
+    this.#rows += messages
+    if (sink.rows(frame.piece ?? frame.bytes, messages)) return
+    this.server.pause()
+    void sink.whenReady().then(() => this.server.resume())
+  }
+
+  #complete(step: Step, end: Execution): void {
+    if (step.kind !== 'command' && step.kind !== 'execution') return
+    this.#steps.shift()
+    this.#rows = 0
+    if (step.kind === 'execution') step.done(end)
+  }
+
+  #failUpToSync(error: PgErrorFields): void {
+    while (this.#steps[0] !== undefined && this.#steps[0].kind !== 'sync') {
+      const step = this.#steps.shift()
+      if (step !== undefined) this.#fail(step, error)
+    }
+  }
+
+  #fail(step: Step, error: PgErrorFields): void {
+    const rows = this.#rows
+    this.#rows = 0
+    if ('name' in step && step.name !== undefined) this.prepared.failed(step.name)
+    if (step.kind === 'execution') {
+      // A FATAL error ends our connection; the caller's goes on.
+      step.done({ kind: 'failed', error: { ...error, severity: 'ERROR' }, rows, lost: this.#lost })
+    } else if (step.kind === 'command') step.failed?.(error)
+    else if (step.kind === 'sync') step.done('I')
+  }
+
+  #ready(status: TransactionStatus): void {
+    const step = this.#steps[0]
+    if (step?.kind !== 'sync') return
+    this.#steps.shift()
+    this.isUsed = true
+    step.done(status)
+  }
+
+  #lose(): void {
+    this.#lost = true
+    for (const step of this.#steps.splice(0)) this.#fail(step, LOST)
+  }
+}

@@ -1,0 +1,147 @@
+import { MeshError } from '../../../core/errors.ts'
+import { fitDump } from './dump-text.ts'
+import { AVAILABLE_QUERY, EXTENSIONS_QUERY, requireExtensions } from './extensions.ts'
+import { type FlattenedTrees, flattenTrees, PARTITIONS_QUERY } from './partitions.ts'
+import {
+  CREATORS_QUERY,
+  creatorsSql,
+  MEMBERSHIPS_QUERY,
+  ROLES_QUERY,
+  roleSettingsSql,
+  rolesSql,
+  SETTINGS_QUERY,
+} from './roles.ts'
+import { rowsOf } from './rows.ts'
+import { type DumpTransport, dumpSchema } from './schema-dump.ts'
+import { SEQUENCES_QUERY, sequencesSql } from './sequences.ts'
+import type { SqlRunner } from './sql-runner.ts'
+
+type Rows = readonly (readonly (string | null)[])[]
+
+/** What a schema is read with. */
+export interface SchemaSource {
+  /** Reads upstream's catalogues: one SELECT, its rows as text. Called several times at once. */
+  readonly read: (text: string) => Promise<Rows>
+  /** A session on upstream for pg_dump. */
+  readonly dump: DumpTransport
+  readonly upstreamDatabase: string
+  /** The compiled `pg-dump-thread.js`, where this file is not compiled itself. */
+  readonly thread?: URL | undefined
+}
+
+/** A schema as it was read: everything that a clone needs to know of upstream. */
+export interface SchemaImage {
+  readonly text: string
+  readonly trees: FlattenedTrees
+  readonly extensions: readonly string[]
+  readonly roles: Rows
+  readonly memberships: Rows
+  readonly settings: Rows
+  readonly creators: Rows
+  readonly sequences: Rows
+}
+
+/** Where a schema is cloned to. */
+export interface CloneTarget {
+  /** The superuser's connection to an empty database of the overlay, for the clone alone: its settings are changed. */
+  readonly admin: SqlRunner
+  /** Name of that database. */
+  readonly database: string
+}
+
+/** What was cloned. */
+export interface CloneReport {
+  readonly roles: number
+  readonly extensions: readonly string[]
+  /** Roots of partitioned tables, flat in the overlay: for `createMerge`. */
+  readonly partitioned: ReadonlySet<string>
+  /** Tables that cannot be named in the overlay: their rows are in their root. */
+  readonly absent: readonly string[]
+  readonly sequences: number
+}
+
+/**
+ * Reads upstream's schema. No row of a user's table is read. It needs no overlay: run it while that one starts.
+ *
+ * @throws MeshError of the dump and of `read`.
+ */
+export async function readSchema(source: SchemaSource, signal: AbortSignal): Promise<SchemaImage> {
+  const { read, dump: transport, upstreamDatabase, thread } = source
+  const trees = flattenTrees(await read(PARTITIONS_QUERY))
+  const [dump, extensions, roles, memberships, sequences, settings, creators] = await Promise.all([
+    dumpSchema({ transport, database: upstreamDatabase, excluded: trees.excluded, thread }, signal),
+    read(EXTENSIONS_QUERY).then(firstColumn),
+    read(ROLES_QUERY),
+    read(MEMBERSHIPS_QUERY),
+    read(SEQUENCES_QUERY),
+    read(SETTINGS_QUERY),
+    read(CREATORS_QUERY),
+  ])
+  return { text: fitDump(dump).text, trees, extensions, roles, memberships, sequences, settings, creators }
+}
+
+/**
+ * Makes the schema in an empty database of the overlay: roles as shells, all objects with their owners and rights, sequences moved
+ * past upstream's.
+ *
+ * @throws MeshError MESH_ERR_TOOL_MISSING that lists missing extensions; MESH_ERR_INTERNAL with the statement that the
+ * overlay did not take.
+ */
+export async function restoreSchema(image: SchemaImage, { admin, database }: CloneTarget): Promise<CloneReport> {
+  const { text, trees, extensions, roles, memberships, sequences, settings, creators } = image
+  requireExtensions(extensions, firstColumn(rowsOf(await admin.query(AVAILABLE_QUERY))))
+  await admin.query(`${PRELUDE}\n${rolesSql(roles, memberships)}`)
+  await restore(admin, text)
+  const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}`
+  await admin.query(`${trees.views}\n${sequencesSql(sequences)}\n${rights}`)
+  return {
+    roles: roles.length,
+    extensions,
+    partitioned: trees.roots,
+    absent: trees.absent,
+    sequences: sequences.length,
+  }
+}
+
+/** Clones upstream's schema into an empty database of the overlay: `readSchema`, then `restoreSchema`. */
+export async function cloneSchema(options: SchemaSource & CloneTarget, signal: AbortSignal): Promise<CloneReport> {
+  return restoreSchema(await readSchema(options, signal), options)
+}
+
+/** Where materialised views are kept until the merge. The schema of a new database belongs to the dump. */
+const PRELUDE = `
+SET client_min_messages = error;
+CREATE SCHEMA IF NOT EXISTS mesh;
+CREATE SCHEMA IF NOT EXISTS mesh_base;
+CREATE TABLE IF NOT EXISTS mesh.materialized_views (hidden regclass NOT NULL, relation regclass NOT NULL);
+`
+
+function firstColumn(rows: Rows): string[] {
+  return rows.map(([first]) => first ?? '')
+}
+
+async function restore(admin: SqlRunner, text: string): Promise<void> {
+  try {
+    await admin.query(`${text}\nRESET search_path; RESET row_security; RESET check_function_bodies;`)
+  } catch (error) {
+    throw new MeshError('MESH_ERR_INTERNAL', {
+      what: `the overlay did not take production's schema: ${error instanceof Error ? error.message : String(error)}${statementAt(text, error)}`,
+      remedy: 'report this with the statement; --overlay URL with a server like production may help',
+      cause: error,
+    })
+  }
+}
+
+/** The beginning of the statement at an error's position, which counts characters from 1. */
+function statementAt(text: string, error: unknown): string {
+  const at = positionOf(error)
+  if (at === undefined) return ''
+  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at + 120).split('\n')[0] ?? ''
+  return ` near \`${line.trim()}\``
+}
+
+function positionOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  const position = Number(Reflect.get(error, 'position'))
+  return Number.isInteger(position) && position > 0 ? position : undefined
+}

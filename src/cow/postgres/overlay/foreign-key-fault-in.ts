@@ -1,0 +1,87 @@
+import { keysQuery } from './copy-up.ts'
+import { operator, quoteName } from './identifiers.ts'
+import { baseName, tableName } from './names.ts'
+import type { ForeignKeyAction, ForeignKeyShape, TableShape } from './table-shape.ts'
+
+/**
+ * Statements of a BEFORE INSERT OR UPDATE trigger on a child that fetch the parent row it refers to, where that one is a
+ * base row still: PostgreSQL's own check looks at the overlay's rows only.
+ */
+export function parentFaultIn(child: TableShape, parents: ReadonlyMap<number, TableShape>): string {
+  return child.foreignKeys.map((key) => oneParent(child, key, parents.get(key.parentOid))).join('')
+}
+
+/**
+ * PostgreSQL checks the parent of a row that the running transaction wrote at any update of it, though the reference stays: at the
+ * second update of a row, and at the first of one that was copied inside the transaction.
+ */
+function isOwnRow(child: TableShape): string {
+  if (child.key.length === 0) return 'true'
+  const same = child.key.map(({ name, operatorSchema, operatorName }) => {
+    const column = quoteName(name)
+    return `mesh_o.${column} ${operator(operatorSchema, operatorName)} OLD.${column}`
+  })
+  return `EXISTS (SELECT 1 FROM ONLY ${tableName(child)} AS mesh_o WHERE ${same.join(' AND ')}
+    AND pg_xact_status(mesh_o.xmin::text::xid8) = 'in progress')`
+}
+
+function oneParent(child: TableShape, key: ForeignKeyShape, parent: TableShape | undefined): string {
+  if (parent === undefined || parent.key.length === 0) return ''
+  const changed = key.childColumns.map((name) => `OLD.${quoteName(name)} IS DISTINCT FROM NEW.${quoteName(name)}`)
+  const given = key.childColumns.map((name) => `NEW.${quoteName(name)} IS NOT NULL`)
+  const local = matches(key, 'mesh_p', 'NEW')
+  return `
+  IF ${given.join(' AND ')} AND EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = '${baseName(parent.id)}'::regclass) THEN
+    IF NOT EXISTS (SELECT 1 FROM ONLY ${tableName(parent)} AS mesh_p WHERE ${local})
+      AND (TG_OP = 'INSERT' OR ${changed.join(' OR ')} OR ${isOwnRow(child)}) THEN
+      ${keysQuery(parent, matches(key, 'b', 'NEW'))} INTO mesh_keys;
+      PERFORM mesh.fault_in(${parent.id}, mesh_keys);
+    END IF;
+  END IF;`
+}
+
+/**
+ * Statements of a BEFORE UPDATE OR DELETE trigger on a parent that fetch the base children of a row which goes or
+ * whose referenced columns change: then they block it, or cascade, by PostgreSQL's own rules.
+ */
+export function childFaultIn(parent: TableShape, tables: Iterable<TableShape>): string {
+  const statements: string[] = []
+  for (const child of tables) {
+    for (const key of child.foreignKeys) {
+      if (key.parentOid === parent.oid && child.key.length > 0) statements.push(oneChild(key, child))
+    }
+  }
+  return statements.join('')
+}
+
+function oneChild(key: ForeignKeyShape, child: TableShape): string {
+  const changed = key.parentColumns.map((name) => `OLD.${quoteName(name)} IS DISTINCT FROM NEW.${quoteName(name)}`)
+  const condition = matches(key, 'OLD', 'b')
+  const all = `${keysQuery(child, condition)} INTO mesh_keys;`
+  const one = `${keysQuery(child, condition, 1)} INTO mesh_keys;`
+  const onDelete = needsAll(key, key.onDelete) ? all : one
+  const onUpdate = needsAll(key, key.onUpdate) ? all : one
+  const fetch = onDelete === onUpdate ? onDelete : `IF TG_OP = 'DELETE' THEN ${onDelete} ELSE ${onUpdate} END IF;`
+  return `
+  IF (TG_OP = 'DELETE' OR ${changed.join(' OR ')})
+    AND EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = '${baseName(child.id)}'::regclass) THEN
+    ${fetch}
+    PERFORM mesh.fault_in(${child.id}, mesh_keys);
+  END IF;`
+}
+
+/** Where the rule is to refuse at once, one child is reason enough; a later check, or an action, needs them all. */
+function needsAll(key: ForeignKeyShape, action: ForeignKeyAction): boolean {
+  return key.deferrable || (action !== 'a' && action !== 'r')
+}
+
+/** `parent = child` in each place, by the constraint's operators. */
+function matches(key: ForeignKeyShape, parentAlias: string, childAlias: string): string {
+  return key.operators
+    .map(({ schema, name }, place) => {
+      const parent = `${parentAlias}.${quoteName(key.parentColumns[place] ?? '')}`
+      const child = `${childAlias}.${quoteName(key.childColumns[place] ?? '')}`
+      return `${parent} ${operator(schema, name)} ${child}`
+    })
+    .join(' AND ')
+}

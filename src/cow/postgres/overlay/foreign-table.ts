@@ -1,0 +1,81 @@
+import { quoteName, quoteText } from './identifiers.ts'
+import { baseName, tableName } from './names.ts'
+import type { TableShape } from './table-shape.ts'
+
+/** The foreign server's name in the overlay. */
+export const SERVER_NAME = 'mesh_upstream'
+
+/** What production calls a relation; the overlay's own name may change by a migration. */
+export interface UpstreamName {
+  readonly schema: string
+  readonly name: string
+}
+
+/**
+ * The base of a merged table: a foreign table whose columns name production's explicitly, so that a column renamed in
+ * the overlay still finds its own. It is created as inheritance child, so constraints and generated columns follow.
+ */
+export function foreignTableSql(shape: TableShape, upstream: UpstreamName): string {
+  const base = baseName(shape.id)
+  const columns = shape.columns.map(
+    ({ name, type }) => `${quoteName(name)} ${type} OPTIONS (column_name ${quoteText(name)})`,
+  )
+  const inherits = shape.kind === 'r' ? ` INHERITS (${tableName(shape)})` : ''
+  const options = `schema_name ${quoteText(upstream.schema)}, table_name ${quoteText(upstream.name)}`
+  // Its owner is the table's, whose migrations recurse to it; without any right to the schema it cannot be named by itself.
+  return [
+    `CREATE FOREIGN TABLE ${base} (${columns.join(', ')})${inherits} SERVER ${SERVER_NAME} OPTIONS (${options});`,
+    `ALTER FOREIGN TABLE ${base} OWNER TO ${shape.owner};`,
+  ].join('\n')
+}
+
+/** Where `postgres_fdw` connects: the gate's socket, or in tests a server's own. */
+export interface GateAddress {
+  readonly socketFolder: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  readonly password?: string
+}
+
+/** The foreign server and the one user mapping, for every role. `extensions`: those of which both sides have the types and functions. */
+export function foreignServerSql(gate: GateAddress, extensions: readonly string[]): string {
+  const options = [
+    ...addressOptions(gate).map(([name, value]) => `${name} ${quoteText(value)}`),
+    `updatable 'true'`,
+    `truncatable 'false'`,
+    `use_remote_estimate 'true'`,
+    `fetch_size '1000'`,
+    `keep_connections 'on'`,
+    // The gate tells the overlay's backends apart by it.
+    `application_name 'mesh %p'`,
+    `extensions ${quoteText(extensions.map(quoteName).join(', '))}`,
+  ]
+  return [
+    `CREATE SERVER ${SERVER_NAME} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (${options.join(', ')});`,
+    `CREATE USER MAPPING FOR PUBLIC SERVER ${SERVER_NAME} OPTIONS (${mappingOptions(gate)});`,
+  ].join('\n')
+}
+
+/** Points an overlay that was stopped at the gate of this run. */
+export function repointSql(gate: GateAddress): string {
+  const options = addressOptions(gate).map(([name, value]) => `SET ${name} ${quoteText(value)}`)
+  return [
+    `ALTER SERVER ${SERVER_NAME} OPTIONS (${options.join(', ')});`,
+    `DROP USER MAPPING FOR PUBLIC SERVER ${SERVER_NAME};`,
+    `CREATE USER MAPPING FOR PUBLIC SERVER ${SERVER_NAME} OPTIONS (${mappingOptions(gate)});`,
+  ].join('\n')
+}
+
+function addressOptions(gate: GateAddress): [string, string][] {
+  return [
+    ['host', gate.socketFolder],
+    ['port', String(gate.port)],
+    ['dbname', gate.database],
+  ]
+}
+
+function mappingOptions(gate: GateAddress): string {
+  const password = gate.password === undefined ? [] : [`password ${quoteText(gate.password)}`]
+  return [`user ${quoteText(gate.user)}`, ...password, `password_required 'false'`].join(', ')
+}

@@ -1,0 +1,107 @@
+import { IMAGE_SETTINGS } from './key-table.ts'
+import { PLAIN_TABLE } from './hiding-policy.ts'
+import { functionSql } from './sql-function.ts'
+
+/** A table without a key is copied whole before its rows change, up to this many: some seconds. */
+const HYDRATED_ROWS = 50_000
+
+/**
+ * `mesh.hydrate(table_id, max_rows)`: copies all rows of a table's base into it and cuts it loose: for tables without a key before
+ * their first UPDATE or DELETE. More than `max_rows`: error 54000, and nothing is changed. The caller needs the right to change
+ * the table's rows.
+ */
+export function hydrationSql(): string {
+  return [copySql(), cutSql(), hydrateSql()].join('\n')
+}
+
+/** Copies the rows, and keeps an image of each as it was, with no right but to that. */
+function copySql(): string {
+  return functionSql({
+    signature: 'mesh.copy_all(table_id integer, max_rows bigint)',
+    returns: 'bigint',
+    rights: 'definer',
+    callers: 'nobody',
+    settings: ['session_replication_role = replica', ...IMAGE_SETTINGS],
+    body: `
+DECLARE
+  mesh_entry mesh.tables;
+  mesh_columns text;
+  mesh_untouched text;
+  mesh_image text := format('INSERT INTO mesh.copied_rows SELECT %s, to_jsonb(b) FROM mesh_base AS b', table_id);
+  mesh_rows bigint;
+BEGIN
+  SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
+  SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO mesh_columns
+    FROM pg_attribute AS a WHERE a.attrelid = mesh_entry.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+  SELECT format('NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s)', mesh_entry.touched, string_agg(format('t.k%s = b.%I', k.place, a.attname), ' AND '))
+    INTO mesh_untouched
+    FROM unnest(mesh_entry.key_numbers) WITH ORDINALITY AS k(number, place)
+    JOIN pg_attribute AS a ON a.attrelid = mesh_entry.relation AND a.attnum = k.number HAVING count(*) > 0;
+  IF mesh_untouched IS NOT NULL THEN
+    SELECT format('INSERT INTO %s (%s, kind, base_row) SELECT %s, ''c'', to_jsonb(b) FROM mesh_base AS b ON CONFLICT DO NOTHING', mesh_entry.touched,
+        string_agg('k' || k.place, ', ' ORDER BY k.place), string_agg(format('b.%I', a.attname), ', ' ORDER BY k.place))
+      INTO mesh_image
+      FROM unnest(mesh_entry.key_numbers) WITH ORDINALITY AS k(number, place)
+      JOIN pg_attribute AS a ON a.attrelid = mesh_entry.relation AND a.attnum = k.number;
+  END IF;
+  EXECUTE format('WITH mesh_base AS MATERIALIZED (SELECT b.* FROM %s AS b WHERE %s LIMIT %s), mesh_image AS (%s)
+      INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM mesh_base AS b',
+    mesh_entry.foreign_relation, coalesce(mesh_untouched, 'true'), max_rows + 1, mesh_image, mesh_entry.relation, mesh_columns, mesh_columns);
+  GET DIAGNOSTICS mesh_rows = ROW_COUNT;
+  IF mesh_rows > max_rows THEN
+    RAISE program_limit_exceeded USING
+      MESSAGE = format('table %s has more than %s rows, too many to copy', mesh_entry.relation, max_rows),
+      HINT = 'Give the table a primary key in production, or raise the limit.';
+  END IF;
+  RETURN mesh_rows;
+END`,
+  })
+}
+
+function cutSql(): string {
+  const definition = functionSql({
+    signature: 'mesh.copy_and_cut(table_id integer, max_rows bigint)',
+    returns: 'bigint',
+    rights: 'admin',
+    callers: 'nobody',
+    body: `
+DECLARE
+  mesh_entry mesh.tables;
+  mesh_rows bigint;
+BEGIN
+  SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
+  EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', mesh_entry.relation);
+  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN 0; END IF;
+  mesh_rows := mesh.copy_all(table_id, max_rows);
+  EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
+  ${PLAIN_TABLE}
+  UPDATE mesh.tables AS t SET cut = 'copied' WHERE t.id = table_id;
+  RETURN mesh_rows;
+END`,
+  })
+  return `${definition}\nGRANT EXECUTE ON FUNCTION mesh.copy_and_cut(table_id integer, max_rows bigint) TO mesh_copy;`
+}
+
+function hydrateSql(): string {
+  return functionSql({
+    signature: `mesh.hydrate(table_id integer, max_rows bigint DEFAULT ${HYDRATED_ROWS})`,
+    returns: 'void',
+    rights: 'admin',
+    callers: 'everyone',
+    body: `
+DECLARE
+  mesh_entry mesh.tables;
+  mesh_call text := format('SELECT mesh.copy_and_cut(%s, %s)', table_id, max_rows);
+BEGIN
+  SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
+  IF NOT has_table_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), mesh_entry.relation, 'UPDATE, DELETE, TRUNCATE') THEN
+    RAISE insufficient_privilege USING MESSAGE = format('permission denied for table %s', mesh_entry.relation);
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
+  IF NOT mesh.autonomous(table_id, mesh_call) THEN
+    EXECUTE mesh_call;
+  END IF;
+  PERFORM mesh.report(table_id, NULL);
+END`,
+  })
+}

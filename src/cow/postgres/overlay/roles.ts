@@ -1,0 +1,90 @@
+import { quoteName, quoteText } from './identifiers.ts'
+import { ADMIN_ROLE, COPY_ROLE } from './names.ts'
+
+/** Roles of the upstream server: name, whether it may create databases, log in, and whether it is a superuser. */
+export const ROLES_QUERY = `SELECT rolname, rolcreatedb OR rolsuper, rolcreaterole AND NOT rolsuper, rolinherit FROM pg_catalog.pg_roles
+  WHERE rolname !~ '^pg_' ORDER BY rolname`
+
+/** Memberships: group, member. Predefined roles are left out: they reach beyond the database. */
+export const MEMBERSHIPS_QUERY = `SELECT g.rolname, m.rolname FROM pg_catalog.pg_auth_members a
+  JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
+  WHERE g.rolname !~ '^pg_' AND m.rolname !~ '^pg_' ORDER BY 1, 2`
+
+/** Settings by role and database that hold for the cloned database: role (null: all), `name=value` one by one. */
+export const SETTINGS_QUERY = `SELECT r.rolname, s.setdatabase = 0, c.setting FROM pg_catalog.pg_db_role_setting s
+  CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c(setting) LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+  WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))`
+
+/**
+ * Who may create schemas in the upstream database, and who may create objects in `public`: by ownership of the database, or by
+ * being a superuser, which no dump tells. `null`: schemas.
+ */
+export const CREATORS_QUERY = `SELECT r.rolname, NULL FROM pg_catalog.pg_roles r
+  WHERE r.rolname !~ '^pg_' AND pg_catalog.has_database_privilege(r.oid, current_database(), 'CREATE')
+  UNION ALL SELECT r.rolname, n.nspname FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_namespace n
+  WHERE r.rolname !~ '^pg_' AND n.nspname = 'public' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')`
+
+type Rows = readonly (readonly (string | null)[])[]
+
+/** The same rights on the branch's database, which belongs to mesh. */
+export function creatorsSql(creators: Rows, database: string): string {
+  return creators
+    .filter(([role]) => role !== ADMIN_ROLE && role !== COPY_ROLE)
+    .map(([role, schema]) => {
+      const target =
+        schema === null || schema === undefined ? `DATABASE ${quoteName(database)}` : `SCHEMA ${quoteName(schema)}`
+      return `GRANT CREATE ON ${target} TO ${quoteName(role ?? '')};`
+    })
+    .join('\n')
+}
+
+/**
+ * Shells of upstream's roles: they own and are granted, and clients whom the proxy let in act as them. None is a
+ * superuser or passes policies, whatever it is in production, and none has a password.
+ */
+export function rolesSql(roles: Rows, memberships: Rows): string {
+  const own = new Set([ADMIN_ROLE, COPY_ROLE])
+  const shells = roles.filter(([name]) => name !== null && name !== undefined && !own.has(name))
+  const created = shells.map(([name, createsDatabases, , inherits]) => {
+    const attributes = `LOGIN NOSUPERUSER NOBYPASSRLS ${createsDatabases === 't' ? 'CREATEDB' : 'NOCREATEDB'} ${inherits === 'f' ? 'NOINHERIT' : 'INHERIT'}`
+    return `IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${quoteText(name ?? '')}) THEN CREATE ROLE ${quoteName(name ?? '')} ${attributes}; END IF;`
+  })
+  const known = new Set(shells.map(([name]) => name))
+  const granted = memberships
+    .filter(([group, member]) => known.has(group ?? '') && known.has(member ?? ''))
+    .map(([group, member]) => `GRANT ${quoteName(group ?? '')} TO ${quoteName(member ?? '')};`)
+  return `DO $mesh$ BEGIN ${created.join('\n')} END $mesh$;\n${granted.join('\n')}`
+}
+
+/** Settings that shape what names and values mean; others (work_mem, replication, logging) are the overlay's own. */
+const CLONED_SETTINGS: ReadonlySet<string> = new Set([
+  'search_path',
+  'timezone',
+  'datestyle',
+  'intervalstyle',
+  'bytea_output',
+  'extra_float_digits',
+  'default_transaction_isolation',
+  'standard_conforming_strings',
+  'lc_monetary',
+  'lc_numeric',
+  'default_text_search_config',
+  'xmlbinary',
+  'xmloption',
+])
+
+/** Settings by role and database, of those that matter to statements. Custom ones (`app.tenant`) are kept. */
+export function roleSettingsSql(settings: Rows, database: string): string {
+  return settings
+    .flatMap(([role, everywhere, setting]) => {
+      const at = (setting ?? '').indexOf('=')
+      const name = (setting ?? '').slice(0, at)
+      if (at < 0 || !(CLONED_SETTINGS.has(name.toLowerCase()) || name.includes('.'))) return []
+      const value = name === 'search_path' ? (setting ?? '').slice(at + 1) : quoteText((setting ?? '').slice(at + 1))
+      const scope = everywhere === 't' && role !== null ? '' : ` IN DATABASE ${quoteName(database)}`
+      const target =
+        role === null || role === undefined ? `DATABASE ${quoteName(database)}` : `ROLE ${quoteName(role)}${scope}`
+      return [`ALTER ${target} SET ${name.split('.').map(quoteName).join('.')} TO ${value === '' ? "''" : value};`]
+    })
+    .join('\n')
+}

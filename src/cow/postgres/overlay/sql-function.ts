@@ -1,0 +1,32 @@
+import { dollarQuoted } from './identifiers.ts'
+import { COPY_ROLE } from './names.ts'
+
+/** A function in PL/pgSQL that mesh adds to the overlay. */
+export interface SqlFunction {
+  /** Name with its parameters: `mesh.copy_up_7(keys jsonb)`. */
+  readonly signature: string
+  readonly returns: string
+  readonly body: string
+  /** `definer` runs with the rights of `mesh_copy`, `admin` with those of the superuser, `invoker` with the caller's. */
+  readonly rights: 'definer' | 'admin' | 'invoker'
+  /** Settings while it runs, beside the search_path. */
+  readonly settings?: readonly string[]
+  /** Who may call it; a trigger function is called by nobody. */
+  readonly callers: 'everyone' | 'nobody'
+}
+
+/** CREATE FUNCTION with its owner and rights. The search_path holds no schema that a user may write to. */
+export function functionSql(definition: SqlFunction): string {
+  const { signature, returns, body, rights, callers, settings = [] } = definition
+  const clauses = [
+    `CREATE FUNCTION ${signature} RETURNS ${returns} LANGUAGE plpgsql`,
+    rights === 'invoker' ? '' : 'SECURITY DEFINER',
+    'SET search_path = pg_catalog, pg_temp',
+    ...settings.map((setting) => `SET ${setting}`),
+    `AS ${dollarQuoted(body)};`,
+  ]
+  const statements = [clauses.filter((clause) => clause !== '').join(' ')]
+  if (rights === 'definer') statements.push(`ALTER FUNCTION ${signature} OWNER TO ${COPY_ROLE};`)
+  if (callers === 'nobody') statements.push(`REVOKE ALL ON FUNCTION ${signature} FROM PUBLIC;`)
+  return statements.join('\n')
+}

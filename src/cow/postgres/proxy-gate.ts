@@ -1,0 +1,50 @@
+import { chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Gate, openGate } from './gate/gate.ts'
+import { servantAccount } from './overlay/account.ts'
+import type { ServerOptions } from './server-options.ts'
+
+/** What the gate of a branch's overlay is opened with. */
+export interface ProxyGateOptions {
+  /** Production, and the role that reads it. */
+  readonly upstream: ServerOptions
+  /** Where the gate's socket and the audit log are; private to us and the overlay. */
+  readonly stateFolder: string
+  /** The overlay is a server of ours, which as root runs as another user. */
+  readonly isEmbedded: boolean
+  readonly trustUpstreamRole: boolean
+  readonly poolSize?: number | undefined
+  readonly statementTimeoutMs?: number | undefined
+}
+
+/** Where every statement that is sent to production is written. */
+export function auditFileOf(stateFolder: string): string {
+  return join(stateFolder, 'audit.ndjson')
+}
+
+/** Opens the gate to production where the overlay's server can reach it. Errors as those of `openGate`. */
+export async function openProxyGate(options: ProxyGateOptions, signal: AbortSignal): Promise<Gate> {
+  const { upstream, stateFolder, trustUpstreamRole, poolSize, statementTimeoutMs } = options
+  const account = options.isEmbedded ? await servantAccount() : undefined
+  await mkdir(stateFolder, { recursive: true, mode: account === undefined ? 0o700 : 0o755 })
+  return openGate(
+    {
+      upstream,
+      folder: await gateFolder(stateFolder, account !== undefined),
+      auditFile: auditFileOf(stateFolder),
+      trustUpstreamRole,
+      ...(account === undefined ? {} : { owner: { uid: account.userId, gid: account.groupId } }),
+      ...(poolSize === undefined ? {} : { poolSize }),
+      ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
+    },
+    signal,
+  )
+}
+
+/** The overlay's server has to get through to the gate's socket, whose own folder lets nobody else in. */
+async function gateFolder(stateFolder: string, shared: boolean): Promise<string> {
+  const folder = join(stateFolder, 'gate')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (shared) await chmod(folder, 0o711)
+  return folder
+}

@@ -1,0 +1,133 @@
+import type { MeshError } from '../../core/errors.ts'
+import type { Endpoint } from '../../core/segment.ts'
+import type { TlsTermination } from '../../net/tls.ts'
+import { type Branch, type BranchLimits, DEFAULT_BRANCH_LIMITS } from './branch/branch.ts'
+import {
+  type BranchSource,
+  maintenanceDatabase,
+  openBranchDatabase,
+  type BranchState,
+} from './branch/branch-database.ts'
+import { listenForResets } from './branch/reset-notice.ts'
+import { PostgresEngine } from './engine.ts'
+import type { Authentication } from './front/authentication.ts'
+import { type CowListener, listenForClients } from './front/listener.ts'
+import type { GateCounters } from './gate/counters.ts'
+import type { Gate } from './gate/gate.ts'
+import type { RoleReport } from './gate/role-check.ts'
+import { openOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
+import { auditFileOf, openProxyGate } from './proxy-gate.ts'
+import type { ServerOptions } from './server-options.ts'
+
+/** What a proxy is started with. */
+export interface PostgresProxyOptions {
+  /** Production, and the role that reads it. */
+  readonly upstream: ServerOptions
+  readonly overlay: OverlayOptions
+  /** Where the gate's socket and the audit log are; private to us and the overlay. */
+  readonly stateFolder: string
+  /** The branch that clients work on; '' for the first one. */
+  readonly branch: string
+  readonly listen: Endpoint
+  readonly tls?: TlsTermination | undefined
+  readonly authentication: Authentication
+  readonly maxClients: number
+  readonly limits?: Partial<BranchLimits>
+  /** Connections to production at most. */
+  readonly poolSize?: number | undefined
+  readonly statementTimeoutMs?: number | undefined
+  readonly trustUpstreamRole: boolean
+  /** `overlay`: no statement runs on production as it is. Default `all`. */
+  readonly lanes?: 'all' | 'overlay'
+  /** The compiled `pg-dump-thread.js`. Default: the one beside the program. */
+  readonly dumpThread?: URL | undefined
+}
+
+/** A proxy that serves. */
+export interface PostgresProxy {
+  readonly endpoint: Endpoint
+  readonly role: RoleReport
+  readonly branch: BranchState
+  readonly auditFile: string
+  readonly clients: number
+  gateCounters(): GateCounters
+  branches(): Promise<readonly Branch[]>
+  /** Settles when the overlay is gone though nobody asked for it. */
+  readonly failed: Promise<MeshError>
+  close(): Promise<void>
+}
+
+/**
+ * Starts all of it: the gate to production, the overlay, the branch with its clone of the schema, and the door for clients. Whatever
+ * was started is ended again where a later part fails.
+ */
+export async function startPostgresProxy(options: PostgresProxyOptions, signal: AbortSignal): Promise<PostgresProxy> {
+  const started: (() => Promise<void>)[] = []
+  try {
+    return await startParts(options, started, signal)
+  } catch (thrown) {
+    for (const end of started.toReversed()) await end()
+    throw thrown
+  }
+}
+
+async function startParts(
+  options: PostgresProxyOptions,
+  started: (() => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<PostgresProxy> {
+  const { upstream, branch: name } = options
+  const gate = await openProxyGate({ ...options, isEmbedded: options.overlay.kind === 'embedded' }, signal)
+  started.push(() => gate.close())
+  const overlay = await openOverlay(options.overlay, signal)
+  started.push(() => overlay.close())
+  const source: BranchSource = { gate, overlay, upstream, dumpThread: options.dumpThread }
+  const branch = await openBranchDatabase(source, name, signal)
+  const engine = new PostgresEngine({
+    overlay,
+    gate,
+    production: gate,
+    ...(options.lanes === undefined ? {} : { lanes: options.lanes }),
+    limits: { ...DEFAULT_BRANCH_LIMITS, ...options.limits },
+    databaseOf: (asked) => (asked === upstream.database ? branch.database : undefined),
+  })
+  const ears = await overlay.connectAdmin(maintenanceDatabase(upstream.database), signal)
+  started.push(() => ears.end())
+  await listenForResets(ears, (database) => void engine.reload(database).catch(() => undefined))
+  const { listen, tls, authentication, maxClients } = options
+  const listener = await listenForClients({ listen, tls, authentication, maxClients, engine })
+  started.push(() => listener.close())
+  return running({ engine, gate, overlay, listener, branch, auditFile: auditFileOf(options.stateFolder) }, started)
+}
+
+interface Parts {
+  readonly engine: PostgresEngine
+  readonly gate: Gate
+  readonly overlay: Overlay
+  readonly listener: CowListener
+  readonly branch: BranchState
+  readonly auditFile: string
+}
+
+function running(parts: Parts, started: readonly (() => Promise<void>)[]): PostgresProxy {
+  const { engine, gate, overlay, listener, branch, auditFile } = parts
+  return {
+    endpoint: listener.endpoint,
+    role: gate.role,
+    branch,
+    auditFile,
+    get clients() {
+      return listener.clients
+    },
+    gateCounters: () => gate.counters(),
+    branches: () => engine.branches(),
+    failed: new Promise((resolve) => {
+      void overlay.closed.then((reason) => {
+        if (reason !== undefined) resolve(reason)
+      })
+    }),
+    close: async () => {
+      for (const end of started.toReversed()) await end()
+    },
+  }
+}

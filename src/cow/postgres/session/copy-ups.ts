@@ -1,0 +1,105 @@
+import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
+import { bind, close, execute, parse, type PgBindBytes } from '../../../wire/postgres/frontend.ts'
+import type { Branch } from '../branch/branch.ts'
+import type { PlannedStatement } from '../branch/text-plan.ts'
+import type { CopyIn, KeyProbe, Refusal } from '../sql/rewriting.ts'
+import { IGNORED, RowCollector } from './collectors.ts'
+import { copyInsertTexts, copyTableText } from './copy-in.ts'
+import type { OverlayLink } from './overlay-link.ts'
+import { raise } from './raise.ts'
+
+/** Parameters of the statement that a probe is for, with the types that the server found. */
+export interface ProbeArguments {
+  readonly types: readonly number[]
+  readonly bind: Pick<PgBindBytes, 'formats' | 'values'>
+}
+
+export const NO_ARGUMENTS: ProbeArguments = { types: [], bind: { formats: [], values: [] } }
+
+const PROBE = 'mesh probe'
+
+/**
+ * Brings the base rows that a statement may write or lock into the overlay, before it runs: asks for their keys on the client's own
+ * backend, which sees the client's snapshot, settings and parameters, then copies them up.
+ */
+export class CopyUps {
+  readonly #link: OverlayLink
+  readonly #branch: Branch
+
+  constructor(link: OverlayLink, branch: Branch) {
+    this.#link = link
+    this.#branch = branch
+  }
+
+  /** Does all that a statement needs. Where it cannot, the client has been told and the link has failed. */
+  async before(statement: PlannedStatement, given: ProbeArguments): Promise<void> {
+    if (statement.refusal !== undefined) {
+      this.#branch.counters.refused++
+      raise(this.#link, statement.refusal)
+      return
+    }
+    await this.#link.settle()
+    if (this.#link.failed) return
+    await this.#runAll(statement.preparations.map((preparation) => this.#branch.preparationText(preparation)))
+    if (statement.copyIn !== undefined) await this.#run(copyTableText(statement.copyIn))
+    for (const probe of statement.probes) {
+      if (this.#link.failed) return
+      await this.#copyUp(probe, given)
+    }
+  }
+
+  /** Does what is left when the client has sent its rows. */
+  async afterCopy(copyIn: CopyIn): Promise<void> {
+    await this.#link.settle()
+    await this.#runAll(copyInsertTexts(copyIn))
+  }
+
+  async #runAll(texts: readonly string[]): Promise<void> {
+    for (const text of texts) {
+      if (this.#link.failed) return
+      await this.#run(text)
+    }
+  }
+
+  async #copyUp(probe: KeyProbe, given: ProbeArguments): Promise<void> {
+    const { maxCopyUpRows } = this.#branch.limits
+    const rows = await this.#run(probe.text, given, maxCopyUpRows + 1)
+    if (this.#link.failed || rows.length === 0) return
+    if (rows.length > maxCopyUpRows) raise(this.#link, tooMany(probe, maxCopyUpRows))
+    else await this.#run(this.#branch.copyUpText(probe.table, rows))
+  }
+
+  /** Runs a query of ours on the client's backend, inside whatever transaction it has. An error goes to the client. */
+  async #run(text: string, given: ProbeArguments = NO_ARGUMENTS, maxRows = 0): Promise<(string | null)[][]> {
+    const link = this.#link
+    const rows = new RowCollector()
+    const { types, bind: values } = given
+    const mapError = withoutPosition
+    // One that failed may have left its statement behind.
+    link.send(close({ kind: 'statement', name: PROBE }), { kind: 'close', collector: IGNORED })
+    link.send(parse({ name: PROBE, text, parameterTypes: types }), { kind: 'parse', collector: IGNORED, mapError })
+    link.send(bind({ ...values, portal: PROBE, statement: PROBE, resultFormats: [] }), {
+      kind: 'bind',
+      collector: IGNORED,
+      mapError,
+    })
+    link.send(execute({ portal: PROBE, maxRows }), { kind: 'execute', collector: rows, mapError })
+    link.send(close({ kind: 'portal', name: PROBE }), { kind: 'close', collector: IGNORED })
+    await link.settle()
+    return rows.rows
+  }
+}
+
+/** The position is one in our text, not in the client's. */
+function withoutPosition(fields: PgErrorFields): PgErrorFields {
+  const { position, ...rest } = fields
+  return position === undefined ? fields : rest
+}
+
+function tooMany({ table }: KeyProbe, limit: number): Refusal {
+  return {
+    code: '54000',
+    message: `the statement may change more than ${limit} rows of "${table.schema}"."${table.name}" that are still production's`,
+    hint: 'Narrow its WHERE clause, or raise --max-copy-up-rows.',
+  }
+}

@@ -1,0 +1,383 @@
+import {
+  BACKEND,
+  bindComplete,
+  closeComplete,
+  commandComplete,
+  parseComplete,
+  portalSuspended,
+  readyForQuery,
+  type TransactionStatus,
+} from '../../../wire/postgres/backend.ts'
+import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
+import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
+import {
+  close,
+  describe,
+  FRONTEND,
+  type PgParse,
+  readClose,
+  readDescribe,
+  readExecute,
+} from '../../../wire/postgres/frontend.ts'
+import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
+import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
+import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
+import { BoundValues } from './bound-values.ts'
+import { IGNORED } from './collectors.ts'
+import { bindMessage, DescriptionKeeper, type LocalPortal, messageOf } from './local-portal.ts'
+import type { Passage, Passed } from './passage.ts'
+import type { AwaitedReply, ReplyCollector } from './reply-queue.ts'
+import type { PreparedStatement, StatementStore } from './statement-store.ts'
+
+/** What the session does for its passage. */
+export interface SessionPart {
+  /** Sessions with equal keys parse every text alike; '' for one that is like no other. */
+  scopeKey(): string
+  /** Takes a message that had to wait for another one. */
+  redo(frame: PgFrame): Promise<void> | undefined
+  /** Takes a message that turned out to be the overlay's. */
+  leave(frame: PgFrame): Promise<void> | undefined
+}
+
+/** Handled, at once or when it resolves; undefined: the overlay's. */
+export type Handled = true | Promise<void> | undefined
+
+/** Where a portal is described that production has not run. */
+const ASIDE = 'mesh describe'
+
+/**
+ * The extended protocol of statements that run on production (PostgreSQL manual 54.2.3): Bind decides, and what belongs to such a
+ * portal is answered here. A Parse that the overlay is known to take waits until the overlay needs it, which a statement that is passed
+ * never does.
+ */
+export class ExtendedPassage {
+  readonly passage: Passage
+  readonly #statements: StatementStore
+  readonly #session: SessionPart
+  readonly #portals = new Map<string, LocalPortal>()
+  /** Named portals of the overlay. */
+  readonly #overlaid = new Set<string>()
+  /** Its description comes with its rows. */
+  #undescribed: LocalPortal | undefined
+  /** A simple query has ended the unnamed statement, of which the overlay has not been told. */
+  #unnamedGone = false
+  /** After an error that the overlay knows nothing of, messages are skipped up to the next Sync. */
+  #skipping = false
+
+  constructor(passage: Passage, statements: StatementStore, session: SessionPart) {
+    this.passage = passage
+    this.#statements = statements
+    this.#session = session
+  }
+
+  /** Takes what does not need the text of a statement. */
+  take(frame: PgFrame): Handled {
+    if (this.#skipping) return this.#skip(frame)
+    if (frame.piece !== undefined) return undefined
+    if (this.#undescribed !== undefined && frame.type !== FRONTEND.execute) return this.#describeFirst(frame)
+    switch (frame.type) {
+      case FRONTEND.bind:
+        return this.#bind(frame)
+      case FRONTEND.describe:
+        return this.#describe(frame)
+      case FRONTEND.execute:
+        return this.#execute(frame)
+      case FRONTEND.close:
+        return this.#close(frame)
+      case FRONTEND.flush:
+        return this.passage.link.synced ? true : undefined
+      case FRONTEND.sync:
+        return this.#sync()
+      default:
+        return undefined
+    }
+  }
+
+  /** Answers a Parse that the overlay is known to take. */
+  parse(message: PgParse, plan: TextPlan, prepared: PreparedStatement, bytes: Uint8Array): boolean {
+    const { link, output, branch, status } = this.passage
+    if (message.name === '') this.#unnamedGone = false
+    const key = this.#keyOf(message)
+    if (key === undefined || this.passage.mayPass(plan, message.parameterTypes) === undefined) return false
+    prepared.known = branch.knowledge?.texts.get(key)
+    if (message.name !== '' || prepared.known === undefined) return false
+    if (!link.settled || link.failed || link.copying || status === 'E') return false
+    prepared.deferred = Uint8Array.from(bytes)
+    prepared.confirmed = true
+    output.append(parseComplete())
+    return true
+  }
+
+  /** What is awaited of the overlay for a Parse: it is remembered that it went well. */
+  parseReply(message: PgParse, prepared: PreparedStatement, reply: AwaitedReply): AwaitedReply {
+    const { output, branch } = this.passage
+    const key = this.#keyOf(message)
+    const texts = branch.knowledge?.texts
+    const collector: ReplyCollector = {
+      message: (type, _payload, bytes) => {
+        output.append(bytes)
+        if (type !== BACKEND.parseComplete) return
+        prepared.confirmed = true
+        if (key !== undefined) prepared.known = texts?.add(key)
+      },
+      piece: (bytes) => output.append(bytes),
+    }
+    return { ...reply, collector }
+  }
+
+  /** A simple query that ran on production ends the unnamed statement, as any does (PostgreSQL manual 54.2.3). */
+  endUnnamed(): void {
+    this.#statements.close('')
+    this.#unnamedGone = true
+  }
+
+  /** Told of each statement that goes to the overlay; undefined: of one that nobody has parsed. */
+  note(planned: PlannedStatement | undefined): void {
+    const detail = planned?.statement.detail
+    if (detail?.kind === 'discard' && detail.what === 'all') this.#statements.clear()
+    if (detail?.kind === 'deallocate' && detail.name === undefined) this.#statements.clear()
+    else if (detail?.kind === 'deallocate') this.#statements.close(detail.name ?? '')
+    this.passage.note(planned)
+  }
+
+  /** The overlay is done with a query or Sync. True: the schema has changed, for all to see. */
+  onStatus(status: TransactionStatus): boolean {
+    if (status !== 'T') this.#closeAll()
+    if (status === 'I') this.#overlaid.clear()
+    return this.passage.onStatus(status)
+  }
+
+  /** The client is gone. */
+  end(): void {
+    this.passage.cancel()
+    this.#closeAll()
+  }
+
+  #keyOf({ text, parameterTypes }: PgParse): string | undefined {
+    const scope = this.#session.scopeKey()
+    return scope === '' ? undefined : `${scope}${parameterTypes.join(',')}\0${text}`
+  }
+
+  #skip(frame: PgFrame): Handled {
+    if (frame.type === FRONTEND.terminate) return undefined
+    if (frame.type !== FRONTEND.sync) return true
+    this.#skipping = false
+    return this.#sync()
+  }
+
+  #bind(frame: PgMessage): Handled {
+    const reader = new PayloadReader(frame.payload, 'Bind')
+    const portal = reader.text()
+    const statement = reader.text()
+    const prepared = this.#statements.prepared(statement)
+    const types = prepared?.statedTypes ?? []
+    const planned = prepared === undefined ? undefined : this.passage.mayPass(prepared.plan, types)
+    if (prepared === undefined || planned === undefined) return this.#leave(portal, statement)
+    const values = new BoundValues(Uint8Array.from(reader.borrow(reader.remaining)))
+    const bound = { portal, statement, prepared, planned, values }
+    if (this.passage.isReady) return this.#bindNow(bound) ? true : this.#leave(portal, statement)
+    const bytes = Uint8Array.from(frame.bytes)
+    return this.passage.makeReady().then(() => {
+      if (this.#bindNow(bound)) return undefined
+      this.#leave(portal, statement)
+      return this.#session.leave(messageOf(bytes))
+    })
+  }
+
+  /** The overlay binds it. */
+  #leave(portal: string, statement: string): undefined {
+    this.#drop(portal)
+    if (portal !== '') this.#overlaid.add(portal)
+    this.#ensureParsed(statement)
+  }
+
+  #bindNow(bound: {
+    readonly portal: string
+    readonly statement: string
+    readonly prepared: PreparedStatement
+    readonly planned: PlannedStatement
+    readonly values: BoundValues
+  }): boolean {
+    const { portal, statement, prepared, planned, values } = bound
+    const { text, parameters } = planned.statement
+    const types = prepared.statedTypes
+    if (prepared.confirmed !== true || values.count !== Math.max(parameters.at(-1) ?? 0, types.length)) return false
+    if (portal !== '' && (this.#overlaid.has(portal) || this.#portals.has(portal))) return false
+    const choice = this.passage.choose(planned, types, values)
+    if (choice === undefined) return false
+    this.#drop(portal)
+    this.#portals.set(portal, {
+      prepared,
+      statement,
+      choice,
+      text,
+      values,
+      open: undefined,
+      isDone: false,
+    })
+    this.passage.output.append(bindComplete())
+    return true
+  }
+
+  #describe(frame: PgMessage): Handled {
+    const { kind, name } = readDescribe(frame.payload)
+    if (kind === 'statement') return this.#describeStatement(name)
+    const portal = this.#portals.get(name)
+    if (portal === undefined) return undefined
+    if (portal.isDone || portal.open !== undefined) return this.#describeAside(portal)
+    this.#undescribed = portal
+    return true
+  }
+
+  /** Answered out of what the overlay has said of the same text before. */
+  #describeStatement(name: string): Handled {
+    const prepared = this.#statements.prepared(name)
+    const { link, output } = this.passage
+    if (prepared?.confirmed !== true) {
+      this.#ensureParsed(name)
+      return undefined
+    }
+    const { known } = prepared
+    if (known?.description !== undefined && link.settled && !link.failed && this.passage.status !== 'E') {
+      output.append(known.description)
+      return true
+    }
+    this.#ensureParsed(name)
+    if (known === undefined) return undefined
+    link.send(describe({ kind: 'statement', name }), {
+      kind: 'describe',
+      collector: new DescriptionKeeper(known, (bytes) => output.append(bytes)),
+    })
+    return true
+  }
+
+  #execute(frame: PgMessage): Handled {
+    const { portal: name, maxRows } = readExecute(frame.payload)
+    const portal = this.#portals.get(name)
+    if (portal === undefined) {
+      this.passage.executes()
+      return this.#undescribed === undefined ? undefined : this.#describeFirst(frame)
+    }
+    if (this.#undescribed !== undefined && this.#undescribed !== portal) return this.#describeFirst(frame)
+    return this.#run(name, portal, maxRows)
+  }
+
+  async #run(name: string, portal: LocalPortal, maxRows: number): Promise<void> {
+    const { link, output } = this.passage
+    if (!link.settled) await link.settle()
+    const isDescribing = this.#undescribed === portal
+    this.#undescribed = undefined
+    if (link.failed) return
+    if (portal.isDone) {
+      output.append(commandComplete('SELECT 0'))
+      return
+    }
+    const passed = await this.#passOn(portal, maxRows, isDescribing)
+    switch (passed.kind) {
+      case 'elsewhere':
+        this.#runOnOverlay(name, portal, maxRows, isDescribing)
+        return
+      case 'suspended':
+        portal.open = passed.portal
+        output.append(portalSuspended())
+        return
+      case 'complete':
+        portal.open = undefined
+        portal.isDone = true
+        output.append(commandComplete(passed.tag))
+        return
+      case 'failed':
+        this.#fail(name, passed.error)
+    }
+  }
+
+  #passOn(portal: LocalPortal, maxRows: number, isDescribing: boolean): Promise<Passed> {
+    const { choice, text, values, prepared, open } = portal
+    if (open !== undefined) return this.passage.resume(open, maxRows)
+    const description = isDescribing ? 'sent' : 'checked'
+    return this.passage.run({ choice, text, types: prepared.statedTypes, values, description, maxRows })
+  }
+
+  #fail(name: string, error: PgErrorFields): void {
+    this.#portals.delete(name)
+    this.#skipping = this.passage.fail(error)
+  }
+
+  /** The gate would not have it, or production has changed: the portal is the overlay's from now on. */
+  #runOnOverlay(name: string, portal: LocalPortal, maxRows: number, isDescribing: boolean): void {
+    const { link } = this.passage
+    this.#portals.delete(name)
+    this.#ensureParsed(portal.statement)
+    link.send(bindMessage(name, portal), { kind: 'bind', collector: IGNORED })
+    if (name !== '') this.#overlaid.add(name)
+    if (isDescribing) link.send(describe({ kind: 'portal', name }), { kind: 'describe' })
+    const message = new MessageBuilder().begin(FRONTEND.execute).text(name).int32(maxRows).end().finish()
+    link.send(message, { kind: 'execute' })
+  }
+
+  /** Something else than its Execute follows the Describe of a portal: the overlay has to tell. */
+  async #describeFirst(frame: PgMessage): Promise<void> {
+    const bytes = Uint8Array.from(frame.bytes)
+    const portal = this.#undescribed
+    this.#undescribed = undefined
+    if (portal !== undefined) await this.#describeAside(portal)
+    await this.#session.redo(messageOf(bytes))
+  }
+
+  async #describeAside(portal: LocalPortal): Promise<void> {
+    const { link } = this.passage
+    this.#ensureParsed(portal.statement)
+    link.send(bindMessage(ASIDE, portal), { kind: 'bind', collector: IGNORED })
+    link.send(describe({ kind: 'portal', name: ASIDE }), { kind: 'describe' })
+    link.send(close({ kind: 'portal', name: ASIDE }), { kind: 'close', collector: IGNORED })
+    await link.settle()
+  }
+
+  /** The overlay gets the Parse that it was spared. */
+  #ensureParsed(statement: string): void {
+    const prepared = this.#statements.prepared(statement)
+    if (statement === '' && this.#unnamedGone) {
+      this.#unnamedGone = false
+      this.passage.link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
+    }
+    if (prepared?.deferred === undefined) return
+    this.passage.link.send(prepared.deferred, { kind: 'parse', collector: IGNORED })
+    prepared.deferred = undefined
+  }
+
+  #close(frame: PgMessage): Handled {
+    const { kind, name } = readClose(frame.payload)
+    if (kind === 'statement' || !this.#portals.has(name)) return undefined
+    this.#drop(name)
+    const { link, output } = this.passage
+    if (link.settled) {
+      if (!link.failed) output.append(closeComplete())
+      return true
+    }
+    return link.settle().then(() => {
+      if (!link.failed) output.append(closeComplete())
+    })
+  }
+
+  #sync(): Handled {
+    const { link, output, status } = this.passage
+    this.passage.endBatch()
+    if (!link.synced || !link.settled || link.copying || link.failed) return undefined
+    if (status === 'I') this.#closeAll()
+    output.append(readyForQuery(status))
+    return true
+  }
+
+  #drop(name: string): void {
+    const portal = this.#portals.get(name)
+    if (portal === undefined) return
+    portal.open?.close()
+    this.#portals.delete(name)
+  }
+
+  #closeAll(): void {
+    for (const { open } of this.#portals.values()) open?.close()
+    this.#portals.clear()
+    this.#undescribed = undefined
+  }
+}

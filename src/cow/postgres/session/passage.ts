@@ -1,0 +1,282 @@
+import {
+  commandComplete,
+  errorResponse,
+  type PgErrorFields,
+  readyForQuery,
+  type TransactionStatus,
+} from '../../../wire/postgres/backend.ts'
+import { sync } from '../../../wire/postgres/frontend.ts'
+import type { Branch } from '../branch/branch.ts'
+import type { ProductionGate } from '../branch/production-gate.ts'
+import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
+import type { PassedPortal, PassOutcome } from '../gate/pass.ts'
+import type { RowSink } from '../gate/upstream-statement.ts'
+import { type BoundValues, NO_VALUES } from './bound-values.ts'
+import type { ClientOutput } from './client-output.ts'
+import { ClientSink, type DescriptionUse } from './client-sink.ts'
+import { type LaneChoice, LaneChooser, type LaneVerdict } from './lane-choice.ts'
+import { askOverlay } from './our-query.ts'
+import type { OverlayLink } from './overlay-link.ts'
+import { raise } from './raise.ts'
+import type { RelationNames } from './relation-names.ts'
+import { SESSION_SETTINGS_QUERY, SessionSettings } from './session-settings.ts'
+
+/** What a passage is made of. */
+export interface PassageOptions {
+  readonly link: OverlayLink
+  readonly branch: Branch
+  readonly gate: ProductionGate
+  readonly names: RelationNames
+  readonly user: string
+  /** Gives the client what it is answered here. */
+  readonly output: ClientOutput
+}
+
+/** A statement that runs on production. */
+export interface Passing {
+  readonly choice: LaneChoice
+  /** The client's whole text: an error's position is one in it. */
+  readonly text: string
+  readonly types: readonly number[]
+  readonly values: BoundValues
+  readonly description: DescriptionUse
+  /** 0: all. */
+  readonly maxRows: number
+}
+
+/** How a statement went on production; `elsewhere`: nothing of it was seen, and it belongs on the overlay. */
+export type Passed = Exclude<PassOutcome, { kind: 'refused' }> | { readonly kind: 'elsewhere' }
+
+/**
+ * Lets a session's reads run on production as they are (lanes T0 and TK): decides for each statement, runs it, and gives errors to the
+ * overlay too, so that the client's transaction is in one state everywhere.
+ */
+export class Passage {
+  readonly link: OverlayLink
+  readonly output: ClientOutput
+  readonly branch: Branch
+  readonly #gate: ProductionGate
+  readonly #chooser: LaneChooser
+  readonly #settings = new SessionSettings()
+  #canceller = new AbortController()
+  #isRunning = false
+  /** The schema was changed in the transaction at hand. */
+  #schemaChanged = false
+  /** Statements that were passed since the last Sync share their transaction's time of day. */
+  #passedSinceSync = false
+
+  constructor({ link, branch, gate, names, user, output }: PassageOptions) {
+    this.link = link
+    this.output = output
+    this.branch = branch
+    this.#gate = gate
+    this.#chooser = new LaneChooser(branch, names, user)
+  }
+
+  get status(): TransactionStatus {
+    return this.link.connection.status
+  }
+
+  /** Told of each statement that goes to the overlay; undefined: of one that nobody has parsed. */
+  note(planned: PlannedStatement | undefined): void {
+    const harmless = planned?.statement.kind === 'select' && this.#chooser.isHarmless(planned)
+    this.#settings.note(planned?.statement, harmless)
+  }
+
+  /** A statement that was noted before runs on the overlay. */
+  executes(): void {
+    this.#settings.executes()
+  }
+
+  /** The overlay is done with a query or Sync. True: the schema has changed, for all to see. */
+  onStatus(status: TransactionStatus): boolean {
+    this.#settings.onStatus(status)
+    this.#passedSinceSync = false
+    if (status !== 'I' || !this.#schemaChanged) return false
+    this.#schemaChanged = false
+    return true
+  }
+
+  /** This session has changed the schema; others do not see that before the transaction's end. */
+  noteSchemaChange(): void {
+    this.#schemaChanged = true
+  }
+
+  /** What was passed belongs to the past: outside of a transaction block the next one has a time of day of its own. */
+  endBatch(): void {
+    this.#passedSinceSync = false
+  }
+
+  /** May the statement run on production, at some moment? Cheap. */
+  mayPass(plan: TextPlan, types: readonly number[]): PlannedStatement | undefined {
+    const [planned] = plan.statements
+    if (planned === undefined || plan.statements.length > 1 || this.#schemaChanged) return undefined
+    return this.#chooser.verdict(planned, types, false) === undefined ? undefined : planned
+  }
+
+  /** Everything that decides a lane is known without waiting. */
+  get isReady(): boolean {
+    return this.link.settled && this.#settings.known !== undefined && this.#chooser.knowsRole
+  }
+
+  /** Waits until all replies are in, then asks what is not known. */
+  async makeReady(): Promise<void> {
+    await this.link.settle()
+    if (!this.#mayAsk()) return
+    if (!this.#chooser.knowsRole) await this.#chooser.learnRole()
+    if (this.#settings.known !== undefined) return
+    const [row] = await askOverlay(this.link, SESSION_SETTINGS_QUERY)
+    if (row !== undefined) this.#settings.learn(row)
+  }
+
+  /** The lane now, where `isReady`. */
+  choose(planned: PlannedStatement, types: readonly number[], values: BoundValues): LaneChoice | undefined {
+    const { known } = this.#settings
+    if (known === undefined || !this.#mayAsk() || this.#schemaChanged) return undefined
+    const inTransaction = this.status !== 'I' || !this.link.synced || this.#passedSinceSync
+    const verdict = this.#chooser.verdict(planned, types, inTransaction)
+    return verdict === undefined ? undefined : this.#chooser.choose(verdict, values, known)
+  }
+
+  #mayAsk(): boolean {
+    return this.status !== 'E' && !this.link.failed && !this.link.copying
+  }
+
+  /** A simple query of one statement. False: it belongs on the overlay. */
+  async query(text: string, planned: PlannedStatement): Promise<boolean> {
+    const isExtended = !this.link.synced
+    if (isExtended) return false
+    if (!this.isReady) await this.makeReady()
+    const choice = this.choose(planned, [], NO_VALUES)
+    if (choice === undefined) return false
+    const passed = await this.run({ choice, text, types: [], values: NO_VALUES, description: 'sent', maxRows: 0 })
+    if (passed.kind === 'elsewhere') return false
+    this.#passedSinceSync = false
+    if (passed.kind === 'complete') {
+      this.output.append(commandComplete(passed.tag))
+      this.output.append(readyForQuery(this.status))
+    } else if (passed.kind === 'failed' && this.fail(passed.error)) {
+      this.output.append(readyForQuery('I'))
+    } else {
+      this.link.send(sync(), { kind: 'sync' })
+    }
+    return true
+  }
+
+  /** Runs a statement on production; rows, and a description where it is to be sent, go to the client. */
+  async run({ choice, text, types, values, description, maxRows }: Passing): Promise<Passed> {
+    const { knowledge } = this.branch
+    if (knowledge === undefined) return { kind: 'elsewhere' }
+    const sink = new ClientSink(this.output, knowledge.descriptions, text, description)
+    const statement = {
+      lane: choice.lane,
+      text,
+      parameterTypes: types,
+      bindTail: values.tail,
+      describe: true,
+      settings: choice.settings,
+      ...(maxRows === 0 ? {} : { rowLimit: maxRows }),
+    }
+    const outcome = await this.#cancellable(choice.statementTimeoutMs, (signal) =>
+      this.#gate.pass(statement, sink, signal),
+    )
+    if (outcome.kind === 'refused') refuse(choice.verdict)
+    if (sink.isUnknown) this.branch.forgetProduction()
+    if (outcome.kind === 'refused' || sink.isUnknown) {
+      if (outcome.kind === 'suspended') outcome.portal.close()
+      return { kind: 'elsewhere' }
+    }
+    sink.begin()
+    this.#passedSinceSync = true
+    const { counters } = this.branch
+    counters.passed++
+    if (choice.lane === 'TK') counters.byKey++
+    return outcome
+  }
+
+  /** More rows of a portal that was suspended. */
+  async resume(portal: PassedPortal, maxRows: number): Promise<Passed> {
+    const rows: RowSink = {
+      rows: (bytes) => {
+        this.output.append(bytes)
+        return !this.output.isFull
+      },
+      whenReady: () => this.output.whenDrained(),
+    }
+    const outcome = await this.#cancellable(0, async (signal) => {
+      const cancel = (): void => portal.cancel()
+      signal.addEventListener('abort', cancel, { once: true })
+      const more = await portal.more(maxRows, rows)
+      signal.removeEventListener('abort', cancel)
+      return more
+    })
+    return outcome.kind === 'refused' ? { kind: 'elsewhere' } : outcome
+  }
+
+  /** Runs something that `cancel`, the end of the session, or the client's statement_timeout stops. */
+  async #cancellable(timeoutMs: number, work: (signal: AbortSignal) => Promise<PassOutcome>): Promise<PassOutcome> {
+    // One serves many statements, up to the first that is cancelled.
+    if (this.#canceller.signal.aborted) this.#canceller = new AbortController()
+    const running = this.#canceller
+    this.#isRunning = true
+    let isTimeout = false
+    const timer =
+      timeoutMs === 0
+        ? undefined
+        : setTimeout(() => {
+            isTimeout = true
+            running.abort()
+          }, timeoutMs)
+    try {
+      const outcome = await work(running.signal)
+      if (outcome.kind !== 'failed') return outcome
+      const error = isTimeout && outcome.error.code === CANCELLED ? TIMED_OUT : plainError(outcome.error)
+      return { ...outcome, error }
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message : String(thrown)
+      return { kind: 'failed', error: { severity: 'ERROR', code: LOST, message }, rows: 0 }
+    } finally {
+      clearTimeout(timer)
+      this.#isRunning = false
+    }
+  }
+
+  /**
+   * Tells the client of an error. True where that is all: outside of a transaction. Else the overlay raises it, so that its transaction
+   * fails too.
+   */
+  fail(error: PgErrorFields): boolean {
+    if (this.status === 'I' && this.link.synced) {
+      this.output.append(errorResponse(error))
+      return true
+    }
+    raise(this.link, { code: error.code, message: error.message, hint: error.hint ?? '' }, error)
+    return false
+  }
+
+  /** Stops what runs on production; false where nothing does. */
+  cancel(): boolean {
+    if (this.#isRunning) this.#canceller.abort()
+    return this.#isRunning
+  }
+}
+
+function refuse(verdict: LaneVerdict): void {
+  verdict.refused = true
+}
+
+const LOST = '08006'
+const CANCELLED = '57014'
+
+const TIMED_OUT: PgErrorFields = {
+  severity: 'ERROR',
+  code: CANCELLED,
+  message: 'canceling statement due to statement timeout',
+}
+
+/** Errors that end a connection: to the client's own, which goes on, production was out of reach. */
+const ENDING: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '08000', '08003'])
+
+function plainError(error: PgErrorFields): PgErrorFields {
+  return ENDING.has(error.code) ? { ...error, code: LOST, severity: 'ERROR' } : error
+}

@@ -1,0 +1,400 @@
+import type { Duplex } from 'node:stream'
+import {
+  authenticationOk,
+  backendKeyData,
+  type CancelKey,
+  errorResponse,
+  parameterStatus,
+  type PgErrorFields,
+  readyForQuery,
+  type TransactionStatus,
+} from '../../../wire/postgres/backend.ts'
+import { MessageFramer, type PgFrame, type PgMessage } from '../../../wire/postgres/framer.ts'
+import {
+  describe,
+  flush,
+  FRONTEND,
+  parse,
+  query,
+  readBind,
+  readClose,
+  readExecute,
+  readParse,
+  readQuery,
+  terminate,
+} from '../../../wire/postgres/frontend.ts'
+import type { CowSession } from '../../engine.ts'
+import type { Branch } from '../branch/branch.ts'
+import type { ProductionGate } from '../branch/production-gate.ts'
+import { needsWork, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
+import type { ServerConnection } from '../server-connection.ts'
+import type { CopyIn } from '../sql/rewriting.ts'
+import { ClientOutput } from './client-output.ts'
+import { COPY_TABLE } from './copy-in.ts'
+import { TypeCollector } from './collectors.ts'
+import { CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
+import { ExtendedPassage } from './extended-passage.ts'
+import { OneByOne } from './one-by-one.ts'
+import { OverlayLink } from './overlay-link.ts'
+import { Passage } from './passage.ts'
+import { raise } from './raise.ts'
+import { RelationNames } from './relation-names.ts'
+import type { AwaitedReply } from './reply-queue.ts'
+import {
+  BACKEND_GONE,
+  INTERNAL,
+  mapper,
+  MAX_STATEMENT_BYTES,
+  SHUT_DOWN,
+  statementMapper,
+  TOO_LONG,
+} from './session-errors.ts'
+import type { SnapshotKeeper } from './snapshot-keeper.ts'
+import { type PreparedStatement, StatementStore } from './statement-store.ts'
+import { TransactionSnapshot } from './transaction-snapshot.ts'
+
+/** What a session is made of. */
+export interface SessionOptions {
+  /** To the branch's database, as the client's role; the session owns it. */
+  readonly connection: ServerConnection
+  readonly branch: Branch
+  /** Keeps one snapshot of production for a transaction that has one. */
+  readonly gate: SnapshotKeeper | undefined
+  /** Where statements run that production can run as they are; undefined: everything runs on the overlay. */
+  readonly production?: ProductionGate | undefined
+  readonly user: string
+  readonly cancelKey: CancelKey
+}
+
+/**
+ * One client on a branch. Messages go to the client's own backend in the overlay as they come; statements that write, and the few that
+ * a merged table cannot take as they are, are prepared for first:
+ *
+ *     client -> plan -> (probe for keys, copy up) -> text with ONLY -> overlay -> replies in order -> client
+ */
+export class PostgresSession implements CowSession {
+  readonly cancelKey: CancelKey
+  readonly #options: SessionOptions
+  readonly #link: OverlayLink
+  readonly #copyUps: CopyUps
+  readonly #names: RelationNames
+  readonly #statements = new StatementStore()
+  readonly #framer = new MessageFramer({ maxHeldBytes: MAX_STATEMENT_BYTES })
+  #output: ClientOutput | undefined
+  /** Undefined where everything runs on the overlay. */
+  #extended: ExtendedPassage | undefined
+  #busy = false
+  /** Takes messages of a client that waits: its copy data. */
+  #resume: (() => void) | undefined
+  readonly #oneByOne: OneByOne
+  /** Portals of COPY .. FROM into a merged table. */
+  readonly #copies = new Map<string, CopyIn>()
+  readonly #snapshot: TransactionSnapshot
+  /** The schema was changed by a statement that is not done before the next Sync. */
+  #schemaChanged = false
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.cancelKey = options.cancelKey
+    this.#names = new RelationNames(options.branch, options.user, options.connection.parameters.get('search_path'))
+    this.#link = new OverlayLink(options.connection, {
+      toClient: (bytes) => this.#output?.append(bytes),
+      notice: (fields) => this.#notice(fields),
+      parameter: (name, value) => {
+        if (name === 'search_path') this.#names.searchPath = value
+      },
+      transaction: (status) => this.#onStatus(status),
+    })
+    this.#copyUps = new CopyUps(this.#link, options.branch)
+    this.#snapshot = new TransactionSnapshot(options.gate, options.connection.processId)
+    this.#oneByOne = new OneByOne(this.#link, this.#copyUps, {
+      toClient: (bytes) => this.#output?.append(bytes),
+      note: (statement) => this.#note(statement),
+      resume: () => this.#resume?.(),
+    })
+  }
+
+  async serve(client: Duplex, signal: AbortSignal): Promise<void> {
+    const { connection } = this.#options
+    const output = new ClientOutput(
+      client,
+      () => connection.pause(),
+      () => connection.resume(),
+    )
+    this.#output = output
+    this.#openPassage(output)
+    this.#greet(output)
+    let shutDown = (): void => undefined
+    const ended = new Promise<void>((resolve) => {
+      const end = (): void => resolve()
+      shutDown = (): void => {
+        this.#say(SHUT_DOWN)
+        end()
+      }
+      client.on('data', (chunk: Buffer) => this.#receive(client, chunk))
+      client.once('end', end)
+      client.once('close', end)
+      client.on('error', end)
+      void connection.closed.then(() => {
+        this.#say(BACKEND_GONE)
+        end()
+      })
+      signal.addEventListener('abort', shutDown)
+    })
+    await ended
+    signal.removeEventListener('abort', shutDown)
+    this.#extended?.end()
+    output.flush()
+    client.end()
+    this.#onStatus('I')
+    connection.write(terminate())
+    await connection.end()
+  }
+
+  /** Stops what runs, as PostgreSQL's cancel request does. */
+  cancel(): void {
+    if (this.#extended?.passage.cancel() !== true) this.#options.connection.cancel().catch(() => undefined)
+  }
+
+  #openPassage(output: ClientOutput): void {
+    const { branch, production, user } = this.#options
+    if (production === undefined) return
+    const names = this.#names
+    const passage = new Passage({ link: this.#link, branch, gate: production, names, user, output })
+    this.#extended = new ExtendedPassage(passage, this.#statements, {
+      scopeKey: () => (names.sharingKey === '' ? '' : `${user}\0${names.sharingKey}`),
+      redo: (frame) => this.#take(frame),
+      leave: (frame) => this.#takeForOverlay(frame),
+    })
+  }
+
+  #notice(fields: PgErrorFields): boolean {
+    const notice = this.#options.branch.notice(fields)
+    if (notice === 'schema') this.#extended?.passage.noteSchemaChange()
+    return notice !== undefined
+  }
+
+  #greet(output: ClientOutput): void {
+    output.append(authenticationOk())
+    for (const [name, value] of this.#options.connection.parameters) output.append(parameterStatus(name, value))
+    output.append(backendKeyData(this.cancelKey))
+    output.append(readyForQuery('I'))
+  }
+
+  #say(fields: PgErrorFields): void {
+    this.#output?.append(errorResponse(fields))
+    this.#output?.flush()
+  }
+
+  #receive(client: Duplex, chunk: Buffer): void {
+    this.#framer.push(chunk)
+    this.#pump(client)
+  }
+
+  /** Takes the client's messages one by one; while one needs something done first, the client waits. */
+  #pump(client: Duplex): void {
+    // The rows of a COPY are what the work under way waits for.
+    while (!this.#busy || (this.#link.copying && !this.#oneByOne.copyEnded)) {
+      const work = this.#next()
+      if (work === undefined) return
+      if (work === 'done') continue
+      this.#busy = true
+      client.pause()
+      this.#resume = () => {
+        client.resume()
+        this.#pump(client)
+      }
+      const go = (): void => {
+        this.#busy = false
+        client.resume()
+        this.#pump(client)
+      }
+      work.then(go, (thrown: unknown) => {
+        this.#say({ ...INTERNAL, message: thrown instanceof Error ? thrown.message : String(thrown) })
+        client.destroy()
+      })
+    }
+  }
+
+  /** Undefined: no whole message is there. A promise: the message is dealt with when it resolves. */
+  #next(): Promise<void> | 'done' | undefined {
+    try {
+      const frame = this.#framer.next()
+      if (frame === undefined) return undefined
+      return this.#take(frame) ?? 'done'
+    } catch (thrown) {
+      return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
+    }
+  }
+
+  #take(frame: PgFrame): Promise<void> | undefined {
+    const handled = this.#extended?.take(frame)
+    if (handled !== undefined) return handled === true ? undefined : handled
+    return this.#takeForOverlay(frame)
+  }
+
+  #takeForOverlay(frame: PgFrame): Promise<void> | undefined {
+    if (frame.piece !== undefined) return this.#takePiece(frame.type, frame.piece, frame.first)
+    const link = this.#link
+    switch (frame.type) {
+      case FRONTEND.query:
+        return this.#query(frame)
+      case FRONTEND.parse:
+        return this.#parse(frame)
+      case FRONTEND.bind:
+        return this.#bind(frame)
+      case FRONTEND.describe:
+        link.send(frame.bytes, { kind: 'describe' })
+        return undefined
+      case FRONTEND.execute: {
+        const copyIn = this.#copies.get(readExecute(frame.payload).portal)
+        if (copyIn !== undefined) return this.#oneByOne.executeCopy(Uint8Array.from(frame.bytes), copyIn)
+        link.send(frame.bytes, { kind: 'execute' })
+        return undefined
+      }
+      case FRONTEND.copyDone:
+      case FRONTEND.copyFail:
+        this.#oneByOne.copyEnded = true
+        link.sendBare(frame.bytes)
+        // A Flush from before the rows was ignored; in a simple COPY this one does nothing.
+        link.sendBare(flush())
+        return undefined
+      case FRONTEND.close:
+        return this.#close(frame)
+      case FRONTEND.sync:
+        if (link.copying) link.sendBare(frame.bytes)
+        else link.send(frame.bytes, { kind: 'sync' })
+        return this.#schemaChanged ? this.#afterSchemaChange() : undefined
+      default:
+        // Flush, copy data, Terminate. FunctionCall is answered like a query, and no driver has sent one for twenty years.
+        if (frame.type === FRONTEND.functionCall) {
+          this.#extended?.note(undefined)
+          link.send(frame.bytes, { kind: 'query' })
+        } else link.sendBare(frame.bytes)
+        return undefined
+    }
+  }
+
+  #takePiece(type: number, bytes: Uint8Array, first: boolean): Promise<void> | undefined {
+    if (type === FRONTEND.copyData) this.#link.sendBare(bytes)
+    else if (first) raise(this.#link, TOO_LONG)
+    return undefined
+  }
+
+  #query(frame: PgMessage): Promise<void> | undefined {
+    const text = readQuery(frame.payload)
+    const plan = this.#plan(text)
+    const planned = this.#extended?.passage.mayPass(plan, NO_ARGUMENTS.types)
+    if (planned === undefined) return this.#queryOverlay(text, plan)
+    return this.#extended?.passage.query(text, planned).then((isDone) => {
+      if (!isDone) return this.#queryOverlay(text, plan)
+      this.#extended?.endUnnamed()
+      return undefined
+    })
+  }
+
+  #queryOverlay(text: string, plan: TextPlan): Promise<void> | undefined {
+    if (plan.direct === undefined) return this.#runOneByOne(plan)
+    if (plan.statements.length === 0) this.#extended?.note(undefined)
+    for (const statement of plan.statements) this.#note(statement)
+    this.#link.send(query(plan.direct), { kind: 'query', mapError: mapper(plan) })
+    return plan.changesSchema ? this.#afterSchemaChange() : undefined
+  }
+
+  async #runOneByOne(plan: TextPlan): Promise<void> {
+    await this.#oneByOne.run(plan)
+    if (plan.changesSchema) await this.#afterSchemaChange()
+  }
+
+  #parse(frame: PgMessage): Promise<void> | undefined {
+    const message = readParse(frame.payload)
+    const plan = this.#plan(message.text)
+    const [statement] = plan.statements
+    const single = plan.statements.length === 1 && statement !== undefined
+    const prepared: PreparedStatement = { plan, statedTypes: message.parameterTypes, parameterTypes: undefined }
+    this.#statements.prepare(message.name, prepared)
+    if (single && statement.refusal !== undefined) {
+      raise(this.#link, statement.refusal)
+      return undefined
+    }
+    const copied = single ? statement.copyIn?.textFor(COPY_TABLE) : undefined
+    const text = plan.direct ?? copied ?? (single ? statement.text : message.text)
+    const extended = this.#extended
+    if (extended?.parse(message, plan, prepared, frame.bytes) === true) return undefined
+    const bytes = text === message.text ? frame.bytes : parse({ ...message, text })
+    const reply: AwaitedReply = { kind: 'parse', mapError: single ? statementMapper(statement) : undefined }
+    this.#link.send(bytes, extended?.parseReply(message, prepared, reply) ?? reply)
+    return undefined
+  }
+
+  #bind(frame: PgMessage): Promise<void> | undefined {
+    // The statement's work is done before it is bound, not before it is executed: a portal of a SELECT takes its snapshot here.
+    const message = readBind(frame.payload)
+    const prepared = this.#statements.prepared(message.statement)
+    const statement = prepared?.plan.statements[0]
+    if (statement === undefined) this.#extended?.note(undefined)
+    else this.#note(statement)
+    this.#copies.delete(message.portal)
+    if (statement?.copyIn !== undefined) this.#copies.set(message.portal, statement.copyIn)
+    if (prepared?.plan.changesSchema === true) this.#schemaChanged = true
+    if (prepared === undefined || statement === undefined || !needsWork(statement)) {
+      this.#link.send(frame.bytes, { kind: 'bind' })
+      return undefined
+    }
+    return this.#bindAfterWork(prepared, statement, Uint8Array.from(frame.bytes))
+  }
+
+  async #bindAfterWork(prepared: PreparedStatement, statement: PlannedStatement, bytes: Uint8Array): Promise<void> {
+    const message = readBind(bytes.subarray(5))
+    const types = message.values.length === 0 ? [] : await this.#typesOf(message.statement, prepared)
+    await this.#copyUps.before(statement, { types, bind: message })
+    this.#link.send(bytes, { kind: 'bind' })
+  }
+
+  /** A probe bears the client's parameters, and has to have their types, of which it may leave some unused. */
+  async #typesOf(name: string, prepared: PreparedStatement): Promise<readonly number[]> {
+    if (prepared.parameterTypes === undefined) {
+      const collector = new TypeCollector()
+      await this.#link.settle()
+      this.#link.send(describe({ kind: 'statement', name }), { kind: 'describe', collector })
+      await this.#link.settle()
+      prepared.parameterTypes = collector.types
+    }
+    return prepared.parameterTypes ?? prepared.statedTypes
+  }
+
+  #close(frame: PgMessage): undefined {
+    const { kind, name } = readClose(frame.payload)
+    if (kind === 'statement') this.#statements.close(name)
+    this.#link.send(frame.bytes, { kind: 'close' })
+  }
+
+  #plan(text: string): TextPlan {
+    return this.#options.branch.plan(text, this.#names)
+  }
+
+  /** Told of each statement before it runs. */
+  #note(planned: PlannedStatement): void {
+    const { writes, statement } = planned
+    this.#extended?.note(planned)
+    const { counters } = this.#options.branch
+    counters.overlaid++
+    if (writes) counters.diverted++
+    this.#snapshot.note(planned)
+    const { detail } = statement
+    if (detail.kind === 'ddl' && detail.ddl.temporary)
+      for (const { name } of detail.ddl.names) this.#names.addTemporary(name)
+  }
+
+  #onStatus(status: TransactionStatus): void {
+    if (this.#extended?.onStatus(status) === true) this.#options.branch.reload().catch(() => undefined)
+    this.#snapshot.onStatus(status)
+  }
+
+  async #afterSchemaChange(): Promise<void> {
+    this.#schemaChanged = false
+    await this.#link.settle()
+    const { branch } = this.#options
+    await (branch.reloading ?? branch.reload())
+  }
+}

@@ -1,0 +1,185 @@
+/** Builds key probes: the client's own text around a list of key columns, asked of base rows alone. */
+import type { MergedTable } from '../catalog.ts'
+import { conjunctsOf } from './clauses.ts'
+import type { FromItem } from './level.ts'
+import type { RewriteFacts } from './rewriting.ts'
+import type { Splice } from './splice.ts'
+import { quoteLiteral, quoteName, spliced } from './splice.ts'
+import type { Statement } from './statement.ts'
+import type { CteDefinition, TextRange } from './mention.ts'
+import { inside, volatileIn } from './volatility.ts'
+
+/** What every probe of a statement shares. */
+export interface ProbeGround {
+  readonly statement: Statement
+  readonly facts: RewriteFacts
+  /** Made so far in inner levels: they are probed, and copied up, before. */
+  readonly splices: readonly Splice[]
+}
+
+export function textIn({ statement, splices }: ProbeGround, range: TextRange): string {
+  return spliced(statement.text, range, splices)
+}
+
+/** The key columns of a table under a name. */
+export function keyList(table: MergedTable, alias: string): string {
+  return table.keyColumns.map(({ name }) => `${quoteName(alias)}.${quoteName(name)}`).join(', ')
+}
+
+/** True for the base rows of a table under a name, hidden ones left out by the policy. */
+export function isBaseRow(table: MergedTable, alias: string): string {
+  return `${quoteName(alias)}.tableoid = ${quoteLiteral(table.foreign)}::pg_catalog.regclass`
+}
+
+/** A merged table under a name, as an item of FROM. Without an alias its columns may be written `schema.table.column`. */
+export function tableAs(table: MergedTable, alias: string | undefined): string {
+  const name = `${quoteName(table.schema)}.${quoteName(table.name)}`
+  return alias === undefined ? name : `${name} AS ${quoteName(alias)}`
+}
+
+/** Every base row: the superset of all others. */
+export function probeOfAll(table: MergedTable): string {
+  return `SELECT ${keyList(table, 'mesh_t')} FROM ${tableAs(table, 'mesh_t')} WHERE ${isBaseRow(table, 'mesh_t')}`
+}
+
+/** From an entry's name to the end of its body, SEARCH and CYCLE clauses included. */
+export function cteRange({ tokens, end }: Statement, cte: CteDefinition): TextRange {
+  const first = tokens.indexAt(cte.position)
+  if (cte.next !== undefined) return { start: cte.position, end: tokens.end(tokens.indexAt(cte.next) - 2) }
+  const depth = tokens.depth(first)
+  const last = tokens.indexAt(end)
+  const verbs = ['select', 'insert', 'update', 'delete', 'merge', 'values', 'table']
+  let index = tokens.findWord(['as'], first, last, depth)
+  while (index < last && !tokens.isSign(index, '(')) index++
+  index = tokens.closing(index) + 1
+  while (index < last && !(tokens.depth(index) === depth && startsBody(index))) index++
+  return { start: cte.position, end: tokens.end(index - 1) }
+
+  function startsBody(at: number): boolean {
+    return tokens.isSign(at, '(') || verbs.some((verb) => tokens.isWord(at, verb))
+  }
+}
+
+/** Entries whose text may be read twice: they write nothing, call nothing volatile, and mention only such. */
+export class CteList {
+  readonly #ground: ProbeGround
+  readonly #fit = new Map<CteDefinition, boolean>()
+
+  constructor(ground: ProbeGround) {
+    this.#ground = ground
+  }
+
+  isFit(cte: CteDefinition): boolean {
+    const known = this.#fit.get(cte)
+    if (known !== undefined) return known
+    const { statement, facts } = this.#ground
+    // A recursive entry mentions itself: fit until shown otherwise.
+    this.#fit.set(cte, true)
+    const range = cteRange(statement, cte)
+    const fit =
+      !cte.modifies &&
+      volatileIn(statement, range, facts).length === 0 &&
+      this.usedIn(range).every((used) => this.isFit(used))
+    this.#fit.set(cte, fit)
+    return fit
+  }
+
+  usedIn(range: TextRange): readonly CteDefinition[] {
+    return this.#ground.statement.cteUses.filter((use) => inside(use.position, range)).map((use) => use.cte)
+  }
+
+  /** No mention of an entry that cannot be read twice. */
+  areFitIn(range: TextRange): boolean {
+    return this.usedIn(range).every((cte) => this.isFit(cte))
+  }
+
+  /** The WITH clause that these parts of the text need, with what its entries need; empty for none. */
+  clauseFor(ranges: readonly TextRange[]): string {
+    const needed = new Set<CteDefinition>()
+    const waiting = ranges.flatMap((range) => this.usedIn(range))
+    for (let cte = waiting.pop(); cte !== undefined; cte = waiting.pop()) {
+      if (needed.has(cte)) continue
+      needed.add(cte)
+      waiting.push(...this.usedIn(cteRange(this.#ground.statement, cte)))
+    }
+    // Those of a WITH clause inside the parts, or inside another entry, come along with its text.
+    const { statement } = this.#ground
+    const covered = [...ranges, ...[...needed].map((cte) => cteRange(statement, cte))]
+    const outer = [...needed].filter(
+      (cte) => !covered.some(({ start, end }) => cte.position > start && cte.position < end),
+    )
+    const ordered = outer
+      .filter((cte) => !ranges.some((range) => inside(cte.position, range)))
+      .sort((one, other) => one.position - other.position)
+    if (ordered.length === 0) return ''
+    const recursive = ordered.some((cte) => cte.recursive) ? 'RECURSIVE ' : ''
+    return `WITH ${recursive}${ordered.map((cte) => textIn(this.#ground, cteRange(statement, cte))).join('\n, ')}\n`
+  }
+}
+
+/** What a condition may name. */
+export interface Names {
+  /** Qualifiers; undefined for anything. */
+  readonly qualifiers: ReadonlySet<string> | undefined
+  /** Columns without a qualifier; undefined for anything. */
+  readonly columns: ReadonlySet<string> | undefined
+  /** Sub-selects bring names of their own: keep conditions with them. */
+  readonly subselects: boolean
+}
+
+/** Every name: the condition stands where it stood. */
+export const ANY_NAMES: Names = { qualifiers: undefined, columns: undefined, subselects: true }
+
+/** The top-level conjuncts of a condition that can be asked beforehand; the others are dropped, which widens the result. */
+export function keptConjuncts(
+  ground: ProbeGround,
+  ctes: CteList,
+  where: TextRange | undefined,
+  names: Names,
+): readonly TextRange[] {
+  if (where === undefined) return []
+  const { statement, facts } = ground
+  return conjunctsOf(statement.tokens, where).filter(
+    (range) =>
+      volatileIn(statement, range, facts).length === 0 && ctes.areFitIn(range) && namesFit(statement, range, names),
+  )
+}
+
+/** A part of the text names nothing but what is there. */
+export function namesFit(statement: Statement, range: TextRange, names: Names): boolean {
+  if (!names.subselects && hasSelect(statement, range)) return false
+  return statement.columns.every((column) => {
+    if (!inside(column.position, range)) return true
+    const [first, second] = column.names
+    if (first === undefined || first === '*') return true
+    // A name of one part may be a whole row: a relation's name.
+    if (second === undefined)
+      return names.columns === undefined || names.columns.has(first) || names.qualifiers?.has(first) === true
+    const qualifier = column.names.length > 2 ? (column.names.at(-2) ?? first) : first
+    return names.qualifiers === undefined || names.qualifiers.has(qualifier)
+  })
+}
+
+function hasSelect({ tokens }: Statement, range: TextRange): boolean {
+  const last = tokens.indexAt(range.end)
+  for (let index = tokens.indexAt(range.start); index < last; index++) {
+    if (['select', 'values', 'table'].some((word) => tokens.isWord(index, word))) return true
+  }
+  return false
+}
+
+/** Conjuncts and a last condition as a WHERE clause. Newlines end comments of the client. */
+export function whereClause(ground: ProbeGround, conjuncts: readonly TextRange[], last: string): string {
+  return `WHERE ${[...conjuncts.map((range) => `(${textIn(ground, range)}\n)`), last].join(' AND ')}`
+}
+
+/** Items that a volatile call, a sample or an unfit CTE would change from one time to the next. */
+export function isRepeatableFrom(ground: ProbeGround, ctes: CteList, from: TextRange): boolean {
+  const { statement, facts } = ground
+  if (volatileIn(statement, from, facts).length > 0 || !ctes.areFitIn(from)) return false
+  return !statement.relations.some((relation) => relation.sampled && inside(relation.position, from))
+}
+
+export function aliasesOf(items: readonly FromItem[]): ReadonlySet<string> {
+  return new Set(items.map((item) => item.alias))
+}

@@ -1,0 +1,29 @@
+/** What a data proxy did between staging and production's data, by what it counts: `statements passed`, `diverted`, `refused`. */
+export type DataProxyCounts = Readonly<Record<string, number>>
+
+/** What a data proxy can show at the end of a run. */
+export interface DataProxyProof {
+  readonly counts: DataProxyCounts
+  /** Writes that reached production, by the proxy's own audit log; anything but 0 fails the run. */
+  readonly productionWrites: number
+  /** Further lines for people: where the audit log is, what was compared with it. */
+  readonly notes: readonly string[]
+}
+
+/** A data proxy that stands between a staging service and production's data. */
+export interface DataProxy {
+  /** `postgres shop`: how messages and the proof call it. */
+  readonly name: string
+  /** What it did so far, for metrics and progress. */
+  counts(): DataProxyCounts
+  /** Ends it in order, and says what it did. Called once, after the last copy was answered. */
+  close(): Promise<DataProxyProof>
+}
+
+/** Starts the data proxies that an environment lists, before the first request is copied. Throws a `MeshError` where one cannot start. */
+export interface DataProxyStarter {
+  start(signal: AbortSignal): Promise<readonly DataProxy[]>
+}
+
+/** An environment without data proxies. */
+export const NO_DATA_PROXIES: DataProxyStarter = { start: () => Promise.resolve([]) }

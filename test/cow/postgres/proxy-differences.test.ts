@@ -1,0 +1,72 @@
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CopyQuery } from '../../support/copy-query.ts'
+import { type CowProxy, startCowProxy } from '../../support/cow-proxy.ts'
+import { connectedTo } from '../../support/connected.ts'
+import { PROXY_DATA, PROXY_SCHEMA } from './proxy-schema.ts'
+
+/** Differences that random statements through the proxy have found, one a test. */
+describe('what differed from a plain database once', () => {
+  let proxy: CowProxy
+  let client: pg.Client
+
+  beforeAll(async () => {
+    proxy = await startCowProxy(PROXY_SCHEMA, PROXY_DATA)
+    client = await connectedTo(proxy.url)
+  }, 60_000)
+  afterAll(async () => {
+    await client?.end()
+    await proxy?.close()
+  }, 60_000)
+
+  it("updates a row twice in one transaction though its parent is production's still", async () => {
+    await client.query('BEGIN; UPDATE c SET v = v + 1 WHERE id = 3')
+    expect((await client.query('UPDATE c SET v = v + 1 WHERE id = 3 RETURNING v')).rows).toEqual([{ v: 5 }])
+    await client.query('SAVEPOINT s; UPDATE c SET v = 0 WHERE id = 3; ROLLBACK TO s')
+    expect((await client.query('UPDATE c SET v = v + 1 WHERE id = 3 RETURNING v')).rows).toEqual([{ v: 6 }])
+    await client.query('COMMIT')
+  })
+
+  it('updates a row that was copied inside the transaction though its parent was not', async () => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    expect((await client.query('UPDATE c SET v = 1 WHERE id = 4')).rowCount).toBe(1)
+    expect((await client.query('UPDATE c SET v = 2 WHERE id = 4')).rowCount).toBe(1)
+    await client.query('COMMIT')
+  })
+
+  it('prepares a write by SQL, with parameters, and changes the right rows by EXECUTE', async () => {
+    await client.query('PREPARE w (int, int) AS UPDATE c SET v = $2 WHERE id = $1')
+    await client.query('EXECUTE w (5, 77)')
+    await client.query('EXECUTE w (6, 78)')
+    expect((await client.query('SELECT id, v FROM c WHERE id IN (5, 6) ORDER BY id')).rows).toEqual([
+      { id: 5, v: 77 },
+      { id: 6, v: 78 },
+    ])
+    await client.query('DEALLOCATE w')
+  })
+
+  it('upserts over a row of production by a partial index over an expression', async () => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    const upsert = `INSERT INTO r (id, flag, x) VALUES (900, true, 'x6') ON CONFLICT (lower(x)) WHERE flag DO UPDATE SET c_id = NULL RETURNING id`
+    expect((await client.query(upsert)).rows).toEqual([{ id: 6 }])
+    await client.query('COMMIT')
+  })
+
+  it('copies rows into a table that was truncated, or copied whole, before', async () => {
+    await client.query('UPDATE bare SET b = b WHERE a = 1')
+    expect(await CopyQuery.run(client, 'COPY bare FROM STDIN', '90\tx\n91\ty\n')).toMatchObject({ tag: 'COPY 2' })
+    expect((await client.query('SELECT count(*)::int AS n FROM bare')).rows).toEqual([{ n: 27 }])
+    await client.query('BEGIN; TRUNCATE log')
+    await client.query('COMMIT')
+    expect(await CopyQuery.run(client, 'COPY log FROM STDIN', '1\ta\n')).toMatchObject({ tag: 'COPY 1' })
+    expect((await client.query('SELECT what FROM log')).rows).toEqual([{ what: 'a' }])
+  })
+
+  it('says in an aborted transaction that COPY is ignored, and goes on after it', async () => {
+    await client.query('BEGIN')
+    await expect(client.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
+    await expect(CopyQuery.run(client, 'COPY p FROM STDIN', '1\n')).rejects.toMatchObject({ code: '25P02' })
+    await client.query('ROLLBACK')
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+})

@@ -1,0 +1,87 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startMesh, temporaryFolder } from '../support/mesh.ts'
+import { connectTo } from '../support/pg-clients.ts'
+import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { type HttpTarget, startHttpTarget } from '../support/targets.ts'
+
+const folder = temporaryFolder()
+let production: TestPostgres
+
+const SHOP = `
+  CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader; CREATE ROLE app LOGIN;
+  CREATE TABLE visits (page text PRIMARY KEY, seen int NOT NULL); INSERT INTO visits VALUES ('/a', 10), ('/b', 20);
+  GRANT ALL ON visits TO app;`
+
+/** A service that counts visits in its database and answers with the count. */
+function startShop(url: string): Promise<HttpTarget> {
+  return startHttpTarget((response, request) => {
+    const count = async (): Promise<void> => {
+      const client = await connectTo(url)
+      const { rows } = await client.query<{ seen: number }>(
+        'UPDATE visits SET seen = seen + 1 WHERE page = $1 RETURNING seen',
+        [request.path],
+      )
+      await client.end()
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(rows[0]))
+    }
+    void count()
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+describe.skipIf(POSTGRES_ABSENT !== false)('mesh mirror with a data proxy', () => {
+  beforeAll(async () => {
+    // PostgreSQL runs as another user where the tests run as root.
+    chmodSync(folder.path('.'), 0o755)
+    production = await startPostgres()
+    const admin = await connectTo(`postgres://${production.superuser}@127.0.0.1:${production.port}/postgres`)
+    await admin.query(SHOP)
+    await admin.end()
+  })
+
+  afterAll(async () => {
+    await production.stop()
+    folder.remove()
+  })
+
+  it('lets staging write on production’s data, and leaves production with what production itself wrote', async () => {
+    const app = `postgres://app@127.0.0.1:${production.port}/postgres`
+    const cowPort = await freePort()
+    const [shop, staging] = [await startShop(app), await startShop(`postgres://app@127.0.0.1:${cowPort}/postgres`)]
+    const config = folder.path('mesh.yaml')
+    const data = {
+      upstream: app.replace('app@', 'reader@'),
+      listen: `127.0.0.1:${cowPort}`,
+      state: folder.path('state'),
+    }
+    const environment = { url: `http://127.0.0.1:${staging.port}`, data: [data] }
+    writeFileSync(config, JSON.stringify({ environments: { staging: environment } }))
+    const place = ['--listen', '127.0.0.1:0', '--upstream', `127.0.0.1:${shop.port}`]
+    const mesh = startMesh(['mirror', ...place, '--to', 'staging', '--config', config])
+    const [, port] = await mesh.said(/listening on 127\.0\.0\.1:(\d+), relaying/)
+    const reply = await fetch(`http://127.0.0.1:${port}/a`)
+    expect(await reply.json()).toEqual({ seen: 11 })
+    await staging.saw(1)
+    mesh.signal('SIGINT')
+    const { code, stdout } = await mesh.ended
+    expect(stdout).toMatch(/production writes: 0/)
+    expect(stdout).toMatch(/1 statements diverted to the branch, 1 rows copied up/)
+    expect(code).toBe(0)
+    const reader = await connectTo(app)
+    expect((await reader.query('SELECT seen FROM visits ORDER BY page')).rows).toEqual([{ seen: 11 }, { seen: 20 }])
+    await reader.end()
+    await Promise.all([shop.close(), staging.close()])
+  }, 90_000)
+})

@@ -44,6 +44,15 @@ const ROLES = `CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE mesh_
 
 export async function startProductionServer(schema: string, data: string): Promise<ProductionServer> {
   const server = await startTestServer({ autovacuum: 'off', track_activities: 'on' })
+  try {
+    return await filled(server, schema, data)
+  } catch (error) {
+    await server.remove()
+    throw error
+  }
+}
+
+async function filled(server: TestServer, schema: string, data: string): Promise<ProductionServer> {
   const admin = (database = 'shop'): Promise<pg.Client> => server.client('mesh_admin', database)
   const first = await admin('postgres')
   await first.query(ROLES)
@@ -80,7 +89,10 @@ export async function startGatedProxy(
       ...(limits === undefined ? {} : { limits }),
     },
     new AbortController().signal,
-  )
+  ).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
   const { port } = proxy.endpoint
   return {
     proxy,

@@ -5,8 +5,9 @@ import { type OverlayPair, startOverlayPair } from '../../support/overlay-pair.t
 import { DATA, SCHEMA, TABLES } from './differential-schema.ts'
 import { type RandomStatement, statementSource } from './differential-statements.ts'
 
-const SEED = Number(process.env['MESH_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 1500)
+/** The same statements each time, so that a change is judged and not chance; `MESH_SEED` chooses others. */
+const SEED = Number(process.env['MESH_SEED'] ?? 3)
+const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 600)
 
 /** What a statement gave: its rows, or its SQLSTATE. Commands without rows give how many they changed. */
 type Outcome =
@@ -40,7 +41,7 @@ describe(`random statements on the overlay and on a plain database (MESH_SEED=${
     await app?.end()
     await plain?.end()
     await pair?.close()
-  }, 60_000)
+  }, 120_000)
 
   /** What the proxy does before a write: asks for the keys of base rows that it may change, and copies them up. */
   const copyUp = async ({ target }: RandomStatement): Promise<void> => {

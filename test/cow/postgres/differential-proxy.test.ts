@@ -12,8 +12,9 @@ import { compiled } from '../../replay/compiled.ts'
 import { PROXY_DATA, PROXY_SCHEMA, PROXY_TABLES, SAME_SEQUENCES } from './proxy-schema.ts'
 import { type Step, stepSource } from './proxy-statements.ts'
 
-const SEED = Number(process.env['MESH_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 1500)
+/** The same statements each time, so that a change is judged and not chance; `MESH_SEED` chooses others. */
+const SEED = Number(process.env['MESH_SEED'] ?? 31)
+const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 600)
 
 /** A proxy that does not answer fails the test by what it was asked, not by a timeout of all. */
 function hung(): Promise<ClientOutcome> {
@@ -44,7 +45,7 @@ describe(`random statements through the proxy and on a plain database (MESH_SEED
     await plain?.end()
     await proxy?.close()
     await production?.server.remove()
-  }, 60_000)
+  }, 120_000)
 
   const both = async (step: Step, name: string): Promise<readonly [ClientOutcome, ClientOutcome]> =>
     Promise.all([Promise.race([outcomeOf(own, step, name), hung()]), outcomeOf(plain, step, name)])

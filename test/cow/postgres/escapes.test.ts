@@ -71,7 +71,7 @@ afterAll(async () => {
   await admin?.end()
   await watcher?.end()
   await production?.server.remove()
-}, 60_000)
+}, 120_000)
 
 async function fingerprint(): Promise<unknown> {
   await admin.query('SELECT pg_stat_force_next_flush()')

@@ -13,11 +13,11 @@ describe('what differed from a plain database once', () => {
   beforeAll(async () => {
     proxy = await startCowProxy(PROXY_SCHEMA, PROXY_DATA)
     client = await connectedTo(proxy.url)
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await client?.end()
     await proxy?.close()
-  }, 60_000)
+  }, 120_000)
 
   it("updates a row twice in one transaction though its parent is production's still", async () => {
     await client.query('BEGIN; UPDATE c SET v = v + 1 WHERE id = 3')

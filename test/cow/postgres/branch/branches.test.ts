@@ -23,7 +23,7 @@ let store: BranchStore
 beforeAll(async () => {
   proxy = await startCowProxy(SCHEMA, DATA)
   store = await openTestStore(proxy)
-}, 60_000)
+}, 120_000)
 
 afterAll(() => proxy.close())
 

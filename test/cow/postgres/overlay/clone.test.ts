@@ -116,7 +116,7 @@ describe('a cloned schema', () => {
     await overlay?.close()
     await upstream?.remove()
     await rm(folder, { recursive: true, force: true })
-  }, 60_000)
+  }, 120_000)
 
   it('says what it cloned', () => {
     expect(report.extensions).toEqual(['citext'])

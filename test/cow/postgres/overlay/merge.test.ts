@@ -45,7 +45,7 @@ describe('the merged schema, by SQL alone', () => {
   afterAll(async () => {
     await app?.end()
     await pair?.close()
-  }, 60_000)
+  }, 120_000)
 
   const rows = async (text: string, client = app): Promise<unknown[]> =>
     (await client.query({ text, rowMode: 'array' })).rows

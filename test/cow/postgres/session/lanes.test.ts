@@ -37,7 +37,7 @@ beforeAll(async () => {
   const [first] = await proxy.engine.branches()
   if (first === undefined) throw new Error('expected a branch')
   branch = first
-}, 60_000)
+}, 120_000)
 
 afterAll(async () => {
   await proxy?.close()

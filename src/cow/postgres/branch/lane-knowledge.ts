@@ -16,21 +16,23 @@ interface RoleRights {
   readonly closedSchemas: ReadonlySet<string>
 }
 
-/** Settings of production's side whose values a statement's meaning hangs on, beside the search_path. */
-export const COMPARED_SETTINGS = [
+/** Settings that say how values are written: a branch has production's from its opening on. */
+const ALIGNED_SETTINGS: readonly string[] = [
   'DateStyle',
   'IntervalStyle',
   'TimeZone',
   'bytea_output',
   'extra_float_digits',
+]
+
+/** Settings of production's side whose values a statement's meaning hangs on, beside the search_path. */
+export const COMPARED_SETTINGS: readonly string[] = [
+  ...ALIGNED_SETTINGS,
   'default_text_search_config',
   'lc_monetary',
   'lc_numeric',
   'lc_time',
-] as const
-
-/** Those that say how values are written. */
-const ALIGNED_SETTINGS = ['DateStyle', 'IntervalStyle', 'TimeZone', 'bytea_output', 'extra_float_digits'] as const
+]
 
 const PRODUCTION_SETTINGS = `SELECT name, reset_val, current_user FROM pg_catalog.pg_settings
   WHERE name IN (${['search_path', ...COMPARED_SETTINGS].map(quoteText).join(', ')})`

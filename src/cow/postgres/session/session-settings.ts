@@ -1,4 +1,5 @@
 import type { TransactionStatus } from '../../../wire/postgres/backend.ts'
+import { COMPARED_SETTINGS } from '../branch/lane-knowledge.ts'
 import { quoteText } from '../overlay/identifiers.ts'
 import type { Statement } from '../sql/statement.ts'
 
@@ -17,16 +18,8 @@ const READ = [
   'search_path',
   'statement_timeout',
   'session_authorization',
-  'DateStyle',
-  'IntervalStyle',
-  'TimeZone',
-  'bytea_output',
-  'extra_float_digits',
-  'default_text_search_config',
-  'lc_monetary',
-  'lc_numeric',
-  'lc_time',
-] as const
+  ...COMPARED_SETTINGS,
+]
 
 const TEMPORARY = `CASE WHEN pg_catalog.pg_my_temp_schema() <> 0::pg_catalog.oid THEN (SELECT pg_catalog.json_agg(c.relname)::pg_catalog.text
   FROM pg_catalog.pg_class c WHERE c.relnamespace = pg_catalog.pg_my_temp_schema()) END`

@@ -1,6 +1,6 @@
 import { IMAGE_SETTINGS } from './key-table.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
-import { functionSql } from './sql-function.ts'
+import { functionSql, requirePrivilege } from './sql-function.ts'
 
 /** A table without a key is copied whole before its rows change, up to this many: some seconds. */
 const HYDRATED_ROWS = 50_000
@@ -94,9 +94,7 @@ DECLARE
   mesh_call text := format('SELECT mesh.copy_and_cut(%s, %s)', table_id, max_rows);
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
-  IF NOT has_table_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), mesh_entry.relation, 'UPDATE, DELETE, TRUNCATE') THEN
-    RAISE insufficient_privilege USING MESSAGE = format('permission denied for table %s', mesh_entry.relation);
-  END IF;
+  ${requirePrivilege('mesh_entry.relation', 'UPDATE, DELETE, TRUNCATE')}
   IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
   IF NOT mesh.autonomous(table_id, mesh_call) THEN
     EXECUTE mesh_call;

@@ -2,7 +2,7 @@ import { quoteText } from './identifiers.ts'
 import { COPY_ROLE } from './names.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
-import { functionSql } from './sql-function.ts'
+import { functionSql, requireOwner, requirePrivilege } from './sql-function.ts'
 
 /** A report names at most this many keys; of a statement that touches more, it says `*`. */
 const REPORTED_KEYS = 100
@@ -159,9 +159,7 @@ DECLARE
   mesh_entry mesh.tables;
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
-  IF NOT has_table_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), mesh_entry.relation, 'TRUNCATE') THEN
-    RAISE insufficient_privilege USING MESSAGE = format('permission denied for table %s', mesh_entry.relation);
-  END IF;
+  ${requirePrivilege('mesh_entry.relation', 'TRUNCATE')}
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', mesh_entry.relation);
   IF EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN
     EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
@@ -188,9 +186,7 @@ DECLARE
   mesh_entry mesh.tables;
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
-  IF NOT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user), (SELECT relowner FROM pg_class WHERE oid = mesh_entry.relation), 'USAGE') THEN
-    RAISE insufficient_privilege USING MESSAGE = format('must be owner of table %s', mesh_entry.relation);
-  END IF;
+  ${requireOwner('mesh_entry.relation', 'must be owner of table %s')}
   -- The policy names the base.
   EXECUTE format('DROP POLICY IF EXISTS mesh_hide ON %s', mesh_entry.relation);
   EXECUTE format('DROP FOREIGN TABLE %s', mesh_entry.foreign_relation);
@@ -214,13 +210,10 @@ function refreshSql(): string {
 DECLARE
   mesh_view regclass;
   mesh_hidden regclass;
-  mesh_name text;
 BEGIN
   SELECT t.relation, v.hidden INTO STRICT mesh_view, mesh_hidden
     FROM mesh.tables AS t JOIN mesh.materialized_views AS v ON v.relation = t.relation WHERE t.id = table_id;
-  IF NOT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user), (SELECT relowner FROM pg_class WHERE oid = mesh_view), 'USAGE') THEN
-    RAISE insufficient_privilege USING MESSAGE = format('permission denied for materialized view %s', mesh_view);
-  END IF;
+  ${requireOwner('mesh_view', 'permission denied for materialized view %s')}
   EXECUTE format('REFRESH MATERIALIZED VIEW %s', mesh_hidden);
   EXECUTE format('CREATE OR REPLACE VIEW %s AS SELECT * FROM %s', mesh_view, mesh_hidden);
   PERFORM mesh.report(table_id, NULL);

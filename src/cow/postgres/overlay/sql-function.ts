@@ -1,6 +1,23 @@
 import { dollarQuoted } from './identifiers.ts'
 import { COPY_ROLE } from './names.ts'
 
+/** Who called a function that runs with rights of its own: the role that was set, else the session's. */
+export const CALLER = `coalesce(nullif(current_setting('role'), 'none'), session_user)`
+
+/** Statement of a function's body: refuses a caller who does not own a relation. `what`: as PostgreSQL says it, with %s for the name. */
+export function requireOwner(relation: string, what: string): string {
+  return `IF NOT pg_has_role(${CALLER}, (SELECT relowner FROM pg_class WHERE oid = ${relation}), 'USAGE') THEN
+    RAISE insufficient_privilege USING MESSAGE = format('${what}', ${relation});
+  END IF;`
+}
+
+/** Statement of a function's body: refuses a caller who has none of these privileges on a table. */
+export function requirePrivilege(relation: string, privileges: string): string {
+  return `IF NOT has_table_privilege(${CALLER}, ${relation}, '${privileges}') THEN
+    RAISE insufficient_privilege USING MESSAGE = format('permission denied for table %s', ${relation});
+  END IF;`
+}
+
 /** A function in PL/pgSQL that mesh adds to the overlay. */
 export interface SqlFunction {
   /** Name with its parameters: `mesh.copy_up_7(keys jsonb)`. */

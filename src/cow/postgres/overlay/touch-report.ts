@@ -18,12 +18,9 @@ function insertReport(shape: TableShape): string {
   const called = `mesh.inserted_${shape.id}`
   const keys = touchedColumns(shape)
   const asJson = `jsonb_build_array(${shape.key.map((_, place) => `f.k${place + 1}::text`).join(', ')})`
-  const definition = functionSql({
-    signature: `${called}()`,
-    returns: 'trigger',
-    rights: 'definer',
-    callers: 'nobody',
-    body: `
+  const definition = triggerFunction(
+    called,
+    `
 DECLARE
   mesh_keys jsonb;
 BEGIN
@@ -36,7 +33,7 @@ BEGIN
   IF mesh_keys IS NOT NULL THEN PERFORM mesh.report(${shape.id}, mesh_keys); END IF;
   RETURN NULL;
 END`,
-  })
+  )
   return `${definition}
 CREATE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT ON ${tableName(shape)} REFERENCING NEW TABLE AS mesh_inserted
   FOR EACH STATEMENT EXECUTE FUNCTION ${called}();`
@@ -44,19 +41,16 @@ CREATE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT ON ${tableName(shape)} R
 
 function keyChangeReport(shape: TableShape): string {
   const called = `mesh.rekeyed_${shape.id}`
-  const definition = functionSql({
-    signature: `${called}()`,
-    returns: 'trigger',
-    rights: 'definer',
-    callers: 'nobody',
-    body: `
+  const definition = triggerFunction(
+    called,
+    `
 BEGIN
   INSERT INTO ${touchedName(shape.id)} (${touchedColumns(shape)}, kind) VALUES (${keyNames(shape, 'NEW').join(', ')}, 'i')
     ON CONFLICT DO NOTHING;
   PERFORM mesh.report(${shape.id}, jsonb_build_array(${keyAsJson(shape, 'NEW')}));
   RETURN NULL;
 END`,
-  })
+  )
   const changed = shape.key.map(
     ({ name }) => `OLD.${quoteName(name)}::text IS DISTINCT FROM NEW.${quoteName(name)}::text`,
   )
@@ -65,20 +59,21 @@ CREATE TRIGGER "${TRIGGER_PREFIX}rekeyed" AFTER UPDATE ON ${tableName(shape)} FO
   EXECUTE FUNCTION ${called}();`
 }
 
+function triggerFunction(called: string, body: string): string {
+  return functionSql({ signature: `${called}()`, returns: 'trigger', rights: 'definer', callers: 'nobody', body })
+}
+
 /** Without a key there is nothing to name: the table as a whole is touched. */
 function keylessReport(shape: TableShape): string {
   const called = `mesh.inserted_${shape.id}`
-  const definition = functionSql({
-    signature: `${called}()`,
-    returns: 'trigger',
-    rights: 'definer',
-    callers: 'nobody',
-    body: `
+  const definition = triggerFunction(
+    called,
+    `
 BEGIN
   PERFORM mesh.report(${shape.id}, NULL);
   RETURN NULL;
 END`,
-  })
+  )
   return `${definition}
 CREATE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT OR UPDATE OR DELETE ON ${tableName(shape)}
   FOR EACH STATEMENT EXECUTE FUNCTION ${called}();`

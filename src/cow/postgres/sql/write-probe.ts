@@ -85,8 +85,8 @@ function isPinned(
   table: MergedTable,
   pinned: readonly PinnedSelect[],
 ): boolean {
-  const key = table.keyColumns[0]
-  if (key === undefined || table.keyColumns.length !== 1) return false
+  const [key, ...more] = table.keyColumns
+  if (key === undefined || more.length > 0) return false
   const { tokens } = statement
   let at = tokens.indexAt(range.start)
   const column = statement.columns.find((use) => use.position === range.start)
@@ -111,8 +111,8 @@ function isPinnedByCte(
   table: MergedTable,
   pinned: readonly PinnedSelect[],
 ): boolean {
-  const key = table.keyColumns[0]
-  if (key === undefined || table.keyColumns.length !== 1) return false
+  const [key, ...more] = table.keyColumns
+  if (key === undefined || more.length > 0) return false
   const { tokens } = statement
   const names = statement.columns
     .filter((use) => inside(use.position, range))

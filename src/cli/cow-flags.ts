@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
+import type { Endpoint } from '../core/segment.ts'
 import type { Authentication, AuthenticationMethod } from '../cow/postgres/front/authentication.ts'
 import { AUTHENTICATION_METHODS } from '../cow/postgres/front/authentication.ts'
 import type { PostgresProxyOptions } from '../cow/postgres/proxy.ts'
@@ -10,8 +11,6 @@ import type { Flag, FlagValues } from './flags.ts'
 import { choiceFlag, countFlag, listenFlag, spanFlag, switchFlag, textFlag, withDefault } from './flags.ts'
 import { parsePostgresUrl } from './postgres-url.ts'
 import { readText } from './read-text.ts'
-
-type Address = { readonly address: string; readonly port: number }
 
 /** Which branch of which production: what every verb of `cow` takes. */
 export type BranchFlags = {
@@ -30,7 +29,7 @@ export const BRANCH_FLAGS: BranchFlags = {
 
 /** The flags of a proxy. */
 export type CowFlags = BranchFlags & {
-  readonly listen: Flag<Address>
+  readonly listen: Flag<Endpoint>
   readonly auth: Flag<AuthenticationMethod | undefined>
   readonly passwords: Flag<string | undefined>
   readonly certificate: Flag<string | undefined>
@@ -40,7 +39,7 @@ export type CowFlags = BranchFlags & {
   readonly connections: Flag<number>
   readonly statementTimeout: Flag<number>
   readonly trust: Flag<boolean>
-  readonly metrics: Flag<Address | undefined>
+  readonly metrics: Flag<Endpoint | undefined>
 }
 
 export const COW_FLAGS: CowFlags = {

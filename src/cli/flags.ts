@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { MeshError } from '../core/errors.ts'
+import type { Endpoint } from '../core/segment.ts'
 import {
   parseAddress,
   parseCount,
@@ -116,18 +117,12 @@ export const countFlag = (spelling: Spelling, about: string, least = 1, most?: n
 const ANY_IPV4 = '0.0.0.0'
 
 /** An address to listen on: without a host, all IPv4 addresses of this machine. */
-export const listenFlag = (
-  spelling: Spelling,
-  about: string,
-): Flag<{ readonly address: string; readonly port: number } | undefined> =>
+export const listenFlag = (spelling: Spelling, about: string): Flag<Endpoint | undefined> =>
   single(spelling, '<[host:]port>', `${about}; without a host, all IPv4 addresses`, (text, where) =>
     parseAddress(text, where, ANY_IPV4),
   )
 /** An address to connect to: without a host, this machine. */
-export const addressFlag = (
-  spelling: Spelling,
-  about: string,
-): Flag<{ readonly address: string; readonly port: number } | undefined> =>
+export const addressFlag = (spelling: Spelling, about: string): Flag<Endpoint | undefined> =>
   single(spelling, '<[host:]port>', about, parseUpstream)
 
 /** `host:port`, with host names too. */

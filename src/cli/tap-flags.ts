@@ -1,5 +1,6 @@
 import type { TapOptions } from '../capture/tap/tap.ts'
 import { MeshError } from '../core/errors.ts'
+import type { Endpoint } from '../core/segment.ts'
 import { formatBytes } from '../core/units.ts'
 import { MAX_RING_BYTES } from '../net/ring.ts'
 import type { Flag, FlagGroups, FlagValues } from './flags.ts'
@@ -17,12 +18,10 @@ import {
 } from './flags.ts'
 import { readText } from './read-text.ts'
 
-type Address = { readonly address: string; readonly port: number }
-
 /** The flags of an inline tap, whoever reads it. */
 export type TapFlags = {
-  readonly listen: Flag<Address | undefined>
-  readonly upstream: Flag<Address | undefined>
+  readonly listen: Flag<Endpoint | undefined>
+  readonly upstream: Flag<Endpoint | undefined>
   readonly tlsCert: Flag<string | undefined>
   readonly tlsKey: Flag<string | undefined>
   readonly upstreamTls: Flag<boolean>
@@ -34,7 +33,7 @@ export type TapFlags = {
   readonly maxConnections: Flag<number | undefined>
   readonly grace: Flag<number>
   readonly ring: Flag<number>
-  readonly metrics: Flag<Address | undefined>
+  readonly metrics: Flag<Endpoint | undefined>
 }
 
 export const TAP_FLAGS: TapFlags = {

@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, toMeshError } from '../../../core/errors.ts'
-import { joinOverlay, openOverlay, type Overlay, type OverlayOptions } from '../overlay/overlay.ts'
+import { hasCluster, joinOverlay, openOverlay, type Overlay, type OverlayOptions } from '../overlay/overlay.ts'
 import type { ServerConnection } from '../server-connection.ts'
 
 /** The branches of one production, for whoever looks after them: while a proxy serves them, or at rest. */
@@ -59,7 +58,14 @@ async function reach(
   signal: AbortSignal,
 ): Promise<{ readonly overlay: Overlay; readonly processId: number | undefined }> {
   if (options.kind === 'external') return { overlay: await openOverlay(options, signal), processId: undefined }
-  await requireCluster(join(options.stateFolder, options.name))
+  // A verb that looks must not leave an empty overlay behind.
+  if (!(await hasCluster(options))) {
+    throw new MeshError('MESH_ERR_FILE_NOT_FOUND', {
+      what: 'there is no branch of this production yet',
+      where: join(options.stateFolder, options.name),
+      remedy: 'start one with mesh cow postgres, or check --upstream and --state',
+    })
+  }
   const joined = await joinOverlay(options)
   if (joined !== undefined) return joined
   try {
@@ -69,20 +75,5 @@ async function reach(
     const late = toMeshError(thrown).code === 'MESH_ERR_FILE_EXISTS' ? await joinOverlay(options) : undefined
     if (late === undefined) throw thrown
     return late
-  }
-}
-
-/** A verb that looks must not leave an empty overlay behind. */
-async function requireCluster(folder: string): Promise<void> {
-  try {
-    await stat(join(folder, 'data'))
-  } catch (thrown) {
-    const error = toMeshError(thrown, folder)
-    if (error.code !== 'MESH_ERR_FILE_NOT_FOUND') throw error
-    throw new MeshError('MESH_ERR_FILE_NOT_FOUND', {
-      what: 'there is no branch of this production yet',
-      where: folder,
-      remedy: 'start one with mesh cow postgres, or check --upstream and --state',
-    })
   }
 }

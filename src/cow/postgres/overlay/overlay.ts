@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { MeshError } from '../../../core/errors.ts'
+import { type MeshError, toMeshError } from '../../../core/errors.ts'
 import { connectServer, type ServerConnection, type ServerOptions } from '../server-connection.ts'
 import { requirePassage, servantAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
@@ -96,6 +96,22 @@ async function openEmbedded(
     }
   } catch (error) {
     await lock.release()
+    throw error
+  }
+}
+
+/** Something was kept there by an earlier run. */
+export async function hasCluster({
+  stateFolder,
+  name,
+}: Extract<OverlayOptions, { kind: 'embedded' }>): Promise<boolean> {
+  const folder = join(stateFolder, name)
+  try {
+    await stat(join(folder, 'data'))
+    return true
+  } catch (thrown) {
+    const error = toMeshError(thrown, folder)
+    if (error.code === 'MESH_ERR_FILE_NOT_FOUND') return false
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chown, mkdir, open, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MeshError, systemCode, toMeshError } from '../../../core/errors.ts'
@@ -119,14 +119,25 @@ function identity(account: Account | undefined): { uid?: number; gid?: number } 
   return account === undefined ? {} : { uid: account.userId, gid: account.groupId }
 }
 
-/** The system's own locales are not relied on: the default is the built-in C.UTF-8; databases may choose others. */
+/**
+ * Makes the cluster aside and renames it: what a run that was killed left half made is never taken for a whole one. Ends once initdb
+ * has, however that is. The system's own locales are not relied on: the default is the built-in C.UTF-8; databases may choose others.
+ */
 async function createCluster(options: EmbeddedServerOptions, data: string, signal: AbortSignal): Promise<void> {
+  const aside = `${data}.${process.pid}`
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = [`--username=${ADMIN_ROLE}`, '--auth=trust', '--no-sync', '--no-instructions']
+  const settings = { ...identity(options.account), cwd: '/', env: environment() }
   try {
-    const settings = { ...identity(options.account), cwd: '/', env: environment(), signal }
-    await promisify(execFile)(options.binaries.initdb, ['-D', data, ...access, ...locale], settings)
+    await removeUnfinished(data)
+    const running = promisify(execFile)(options.binaries.initdb, ['-D', aside, ...access, ...locale], settings)
+    const stop = (): unknown => running.child.kill()
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    await running.finally(() => signal.removeEventListener('abort', stop))
+    await rename(aside, data)
   } catch (error) {
+    if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while the overlay was made' })
     const said = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'stderr') ?? '').trim() : ''
     throw new MeshError(systemCode(error) === 'EACCES' ? 'MESH_ERR_PERMISSION' : 'MESH_ERR_IO', {
       what: `initdb could not make the overlay${said === '' ? '' : `: ${said}`}`,
@@ -134,6 +145,14 @@ async function createCluster(options: EmbeddedServerOptions, data: string, signa
       remedy: 'check that the state folder may be written and has room',
       cause: error,
     })
+  }
+}
+
+/** Of runs that were killed; an initdb of one that still runs has a folder of its own, and fails. */
+async function removeUnfinished(data: string): Promise<void> {
+  const names = (await readdir(dirname(data))).filter((name) => /^data\.\d+$/.test(name))
+  for (const name of names) {
+    await rm(join(dirname(data), name), { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

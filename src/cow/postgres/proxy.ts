@@ -2,12 +2,7 @@ import type { MeshError } from '../../core/errors.ts'
 import type { Endpoint } from '../../core/segment.ts'
 import type { TlsTermination } from '../../net/tls.ts'
 import { type Branch, type BranchLimits, DEFAULT_BRANCH_LIMITS } from './branch/branch.ts'
-import {
-  type BranchSource,
-  maintenanceDatabase,
-  openBranchDatabase,
-  type BranchState,
-} from './branch/branch-database.ts'
+import { maintenanceDatabase, openBranchDatabase, type BranchState } from './branch/branch-database.ts'
 import { listenForResets } from './branch/reset-notice.ts'
 import { PostgresEngine } from './engine.ts'
 import type { Authentication } from './front/authentication.ts'
@@ -15,8 +10,9 @@ import { type CowListener, listenForClients } from './front/listener.ts'
 import type { GateCounters } from './gate/counters.ts'
 import type { Gate } from './gate/gate.ts'
 import type { RoleReport } from './gate/role-check.ts'
-import { openOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
-import { auditFileOf, openProxyGate } from './proxy-gate.ts'
+import type { Overlay, OverlayOptions } from './overlay/overlay.ts'
+import { auditFileOf } from './proxy-gate.ts'
+import { openParts } from './proxy-parts.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /** What a proxy is started with. */
@@ -77,11 +73,12 @@ async function startParts(
   signal: AbortSignal,
 ): Promise<PostgresProxy> {
   const { upstream, branch: name } = options
-  const gate = await openProxyGate({ ...options, isEmbedded: options.overlay.kind === 'embedded' }, signal)
-  started.push(() => gate.close())
-  const overlay = await openOverlay(options.overlay, signal)
-  started.push(() => overlay.close())
-  const source: BranchSource = { gate, overlay, upstream, dumpThread: options.dumpThread }
+  const source = await openParts(options, signal)
+  const { gate, overlay } = source
+  started.push(
+    () => gate.close(),
+    () => overlay.close(),
+  )
   const branch = await openBranchDatabase(source, name, signal)
   const engine = new PostgresEngine({
     overlay,

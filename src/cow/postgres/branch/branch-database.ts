@@ -1,11 +1,11 @@
 import { MeshError } from '../../../core/errors.ts'
 import type { Gate } from '../gate/gate.ts'
-import { cloneSchema } from '../overlay/clone.ts'
+import { readSchema, restoreSchema, type SchemaImage } from '../overlay/clone.ts'
 import { FINGERPRINT_QUERY, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
 import { type GateAddress, repointSql } from '../overlay/foreign-table.ts'
 import { quoteName, quoteText } from '../overlay/identifiers.ts'
 import { createMerge } from '../overlay/merge.ts'
-import { createDatabase, type Overlay } from '../overlay/overlay.ts'
+import { createDatabase, type DatabaseLocale, type Overlay } from '../overlay/overlay.ts'
 import { rowsOf, textOf } from '../overlay/rows.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { ServerOptions } from '../server-options.ts'
@@ -17,6 +17,16 @@ export interface BranchSource {
   readonly upstream: ServerOptions
   /** The compiled `pg-dump-thread.js`. Default: the one beside the program. */
   readonly dumpThread?: URL | undefined
+  /** Production's schema, where it was read already. */
+  readonly schema?: BranchSchema | undefined
+}
+
+/** What a new branch is made from: production's schema as it was read at one time. */
+export interface BranchSchema {
+  readonly image: SchemaImage
+  readonly locale: DatabaseLocale
+  /** Whoever owns production's database. */
+  readonly owner: string
 }
 
 /** A branch's database that is ready for clients. */
@@ -111,46 +121,51 @@ function foreignDatabase(database: string, where: string): MeshError {
   })
 }
 
-async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<void> {
-  const { gate, overlay } = source
-  const locale = readLocale((await gate.query(LOCALE_QUERY)).rows)
-  const server = await overlay.connectAdmin(maintenanceDatabase(source.upstream.database), signal)
-  try {
-    await server.query(`DROP DATABASE IF EXISTS ${quoteName(database)} WITH (FORCE)`)
-    await createDatabase(server, database, locale)
-  } finally {
-    await server.end()
-  }
-  const partitioned = await withAdmin(overlay, database, signal, (admin) => clone(source, database, admin, signal))
-  await withAdmin(overlay, maintenanceDatabase(source.upstream.database), signal, async (admin) => {
-    // Whoever owns production's database may do here what its owner may: create in the schema public, for one.
-    const owner = (await gate.query(OWNER_QUERY)).rows[0]?.[0] ?? ''
-    await admin.query(`ALTER DATABASE ${quoteName(database)} OWNER TO ${quoteName(owner)}`)
-  })
-  // Another connection: pg_dump's text leaves settings behind.
-  await withAdmin(overlay, database, signal, async (admin) => {
-    await createMerge(admin, { gate: gateAddress(source), self: overlay.self, partitioned })
-    await admin.query(`INSERT INTO mesh.settings VALUES (${quoteText(COMPLETE)}, 'yes')`)
-  })
-}
-
-async function clone(
-  { gate, upstream, dumpThread: thread }: BranchSource,
-  database: string,
-  admin: ServerConnection,
+/**
+ * Reads production's schema for a new branch. It needs no overlay: it is read while that one starts.
+ *
+ * @throws MeshError of the gate and of the dump.
+ */
+export async function readBranchSchema(
+  { gate, upstream, dumpThread }: Pick<BranchSource, 'gate' | 'upstream' | 'dumpThread'>,
   signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
+): Promise<BranchSchema> {
   const dump = await gate.transportForDump(signal)
+  const read = async (text: string): Promise<readonly (readonly (string | null)[])[]> => (await gate.query(text)).rows
   try {
-    const read = async (text: string): Promise<readonly (readonly (string | null)[])[]> => (await gate.query(text)).rows
-    const report = await cloneSchema(
-      { admin, database, read, dump, upstreamDatabase: upstream.database, thread },
-      signal,
-    )
-    return report.partitioned
+    const [image, locale, owners] = await Promise.all([
+      readSchema({ read, dump, upstreamDatabase: upstream.database, thread: dumpThread }, signal),
+      read(LOCALE_QUERY).then(readLocale),
+      read(OWNER_QUERY),
+    ])
+    return { image, locale, owner: owners[0]?.[0] ?? '' }
   } finally {
     dump.close()
   }
+}
+
+async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<void> {
+  const { overlay, upstream } = source
+  const maintenance = maintenanceDatabase(upstream.database)
+  const { image, locale, owner } = source.schema ?? (await readBranchSchema(source, signal))
+  await withAdmin(overlay, maintenance, signal, async (admin) => {
+    await admin.query(`DROP DATABASE IF EXISTS ${quoteName(database)} WITH (FORCE)`)
+    await createDatabase(admin, database, locale)
+  })
+  const { partitioned } = await withAdmin(overlay, database, signal, (admin) =>
+    restoreSchema(image, { admin, database }),
+  )
+  // Whoever owns production's database may do here what its owner may: create in the schema public, for one.
+  await withAdmin(overlay, maintenance, signal, (admin) =>
+    admin.query(`ALTER DATABASE ${quoteName(database)} OWNER TO ${quoteName(owner)}`),
+  )
+  // Other connections: pg_dump's text leaves settings behind.
+  await withAdmin(overlay, database, signal, (admin) =>
+    withAdmin(overlay, database, signal, async (helper) => {
+      await createMerge(admin, { gate: gateAddress(source), self: overlay.self, partitioned, helper })
+      await admin.query(`INSERT INTO mesh.settings VALUES (${quoteText(COMPLETE)}, 'yes')`)
+    }),
+  )
 }
 
 async function withAdmin<Result>(

@@ -103,11 +103,6 @@ export async function restoreSchema(image: SchemaImage, { admin, database }: Clo
   }
 }
 
-/** Clones upstream's schema into an empty database of the overlay: `readSchema`, then `restoreSchema`. */
-export async function cloneSchema(options: SchemaSource & CloneTarget, signal: AbortSignal): Promise<CloneReport> {
-  return restoreSchema(await readSchema(options, signal), options)
-}
-
 /** Where materialised views are kept until the merge. The schema of a new database belongs to the dump. */
 const PRELUDE = `
 SET client_min_messages = error;

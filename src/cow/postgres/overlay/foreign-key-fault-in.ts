@@ -1,14 +1,15 @@
 import { keysQuery } from './copy-up.ts'
 import { operator, quoteName } from './identifiers.ts'
 import { baseName, tableName } from './names.ts'
+import type { TableFamily } from './table-family.ts'
 import type { ForeignKeyAction, ForeignKeyShape, TableShape } from './table-shape.ts'
 
 /**
  * Statements of a BEFORE INSERT OR UPDATE trigger on a child that fetch the parent row it refers to, where that one is a
  * base row still: PostgreSQL's own check looks at the overlay's rows only.
  */
-export function parentFaultIn(child: TableShape, parents: ReadonlyMap<number, TableShape>): string {
-  return child.foreignKeys.map((key) => oneParent(child, key, parents.get(key.parentOid))).join('')
+export function parentFaultIn(child: TableShape, family: TableFamily): string {
+  return child.foreignKeys.map((key) => oneParent(child, key, family.table(key.parentOid))).join('')
 }
 
 /**
@@ -44,9 +45,9 @@ function oneParent(child: TableShape, key: ForeignKeyShape, parent: TableShape |
  * Statements of a BEFORE UPDATE OR DELETE trigger on a parent that fetch the base children of a row which goes or
  * whose referenced columns change: then they block it, or cascade, by PostgreSQL's own rules.
  */
-export function childFaultIn(parent: TableShape, tables: Iterable<TableShape>): string {
+export function childFaultIn(parent: TableShape, family: TableFamily): string {
   const statements: string[] = []
-  for (const child of tables) {
+  for (const child of family.childrenOf(parent)) {
     for (const key of child.foreignKeys) {
       if (key.parentOid === parent.oid && child.key.length > 0) statements.push(oneChild(key, child))
     }

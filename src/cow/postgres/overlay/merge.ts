@@ -1,6 +1,6 @@
 import { baseMoveSql } from './base-move.ts'
 import { copyUpSql } from './copy-up.ts'
-import { foreignServerSql, foreignTableSql, type GateAddress, type UpstreamName } from './foreign-table.ts'
+import { foreignServerSql, foreignTableSql, type GateAddress } from './foreign-table.ts'
 import { hidingPolicySql } from './hiding-policy.ts'
 import { nameList, quoteText, textArray } from './identifiers.ts'
 import { keyTableSql } from './key-table.ts'
@@ -8,6 +8,7 @@ import { baseName, tableName, touchedName } from './names.ts'
 import { registrySql, selfSql } from './registry.ts'
 import { rowsOf, textOf } from './rows.ts'
 import type { SqlRunner } from './sql-runner.ts'
+import { TableFamily } from './table-family.ts'
 import { loadShapes, type TableShape } from './table-shape.ts'
 import { touchReportSql } from './touch-report.ts'
 import { faultInSql } from './triggers.ts'
@@ -22,7 +23,7 @@ export interface MergeOptions {
   readonly partitioned?: ReadonlySet<string>
   /** Extensions of both sides. Default: all that the overlay has. */
   readonly extensions?: readonly string[]
-  /** A second connection like the first: key tables are made there meanwhile, which takes half of the time. */
+  /** A second connection like the first: half of the tables are merged there, in about half of the time. */
   readonly helper?: SqlRunner
 }
 
@@ -39,27 +40,57 @@ export interface MergeReport {
 /** Types and expressions are printed, and names found, by this search_path. */
 const BEGIN = `BEGIN; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_min_messages = error; SET LOCAL check_function_bodies = off;`
 
+/** Tables whose SQL is one query: long enough that round trips do not matter, short enough to be held parsed. */
+const TABLES_PER_QUERY = 25
+
 /**
  * Turns a cloned schema into a merged one: registry and functions, foreign server, then for each table its base, key
  * table, policy, functions and triggers, in a handful of round trips. Nothing is asked of production. Where it fails the database is
  * of no use: the caller drops it.
  */
 export async function createMerge(admin: SqlRunner, options: MergeOptions): Promise<MergeReport> {
-  const { gate, self, partitioned = new Set(), helper = admin } = options
+  const { gate, self, partitioned = new Set(), helper } = options
   const shapes = await inTransaction(admin, async () => {
     await admin.query(`${registrySql()}\n${selfSql(self)}`)
     const extensions = options.extensions ?? (await installedExtensions(admin))
-    await admin.query(foreignServerSql(gate, [...new Set([...extensions, 'postgres_fdw'])]))
+    await admin.query(`${foreignServerSql(gate, [...new Set([...extensions, 'postgres_fdw'])])}\n${shippableTypes()}`)
     return loadShapes(admin, await nextId(admin))
   })
-  const keys = keyTablesSql(shapes)
-  if (helper === admin) await inTransaction(admin, () => admin.query(keys))
-  const aside = helper === admin ? undefined : inTransaction(helper, () => helper.query(keys))
-  await inTransaction(admin, async () => {
-    await Promise.all([admin.query(basesSql(shapes)), aside])
-    await admin.query(tablesSql(shapes, partitioned))
+  const family = new TableFamily(shapes)
+  const runners = helper === undefined ? [admin] : [admin, helper]
+  // What is made for one table asks nothing of the others: bodies of functions are looked at when they run.
+  const shares = runners.map((runner, share) => {
+    const own = shapes.filter((_, place) => place % runners.length === share)
+    return inTransaction(runner, () => mergeTables(runner, own, family, partitioned))
   })
+  await Promise.all(shares)
   return { tables: shapes.map(({ id, schema, name, key }) => ({ id, schema, name, hasKey: key.length > 0 })) }
+}
+
+/** The text of a query is made while the one before runs. */
+async function mergeTables(
+  runner: SqlRunner,
+  shapes: readonly TableShape[],
+  family: TableFamily,
+  partitioned: ReadonlySet<string>,
+): Promise<void> {
+  let running: Promise<unknown> | undefined
+  for (let first = 0; first < shapes.length; first += TABLES_PER_QUERY) {
+    const few = shapes.slice(first, first + TABLES_PER_QUERY)
+    const text = few.map((shape) => mergeSql(shape, family, partitioned)).join('\n')
+    await running
+    running = runner.query(text)
+  }
+  await running
+}
+
+function mergeSql(shape: TableShape, family: TableFamily, partitioned: ReadonlySet<string>): string {
+  return [
+    shape.key.length === 0 ? '' : `${keyTableSql(shape)}\n${copyUpSql(shape)}`,
+    foreignTableSql(shape, { schema: shape.schema, name: shape.name }),
+    shape.kind === 'm' ? materializedView(shape) : ordinaryTable(shape, family),
+    registration(shape, partitioned.has(`${shape.schema}.${shape.name}`)),
+  ].join('\n')
 }
 
 async function inTransaction<T>(runner: SqlRunner, work: () => Promise<T>): Promise<T> {
@@ -74,27 +105,8 @@ async function inTransaction<T>(runner: SqlRunner, work: () => Promise<T>): Prom
   }
 }
 
-function keyTablesSql(shapes: readonly TableShape[]): string {
-  return shapes
-    .filter(({ key }) => key.length > 0)
-    .map((shape) => `${keyTableSql(shape)}\n${copyUpSql(shape)}`)
-    .join('\n')
-}
-
-function basesSql(shapes: readonly TableShape[]): string {
-  return [shippableTypes(), ...shapes.map((shape) => foreignTableSql(shape, upstreamName(shape)))].join('\n')
-}
-
-function tablesSql(shapes: readonly TableShape[], partitioned: ReadonlySet<string>): string {
-  const byOid = new Map(shapes.map((shape) => [shape.oid, shape]))
-  return [
-    ...shapes.map((shape) => (shape.kind === 'm' ? materializedView(shape) : ordinaryTable(shape, byOid))),
-    ...shapes.map((shape) => registration(shape, partitioned.has(`${shape.schema}.${shape.name}`))),
-  ].join('\n')
-}
-
-function ordinaryTable(shape: TableShape, byOid: ReadonlyMap<number, TableShape>): string {
-  return [hidingPolicySql(shape), faultInSql(shape, byOid), touchReportSql(shape), baseMoveSql(shape)].join('\n')
+function ordinaryTable(shape: TableShape, family: TableFamily): string {
+  return [hidingPolicySql(shape), faultInSql(shape, family), touchReportSql(shape), baseMoveSql(shape)].join('\n')
 }
 
 /** Until it is refreshed a materialised view shows production's content. */
@@ -102,10 +114,6 @@ function materializedView(shape: TableShape): string {
   const base = baseName(shape.id)
   const columns = nameList(shape.columns.map(({ name }) => name))
   return `GRANT SELECT ON ${base} TO ${shape.owner};\nCREATE OR REPLACE VIEW ${tableName(shape)} AS SELECT ${columns} FROM ${base};`
-}
-
-function upstreamName({ schema, name }: TableShape): UpstreamName {
-  return { schema, name }
 }
 
 function registration(shape: TableShape, partitioned: boolean): string {

@@ -1,6 +1,7 @@
 import { childFaultIn, parentFaultIn } from './foreign-key-fault-in.ts'
 import { baseName, TRIGGER_PREFIX, tableName } from './names.ts'
 import { functionSql } from './sql-function.ts'
+import type { TableFamily } from './table-family.ts'
 import type { TableShape } from './table-shape.ts'
 import { uniqueFaultIn, uniqueVariables } from './unique-fault-in.ts'
 
@@ -8,14 +9,14 @@ import { uniqueFaultIn, uniqueVariables } from './unique-fault-in.ts'
 const GENERIC_PLANS = ['plan_cache_mode = force_generic_plan']
 
 /** The triggers by which rows of the base come into the overlay before PostgreSQL's own checks look for them. */
-export function faultInSql(shape: TableShape, tables: ReadonlyMap<number, TableShape>): string {
+export function faultInSql(shape: TableShape, family: TableFamily): string {
   const statements: string[] = []
   const clashes = uniqueFaultIn(shape)
-  const parents = parentFaultIn(shape, tables)
+  const parents = parentFaultIn(shape, family)
   if (clashes !== '' || parents !== '') {
     statements.push(trigger(shape, 'placed', 'INSERT OR UPDATE', `${attached(shape.id, clashes)}${parents}`, true))
   }
-  const children = childFaultIn(shape, tables.values())
+  const children = childFaultIn(shape, family)
   if (children !== '') statements.push(trigger(shape, 'left', 'UPDATE OR DELETE', children, false))
   return statements.join('\n')
 }

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { cloneSchema, type CloneReport } from '../../../../src/cow/postgres/overlay/clone.ts'
+import { type CloneReport, readSchema, restoreSchema } from '../../../../src/cow/postgres/overlay/clone.ts'
 import {
   FINGERPRINT_QUERY,
   LOCALE_QUERY,
@@ -95,17 +95,9 @@ describe('a cloned schema', () => {
     await createDatabase(postgres, 'branch', readLocale(await read(LOCALE_QUERY)))
     await postgres.end()
     const target = await overlay.connectAdmin('branch', never)
-    report = await cloneSchema(
-      {
-        admin: target,
-        database: 'branch',
-        read,
-        dump: dumpTransportOf(dumping),
-        upstreamDatabase: 'shop',
-        thread: thread(),
-      },
-      never,
-    )
+    const transport = dumpTransportOf(dumping)
+    const image = await readSchema({ read, dump: transport, upstreamDatabase: 'shop', thread: thread() }, never)
+    report = await restoreSchema(image, { admin: target, database: 'branch' })
     const gate = { socketFolder: upstream.socketFolder, port: upstream.port, database: 'shop', user: 'mesh_reader' }
     await createMerge(target, { gate, self: overlay.self, partitioned: report.partitioned })
     await target.end()

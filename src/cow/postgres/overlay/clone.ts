@@ -1,4 +1,5 @@
 import { MeshError } from '../../../core/errors.ts'
+import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import { fitDump } from './dump-text.ts'
 import { AVAILABLE_QUERY, EXTENSIONS_QUERY, requireExtensions } from './extensions.ts'
 import { type FlattenedTrees, flattenTrees, PARTITIONS_QUERY } from './partitions.ts'
@@ -127,16 +128,10 @@ async function restore(admin: SqlRunner, text: string): Promise<void> {
   }
 }
 
-/** The beginning of the statement at an error's position, which counts characters from 1. */
+/** The beginning of the line at an error's position, which counts characters from 1. */
 function statementAt(text: string, error: unknown): string {
-  const at = positionOf(error)
-  if (at === undefined) return ''
-  const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at + 120).split('\n')[0] ?? ''
+  const position = Number(postgresErrorOf(error)?.position)
+  if (!Number.isInteger(position) || position < 1) return ''
+  const line = text.slice(text.lastIndexOf('\n', position - 1) + 1, position + 120).split('\n')[0] ?? ''
   return ` near \`${line.trim()}\``
-}
-
-function positionOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null) return undefined
-  const position = Number(Reflect.get(error, 'position'))
-  return Number.isInteger(position) && position > 0 ? position : undefined
 }

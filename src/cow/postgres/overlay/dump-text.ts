@@ -26,7 +26,9 @@ export interface FittedDump {
   readonly materializedViews: readonly DumpedView[]
 }
 
-const HEADER = /^--\n-- Name: (.*); Type: ([A-Z ]+); Schema: .*\n--\n/gm
+/** A header, or what may hold text like one: other comments, strings, quoted names, bodies of functions. */
+const PARTS =
+  /^--\n-- Name: (?<name>.*); Type: (?<type>[A-Z ]+); Schema: .*\n--\n|--.*|\bE'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'|'[^']*'|"[^"]*"|\$(?<tag>[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$[\s\S]*?\$\k<tag>\$/gm
 
 /** Objects that reach outside of the database, or fire by themselves. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
@@ -50,12 +52,14 @@ const LEFT_OUT_NAMES =
 
 /** The entries of a dump, in order. */
 export function dumpEntries(dump: string): DumpEntry[] {
-  const headers = [...dump.matchAll(HEADER)]
-  const entries: DumpEntry[] = [{ name: '', type: '', text: dump.slice(0, headers[0]?.index ?? dump.length) }]
-  for (const [number, header] of headers.entries()) {
-    const text = dump.slice(header.index, headers[number + 1]?.index ?? dump.length)
-    entries.push({ name: header[1] ?? '', type: header[2] ?? '', text })
+  const entries: DumpEntry[] = []
+  let [name, type, start] = ['', '', 0]
+  for (const { groups, index } of dump.matchAll(PARTS)) {
+    if (groups?.['type'] === undefined) continue
+    entries.push({ name, type, text: dump.slice(start, index) })
+    ;[name, type, start] = [groups['name'] ?? '', groups['type'], index]
   }
+  entries.push({ name, type, text: dump.slice(start) })
   return entries
 }
 

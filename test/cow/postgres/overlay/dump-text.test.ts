@@ -38,6 +38,17 @@ describe('a dump made fit for the overlay', () => {
     const body = 'CREATE FUNCTION public.f() AS $$ )\nPARTITION BY x; $$;'
     expect(fitDump(entry('f()', 'FUNCTION', body)).text).toContain(body)
   })
+
+  it.each([
+    { where: 'a string', open: "ALTER TABLE public.t ALTER a SET DEFAULT 'it''s ", close: "';" },
+    { where: 'an escape string', open: String.raw`SELECT E'\\\' `, close: "';" },
+    { where: 'a quoted name', open: 'CREATE TABLE public."a ""', close: '" ();' },
+    { where: 'the body of a function', open: "CREATE FUNCTION public.f() AS $_$ $$ it's ", close: '$_$;' },
+  ])('does not take for a header what $where holds', ({ open, close }) => {
+    const text = `${open}\n${entry('p', 'PUBLICATION', 'x')}${close}`
+    const dump = entry("it's", 'TABLE', text) + entry('p', 'PUBLICATION', 'CREATE PUBLICATION p;')
+    expect(fitDump(dump).text).toBe(entry("it's", 'TABLE', text))
+  })
 })
 
 describe('a sequence moved past production', () => {

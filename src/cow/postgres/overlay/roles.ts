@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from './identifiers.ts'
+import { dollarQuoted, quoteName, quoteText } from './identifiers.ts'
 import { ADMIN_ROLE, COPY_ROLE } from './names.ts'
 
 /** Roles of the upstream server: name, whether it may create databases, log in, and whether it is a superuser. */
@@ -16,13 +16,16 @@ export const SETTINGS_QUERY = `SELECT r.rolname, s.setdatabase = 0, c.setting FR
   WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))`
 
 /**
- * Who may create schemas in the upstream database, and who may create objects in `public`: by ownership of the database, or by
- * being a superuser, which no dump tells. `null`: schemas.
+ * Rights that no dump tells, since they come from owning the database or from being a superuser: who may create schemas in the upstream
+ * database (schema null), who may create objects in `public`, and superusers, who may do both in every schema and whose foreign keys look
+ * for their parents there.
  */
-export const CREATORS_QUERY = `SELECT r.rolname, NULL FROM pg_catalog.pg_roles r
+export const CREATORS_QUERY = `SELECT r.rolname, NULL, 'CREATE' FROM pg_catalog.pg_roles r
   WHERE r.rolname !~ '^pg_' AND pg_catalog.has_database_privilege(r.oid, current_database(), 'CREATE')
-  UNION ALL SELECT r.rolname, n.nspname FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_namespace n
-  WHERE r.rolname !~ '^pg_' AND n.nspname = 'public' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')`
+  UNION ALL SELECT r.rolname, n.nspname, CASE WHEN r.rolsuper THEN 'USAGE, CREATE' ELSE 'CREATE' END
+  FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_namespace n
+  WHERE r.rolname !~ '^pg_' AND (r.rolsuper AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    OR n.nspname = 'public' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE'))`
 
 type Rows = readonly (readonly (string | null)[])[]
 
@@ -30,10 +33,10 @@ type Rows = readonly (readonly (string | null)[])[]
 export function creatorsSql(creators: Rows, database: string): string {
   return creators
     .filter(([role]) => role !== ADMIN_ROLE && role !== COPY_ROLE)
-    .map(([role, schema]) => {
+    .map(([role, schema, rights]) => {
       const target =
         schema === null || schema === undefined ? `DATABASE ${quoteName(database)}` : `SCHEMA ${quoteName(schema)}`
-      return `GRANT CREATE ON ${target} TO ${quoteName(role ?? '')};`
+      return `GRANT ${rights ?? 'CREATE'} ON ${target} TO ${quoteName(role ?? '')};`
     })
     .join('\n')
 }
@@ -53,7 +56,7 @@ export function rolesSql(roles: Rows, memberships: Rows): string {
   const granted = memberships
     .filter(([group, member]) => known.has(group ?? '') && known.has(member ?? ''))
     .map(([group, member]) => `GRANT ${quoteName(group ?? '')} TO ${quoteName(member ?? '')};`)
-  return `DO $mesh$ BEGIN ${created.join('\n')} END $mesh$;\n${granted.join('\n')}`
+  return `DO ${dollarQuoted(`BEGIN ${created.join('\n')} END`)};\n${granted.join('\n')}`
 }
 
 /** Settings that shape what names and values mean; others (work_mem, replication, logging) are the overlay's own. */

@@ -39,12 +39,21 @@ ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tenants USING (tenant = current_user);
 GRANT SELECT ON accounts, tenants, totals TO reader;
 COMMENT ON MATERIALIZED VIEW totals IS 'by status';
+CREATE SCHEMA aside AUTHORIZATION staff;
+CREATE TABLE aside.parents (id int PRIMARY KEY);
+CREATE TABLE aside.children (parent int REFERENCES aside.parents);
+CREATE TABLE "Tab ""le"" $mesh$ é" ("Id'" int PRIMARY KEY, note text DEFAULT 'a;
+--
+-- Name: p; Type: PUBLICATION; Schema: -; Owner: app
+--
+');
 `.replace('THEN 1; ELSE', 'THEN 1 ELSE')
 
 const DATA = `
 INSERT INTO measures SELECT '2025-12-30'::date + i, 1, i FROM generate_series(0, 9) AS i;
 INSERT INTO accounts (name) SELECT 'a' || i FROM generate_series(1, 20) AS i;
 INSERT INTO tenants VALUES (1, 'reader'), (2, 'other');
+INSERT INTO aside.parents VALUES (1);
 REFRESH MATERIALIZED VIEW totals;
 `
 
@@ -73,7 +82,7 @@ describe('a cloned schema', () => {
     upstream = await startTestServer()
     const admin = await upstream.client('mesh_admin', 'postgres')
     await admin.query(
-      `CREATE ROLE app LOGIN SUPERUSER; CREATE ROLE reader LOGIN; CREATE ROLE staff; GRANT staff TO reader; CREATE ROLE mesh_reader LOGIN BYPASSRLS; GRANT pg_read_all_data, pg_write_all_data TO mesh_reader`,
+      `CREATE ROLE app LOGIN SUPERUSER; CREATE ROLE reader LOGIN; CREATE ROLE staff; CREATE ROLE "$mesh$ '"; GRANT staff TO reader; CREATE ROLE mesh_reader LOGIN BYPASSRLS; GRANT pg_read_all_data, pg_write_all_data TO mesh_reader`,
     )
     await admin.query(`CREATE DATABASE shop OWNER app TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'`)
     await admin.query(
@@ -142,6 +151,16 @@ describe('a cloned schema', () => {
     expect(await rows('app', `SHOW app.tenant`)).toEqual([['x y']])
     expect(await rows('app', `ALTER TABLE accounts ADD CHECK (id > 0) NO INHERIT; SELECT 1`)).toEqual([['1']])
     expect(await rows('reader', `SELECT pg_has_role('staff', 'USAGE')`)).toEqual([['t']])
+  })
+
+  it("lets a superuser of production into others' schemas, where his tables look for their parents", async () => {
+    expect(await rows('app', `INSERT INTO aside.children VALUES (1) RETURNING parent`)).toEqual([['1']])
+  })
+
+  it('takes names and defaults as they are, whatever they look like', async () => {
+    const inserted = `INSERT INTO "Tab ""le"" $mesh$ é" VALUES (1) RETURNING note LIKE 'a;%Type: PUBLICATION%'`
+    expect(await rows('app', inserted)).toEqual([['t']])
+    expect(await rows('app', `SELECT count(*) FROM pg_roles WHERE rolname = '$mesh$ '''`)).toEqual([['1']])
   })
 
   it("keeps production's own policies and rights", async () => {

@@ -81,6 +81,24 @@ export async function startTap(folder, { upstream, output, words = [] }) {
   return { port: Number(port), pid: child.pid, stop }
 }
 
+/** Starts `mesh cow postgres`; `seconds` from its start to the line that says where it listens, `peakBytes` until then. */
+export async function startCow(folder, { upstream, state, words = [] }) {
+  const all = ['cow', 'postgres', '--upstream', upstream, '--state', state, '--listen', '127.0.0.1:0', ...words]
+  const start = performance.now()
+  const child = startChild(process.execPath, [MESH, ...all], { cwd: folder })
+  const [, port] = await child.seen('err', /listening on 127\.0\.0\.1:(\d+)/, 300)
+  const seconds = (performance.now() - start) / 1000
+  const stop = async () => {
+    const { code, out } = await child.stop('SIGTERM')
+    return { code, proof: out.split('\n')[0] }
+  }
+  return { port: Number(port), pid: child.pid, seconds, peakBytes: peakBytes(child.pid), stop }
+}
+
+function peakBytes(pid) {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+}
+
 /** The closing line of a tap: `recorded shop.mcap: 12 of 12 requests whole, 12 of 12 responses, dropped 1+1; the ledger balances`. */
 export function readLedgerLine(text) {
   const line = text.split('\n').findLast((each) => each.startsWith('recorded ')) ?? ''

@@ -90,7 +90,7 @@ async function startParts(
   })
   const ears = await overlay.connectAdmin(maintenanceDatabase(upstream.database), signal)
   started.push(() => ears.end())
-  await listenForResets(ears, (database) => void engine.reload(database).catch(() => undefined))
+  await listenForResets(ears, (database) => engine.reload(database).catch(() => undefined))
   const { listen, tls, authentication, maxClients } = options
   const listener = await listenForClients({ listen, tls, authentication, maxClients, engine })
   started.push(() => listener.close())

@@ -1,5 +1,6 @@
 import { type BranchSource, readBranchSchema } from './branch/branch-database.ts'
 import { hasCluster, openOverlay, type OverlayOptions } from './overlay/overlay.ts'
+import type { StateLock } from './overlay/state-lock.ts'
 import { openProxyGate, type ProxyGateOptions } from './proxy-gate.ts'
 
 /** What gate, overlay and the reading of a schema are started with. */
@@ -11,9 +12,9 @@ export interface PartsOptions extends Omit<ProxyGateOptions, 'isEmbedded'> {
 
 /**
  * Opens the gate to production and the overlay side by side: neither needs the other. Where there is no branch at all yet, production's
- * schema is read while the overlay's server starts. Where one fails the others are stopped, and the first error is thrown.
+ * schema is read while the overlay's server starts. `claim`: the overlay is the caller's. Where one fails the others are stopped, and the first error is thrown.
  */
-export async function openParts(options: PartsOptions, signal: AbortSignal): Promise<BranchSource> {
+export async function openParts(options: PartsOptions, claim: StateLock, signal: AbortSignal): Promise<BranchSource> {
   const { overlay: place, upstream, dumpThread } = options
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
@@ -25,7 +26,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
   }
   const isFresh = place.kind === 'embedded' && !(await hasCluster(place))
   const gate = openProxyGate({ ...options, isEmbedded: place.kind === 'embedded' }, either).catch(orStop)
-  const overlay = openOverlay(place, either).catch(orStop)
+  const overlay = openOverlay(place, either, claim).catch(orStop)
   const schema = isFresh
     ? gate.then((opened) => readBranchSchema({ gate: opened, upstream, dumpThread }, either)).catch(orStop)
     : undefined

@@ -10,7 +10,7 @@ import { type CowListener, listenForClients } from './front/listener.ts'
 import type { GateCounters } from './gate/counters.ts'
 import type { Gate } from './gate/gate.ts'
 import type { RoleReport } from './gate/role-check.ts'
-import type { Overlay, OverlayOptions } from './overlay/overlay.ts'
+import { claimOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
 import { auditFileOf } from './proxy-gate.ts'
 import { openParts } from './proxy-parts.ts'
 import type { ServerOptions } from './server-options.ts'
@@ -73,7 +73,9 @@ async function startParts(
   signal: AbortSignal,
 ): Promise<PostgresProxy> {
   const { upstream, branch: name } = options
-  const source = await openParts(options, signal)
+  const claim = await claimOverlay(options.overlay)
+  started.push(() => claim.release())
+  const source = await openParts(options, claim, signal)
   const { gate, overlay } = source
   started.push(
     () => gate.close(),

@@ -9,7 +9,7 @@ import { findBinaries } from './binaries.ts'
 import { quoteName } from './identifiers.ts'
 import { ADMIN_ROLE } from './names.ts'
 import { EMBEDDED_PORT, startServer } from './server.ts'
-import { lockState, stateHolder } from './state-lock.ts'
+import { lockState, type StateLock, stateHolder } from './state-lock.ts'
 
 /** Where the overlay is: on this machine, started by us, or a server that the user names. */
 export type OverlayOptions =
@@ -49,54 +49,72 @@ export interface Overlay {
 const MAX_SOCKET_FOLDER_BYTES = 90
 
 /**
- * Opens the overlay's server.
+ * Takes the overlay for this process before anything else is started for it. Whoever holds the lock releases it when all is over. A server of
+ * the user's own needs none.
+ *
+ * @throws MeshError MESH_ERR_FILE_EXISTS where another mesh has it; MESH_ERR_PERMISSION as `openOverlay`.
+ */
+export async function claimOverlay(options: OverlayOptions): Promise<StateLock> {
+  if (options.kind === 'external') return { release: () => Promise.resolve() }
+  const { stateFolder, name } = options
+  const account = await servantAccount()
+  const mode = account === undefined ? 0o700 : 0o755
+  await mkdir(stateFolder, { recursive: true, mode })
+  if (account !== undefined) await requirePassage(stateFolder, account)
+  return lockState(join(stateFolder, `${name}.lock`))
+}
+
+/**
+ * Opens the overlay's server. `claim`: what `claimOverlay` gave, where the caller keeps that.
  *
  * @throws MeshError MESH_ERR_FILE_EXISTS where another mesh has it; MESH_ERR_TOOL_MISSING, MESH_ERR_PERMISSION,
  * MESH_ERR_DISK_FULL, MESH_ERR_UNREACHABLE with what to do.
  */
-export async function openOverlay(options: OverlayOptions, signal: AbortSignal): Promise<Overlay> {
-  return options.kind === 'embedded' ? openEmbedded(options, signal) : openExternal(options)
+export async function openOverlay(options: OverlayOptions, signal: AbortSignal, claim?: StateLock): Promise<Overlay> {
+  if (options.kind === 'external') return openExternal(options)
+  if (claim !== undefined) return openEmbedded(options, signal)
+  const own = await claimOverlay(options)
+  try {
+    const overlay = await openEmbedded(options, signal)
+    return {
+      ...overlay,
+      close: async () => {
+        await overlay.close()
+        await own.release()
+      },
+      destroy: () => {
+        overlay.destroy()
+        void own.release()
+      },
+    }
+  } catch (error) {
+    await own.release()
+    throw error
+  }
 }
 
+/** The state folder is ours. */
 async function openEmbedded(
   options: Extract<OverlayOptions, { kind: 'embedded' }>,
   signal: AbortSignal,
 ): Promise<Overlay> {
   const { stateFolder, name, settings = {} } = options
   const account = await servantAccount()
-  const mode = account === undefined ? 0o700 : 0o755
-  await mkdir(stateFolder, { recursive: true, mode })
-  if (account !== undefined) await requirePassage(stateFolder, account)
-  const lock = await lockState(join(stateFolder, `${name}.lock`))
-  try {
-    const binaries = await findBinaries(stateFolder, account !== undefined)
-    const folder = join(stateFolder, name)
-    const server = await startServer(
-      { binaries, folder, socketFolder: socketFolderOf(folder), account, settings },
-      signal,
-    )
-    const roleOptions = (user: string, database: string): ServerOptions => ({
-      address: { socketFolder: server.socketFolder, port: server.port },
-      user,
-      database,
-    })
-    return {
-      options: roleOptions,
-      connectAdmin: (database, signal) => connectServer(roleOptions(ADMIN_ROLE, database), signal),
-      self: { socketFolder: server.socketFolder, port: server.port },
-      closed: server.closed,
-      close: async () => {
-        await server.close()
-        await lock.release()
-      },
-      destroy: () => {
-        server.destroy()
-        void lock.release()
-      },
-    }
-  } catch (error) {
-    await lock.release()
-    throw error
+  const binaries = await findBinaries(stateFolder, account !== undefined)
+  const folder = join(stateFolder, name)
+  const server = await startServer(
+    { binaries, folder, socketFolder: socketFolderOf(folder), account, settings },
+    signal,
+  )
+  const self = { socketFolder: server.socketFolder, port: server.port }
+  const roleOptions = (user: string, database: string): ServerOptions => ({ address: self, user, database })
+  return {
+    options: roleOptions,
+    connectAdmin: (database, aborted) => connectServer(roleOptions(ADMIN_ROLE, database), aborted),
+    self,
+    closed: server.closed,
+    close: () => server.close(),
+    destroy: () => server.destroy(),
   }
 }
 

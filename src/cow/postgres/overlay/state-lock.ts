@@ -32,7 +32,7 @@ export async function lockState(file: string): Promise<StateLock> {
       throw new MeshError('MESH_ERR_FILE_EXISTS', {
         what: `another mesh (process ${holder.processId}) is running on this overlay`,
         where: file,
-        remedy: 'stop it, or choose another --branch or --state',
+        remedy: 'stop it, or keep branches of your own with --state',
       })
     }
     await unlink(file).catch(() => undefined)

@@ -3,7 +3,14 @@ import type { MeshError } from '../core/errors.ts'
 import { formatEndpoint } from '../core/segment.ts'
 import type { Endpoint } from '../core/segment.ts'
 import { formatCount, formatDurationNs } from '../core/units.ts'
-import { type PostgresProxy, type PostgresProxyOptions, startPostgresProxy } from '../cow/postgres/proxy.ts'
+import type { GateCounters } from '../cow/postgres/gate/counters.ts'
+import type { StatisticsReport } from '../cow/postgres/gate/statement-statistics.ts'
+import {
+  type PostgresProxy,
+  type PostgresProxyOptions,
+  type ProxyProof,
+  startPostgresProxy,
+} from '../cow/postgres/proxy.ts'
 import { type Metric, startMetricsServer } from '../net/metrics-server.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -17,9 +24,24 @@ export async function runCow(
   metricsAddress: Endpoint | undefined,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const stop = listenForStop((name) => terminal.say(`${name}: sessions end, what they committed stays on the branch`))
+  let serves = false
+  const stop = listenForStop((name) => {
+    terminal.say(
+      serves ? `${name}: sessions end, what they committed stays on the branch` : `${name}: ending the start`,
+    )
+  })
   const startNs = monotonicNs()
-  const proxy = await startPostgresProxy(options, stop.drain)
+  const proxy = await startPostgresProxy(options, stop.drain).catch((error: unknown) => {
+    stop.release()
+    if (stop.name() === undefined) throw error
+    return undefined
+  })
+  // Stopped before it was ready, as was asked: whatever had been started has ended.
+  if (proxy === undefined) {
+    terminal.say('stopped before it was ready')
+    return EXIT.ok
+  }
+  serves = true
   sayCowStart(proxy, options, monotonicNs() - startNs, terminal)
   const metrics =
     metricsAddress === undefined
@@ -30,13 +52,13 @@ export async function runCow(
     stop.drain.addEventListener('abort', () => resolve(undefined))
   })
   const failure: MeshError | undefined = await Promise.race([proxy.failed, stopped])
-  const proof = await proofOf(proxy)
+  const proof = await proxy.proof()
   await metrics?.close()
   await proxy.close()
   stop.release()
-  terminal.out(proof)
-  if (failure === undefined) return EXIT.ok
-  throw failure
+  terminal.out(proofText(proof))
+  if (failure !== undefined) throw failure
+  return proof.gate.writes > 0 ? EXIT.checkFailed : EXIT.ok
 }
 
 /** Says what a proxy reads, what it writes to, and where it listens. */
@@ -68,23 +90,29 @@ export function sayCowStart(
 }
 
 /** What was done with production, for whoever has to answer for it. */
-async function proofOf(proxy: PostgresProxy): Promise<string> {
-  const { sent, refused, mostOpen } = proxy.gateCounters()
-  const all = Object.values(sent).reduce((sum, count) => sum + count, 0)
-  const branches = await proxy.branches()
-  const copied = branches.reduce((sum, { counters }) => sum + counters.copiedUpRows, 0)
-  const diverted = branches.reduce((sum, { counters }) => sum + counters.diverted, 0)
-  const turnedAway = branches.reduce((sum, { counters }) => sum + counters.refused, refused)
-  return [
-    `production writes: 0. ${formatCount(all)} statements read it, each in a read-only transaction, over at most ${formatCount(mostOpen)} connections`,
+function proofText({ gate, branch, production }: ProxyProof): string {
+  const { sent, mostOpen, writes } = gate
+  const lines = [
+    `production writes: ${formatCount(writes)}. ${formatCount(statementsSent(gate))} statements read it, each in a read-only transaction, over at most ${formatCount(mostOpen)} connections`,
     `  foreign scans ${formatCount(sent.scan)}, estimates ${formatCount(sent.explain)}, catalogues ${formatCount(sent.catalog + sent.dump)}, passed ${formatCount(sent.T0)}, by key ${formatCount(sent.TK)}`,
-    `branch: ${formatCount(diverted)} statements that write were diverted, ${formatCount(copied)} rows copied up, ${formatCount(turnedAway)} statements refused`,
-    '',
-  ].join('\n')
+    ...(production === undefined ? [] : [`  ${statisticsText(production)}`]),
+    `branch: ${formatCount(branch.diverted)} statements that write were diverted, ${formatCount(branch.copiedUpRows)} rows copied up, ${formatCount(branch.refused + gate.refused)} statements refused`,
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** All statements that were sent to production. */
+export function statementsSent({ sent }: Pick<GateCounters, 'sent'>): number {
+  return Object.values(sent).reduce((sum, count) => sum + count, 0)
+}
+
+/** What production itself counted, in one line. */
+export function statisticsText({ calls, writes }: StatisticsReport): string {
+  return `pg_stat_statements there: ${formatCount(calls)} calls of our role, ${formatCount(writes)} of them no reads`
 }
 
 function metricsOf(proxy: PostgresProxy): Metric[] {
-  const { sent, rows, failed, refused, open, busy, waiting, timedOut } = proxy.gateCounters()
+  const { sent, rows, failed, refused, writes, open, busy, waiting, timedOut } = proxy.gateCounters()
   const gauge = (name: string, help: string, value: number): Metric => ({ name, help, type: 'gauge', value })
   const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: 'counter', value })
   return [
@@ -99,6 +127,7 @@ function metricsOf(proxy: PostgresProxy): Metric[] {
     counter('mesh_cow_upstream_rows_total', 'Rows read from production.', rows),
     counter('mesh_cow_upstream_errors_total', 'Statements that production answered with an error.', failed),
     counter('mesh_cow_gate_refused_total', 'Statements that the gate did not let through.', refused),
+    counter('mesh_cow_upstream_writes_total', 'Statements that production reported as anything but a read.', writes),
     gauge('mesh_cow_upstream_connections', 'Connections to production.', open),
     gauge('mesh_cow_upstream_busy', 'Connections to production that run a statement.', busy),
     gauge('mesh_cow_upstream_waiting', 'Statements that wait for a connection.', waiting),

@@ -2,9 +2,9 @@ import { Command } from 'commander'
 import { monotonicNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
 import { type PostgresProxy, startPostgresProxy } from '../cow/postgres/proxy.ts'
-import type { DataProxy, DataProxyCounts, DataProxyStarter } from '../mirror/data-proxy.ts'
+import type { DataProxy, DataProxyStarter } from '../mirror/data-proxy.ts'
 import { COW_FLAGS, proxyOptionsOf } from './cow-flags.ts'
-import { sayCowStart } from './cow-run.ts'
+import { sayCowStart, statementsSent, statisticsText } from './cow-run.ts'
 import type { DataProxyText, Environment } from './environments.ts'
 import { readFlags } from './flags.ts'
 import { postgresPlace } from './postgres-url.ts'
@@ -26,7 +26,11 @@ export function dataProxiesOf({ data, name }: Environment, file: string, termina
           const startNs = monotonicNs()
           const proxy = await startPostgresProxy(each, signal)
           sayCowStart(proxy, each, monotonicNs() - startNs, terminal)
-          started.push(new PostgresDataProxy(proxy, `postgres ${postgresPlace(each.upstream)}`))
+          const name = `postgres ${postgresPlace(each.upstream)}`
+          void proxy.failed.then(({ message, code }) =>
+            terminal.warn(`mesh: staging has lost its data: ${name}: ${message} [${code}]`),
+          )
+          started.push(new PostgresDataProxy(proxy, name))
         }
         return started
       } catch (thrown) {
@@ -59,26 +63,20 @@ class PostgresDataProxy implements DataProxy {
     this.name = name
   }
 
-  counts(): DataProxyCounts {
-    const { sent, refused } = this.#proxy.gateCounters()
-    return {
-      'reads of production': Object.values(sent).reduce((sum, count) => sum + count, 0),
-      'refused by the gate': refused,
-    }
-  }
-
-  /** What the gate sends is in read-only transactions, all of it: the audit log has every statement. */
   async close(): ReturnType<DataProxy['close']> {
-    const branches = await this.#proxy.branches()
-    const sum = (of: (counters: (typeof branches)[number]['counters']) => number): number =>
-      branches.reduce((total, { counters }) => total + of(counters), 0)
-    const counts = {
-      ...this.counts(),
-      'statements diverted to the branch': sum(({ diverted }) => diverted),
-      'rows copied up': sum(({ copiedUpRows }) => copiedUpRows),
-      'statements refused': sum(({ refused }) => refused),
-    }
+    const { gate, branch, production } = await this.#proxy.proof()
     await this.#proxy.close()
-    return { counts, productionWrites: 0, notes: [`  audit log: ${this.#proxy.auditFile}`] }
+    const counts = {
+      'reads of production': statementsSent(gate) - gate.writes,
+      '  passed as they were': gate.sent.T0 + gate.sent.TK,
+      'statements diverted to the branch': branch.diverted,
+      'rows copied up': branch.copiedUpRows,
+      'statements refused': branch.refused + gate.refused,
+    }
+    const notes = [
+      ...(production === undefined ? [] : [statisticsText(production)]),
+      `audit log: ${this.#proxy.auditFile}`,
+    ]
+    return { counts, productionWrites: gate.writes, notes }
   }
 }

@@ -10,7 +10,7 @@ import type { MirrorOutcome } from './mirror-run.ts'
 import type { MirrorSettings } from './mirror-settings.ts'
 import { progressText } from './mirror-text.ts'
 import { showProgress } from './progress.ts'
-import { listenForStop } from './signals.ts'
+import { listenForStop, type StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
 import { after } from './timer.ts'
 
@@ -24,18 +24,27 @@ export async function mirrorFiles(
   durationNs: number | undefined,
   terminal: Terminal,
 ): Promise<MirrorOutcome> {
-  const readers = await openRecordings(words, process.stdin)
+  const stop = listenForStop((name) =>
+    terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
+  )
+  const stopTimer = durationNs === undefined ? undefined : after(durationNs, () => stop.stop())
   try {
-    return await mirrorRecordings(readers, settings, durationNs, terminal)
+    const readers = await openRecordings(words, process.stdin)
+    try {
+      return await mirrorRecordings(readers, settings, stop, terminal)
+    } finally {
+      await Promise.all(readers.map((reader) => reader.close()))
+    }
   } finally {
-    await Promise.all(readers.map((reader) => reader.close()))
+    stopTimer?.()
+    stop.release()
   }
 }
 
 async function mirrorRecordings(
   readers: readonly RecordingReader[],
   settings: MirrorSettings,
-  durationNs: number | undefined,
+  stop: StopSignals,
   terminal: Terminal,
 ): Promise<MirrorOutcome> {
   const clock = { nowNs: 0 }
@@ -48,10 +57,6 @@ async function mirrorRecordings(
     )
   }
   terminal.say(`mirroring ${readers.length} recording${readers.length === 1 ? '' : 's'} to ${settings.target.url}`)
-  const stop = listenForStop((name) =>
-    terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
-  )
-  const stopTimer = durationNs === undefined ? undefined : after(durationNs, () => stop.stop())
   stop.now.addEventListener('abort', () => mirror.destroy())
   const stopProgress = showProgress(terminal, () => progressText(mirror.report()))
   try {
@@ -62,14 +67,12 @@ async function mirrorRecordings(
     )) {
       clock.nowNs = atNs
       intake.offer({ ...exchange, ...onTimeline(exchange, atNs - exchange.requestFirstNs) })
-      await Promise.race([mirror.room(), aborted(stop.drain)])
+      await mirror.room(stop.drain)
     }
     note(ledger)
     await mirror.close()
   } finally {
     stopProgress()
-    stopTimer?.()
-    stop.release()
   }
   return { report: mirror.report(), ledger: ledger.total() }
 }
@@ -108,11 +111,4 @@ async function* merged(
     }
   })
   for await (const batch of mergeBatches(tagged, (item) => item.atNs)) yield* batch
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -38,13 +38,13 @@ export function proofText({ counts, comparison }: MirrorReport, ledger: Ledger):
     ['  left out', requests.filtered + requests.sampled, reasons(leftOut(ledger))],
     ['  not read', lost, reasons(unread(ledger))],
   ]
-  const lines = table(rows)
+  const lines = countTable(rows)
   if (comparison !== undefined) lines.push('', ...comparisonLines(comparison, counts.answered))
   return `${lines.join('\n')}\n`
 }
 
 function comparisonLines(found: ComparisonReport, answered: number): string[] {
-  const lines = table([
+  const lines = countTable([
     ['replies compared', answered - sumOf(found.notCompared), ''],
     ['  same', found.same, ''],
     ['  diverging', found.diverging, ''],
@@ -109,7 +109,7 @@ function reasons(tally: Tally): string {
 }
 
 /** Names to the left, counts to the right, reasons behind them; without the rows that count nothing and are further in. */
-function table(rows: readonly (readonly [string, number, string])[]): string[] {
+export function countTable(rows: readonly (readonly [string, number, string])[]): string[] {
   const shown = rows.filter(([name, count]) => count !== 0 || !/^ {2}(?:not |left|  un)|^not/.test(name))
   const names = Math.max(...shown.map(([name]) => name.length))
   const counts = Math.max(...shown.map(([, count]) => formatCount(count).length))

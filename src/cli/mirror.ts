@@ -47,16 +47,18 @@ export function mirrorCommand(caller: Caller): Command {
           }
           const settings = checked(mirrorSettingsOf(flags, environment, config, false))
           const run = (): Promise<MirrorOutcome> => mirrorFiles(words, settings, flags.duration, terminal)
-          const { result, proofs } = await withDataProxies(data, run)
-          return conclude({ outcome: result, code: EXIT.ok, proofs }, flags.json, terminal)
+          const ran = await withDataProxies(data, run)
+          if (ran === undefined) return stoppedEarly(terminal)
+          return conclude({ outcome: ran.result, code: EXIT.ok, proofs: ran.proofs }, flags.json, terminal)
         }
         const options = tapOptionsOf(flags)
         const settings = checked(mirrorSettingsOf(flags, environment, config, options.tls !== undefined))
         refuseProduction(settings, options.listen, options.upstream)
         const place = { ringBytes: ringBytesOf(flags), metrics: flags.metrics, durationNs: flags.duration }
         const run = (): ReturnType<typeof runMirror> => runMirror({ options, settings, ...place }, terminal)
-        const { result, proofs } = await withDataProxies(data, run)
-        return conclude({ ...result, proofs }, flags.json, terminal)
+        const ran = await withDataProxies(data, run)
+        if (ran === undefined) return stoppedEarly(terminal)
+        return conclude({ ...ran.result, proofs: ran.proofs }, flags.json, terminal)
       },
     },
     caller,
@@ -103,6 +105,12 @@ function refuseProduction(settings: MirrorSettings, listen: Endpoint, upstream: 
 function plainHost(host: string): string {
   const plain = host.replaceAll(/[[\]]/g, '').toLowerCase()
   return plain === 'localhost' || plain === '::1' ? '127.0.0.1' : plain
+}
+
+/** INT or TERM came before the data proxies were ready. */
+function stoppedEarly(terminal: Terminal): ExitCode {
+  terminal.say('stopped before the data proxies were ready: nothing was mirrored')
+  return EXIT.ok
 }
 
 interface Conclusion {

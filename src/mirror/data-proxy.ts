@@ -4,7 +4,7 @@ export type DataProxyCounts = Readonly<Record<string, number>>
 /** What a data proxy can show at the end of a run. */
 export interface DataProxyProof {
   readonly counts: DataProxyCounts
-  /** Writes that reached production, by the proxy's own audit log; anything but 0 fails the run. */
+  /** Statements that production reported as anything but a read, of all that the proxy sent there; anything but 0 fails the run. */
   readonly productionWrites: number
   /** Further lines for people: where the audit log is, what was compared with it. */
   readonly notes: readonly string[]
@@ -14,8 +14,6 @@ export interface DataProxyProof {
 export interface DataProxy {
   /** `postgres shop`: how messages and the proof call it. */
   readonly name: string
-  /** What it did so far, for metrics and progress. */
-  counts(): DataProxyCounts
   /** Ends it in order, and says what it did. Called once, after the last copy was answered. */
   close(): Promise<DataProxyProof>
 }

@@ -103,13 +103,17 @@ export class Mirror {
     }
   }
 
-  /** Resolves while there is room: for sources that can wait. */
-  async room(): Promise<void> {
-    while (!this.#queue.hasRoom) {
+  /** Resolves when there is room, or the signal aborts: for sources that can wait. */
+  async room(signal: AbortSignal): Promise<void> {
+    if (this.#queue.hasRoom) return
+    const onAbort = (): void => this.#room?.()
+    signal.addEventListener('abort', onAbort)
+    while (!this.#queue.hasRoom && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#room = resolve
       })
     }
+    signal.removeEventListener('abort', onAbort)
   }
 
   report(): MirrorReport {

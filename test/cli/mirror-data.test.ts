@@ -5,10 +5,9 @@ import type { DataProxy } from '../../src/mirror/data-proxy.ts'
 function proxy(events: string[]): DataProxy {
   return {
     name: 'postgres shop',
-    counts: () => ({}),
     close: () => {
       events.push('closed')
-      return Promise.resolve({ counts: { passed: 1200, diverted: 3 }, productionWrites: 0, notes: [] })
+      return Promise.resolve({ counts: { passed: 1200, diverted: 3 }, productionWrites: 0, notes: ['audit log: /a'] })
     },
   }
 }
@@ -25,12 +24,29 @@ function starting(events: string[]): { start: () => Promise<DataProxy[]> } {
 describe('withDataProxies', () => {
   it('starts them before the run, closes them after it, and has what they say', async () => {
     const events: string[] = []
-    const { result, proofs } = await withDataProxies(starting(events), () => {
+    const ran = await withDataProxies(starting(events), () => {
       events.push('ran')
       return Promise.resolve(7)
     })
-    expect([result, events]).toEqual([7, ['started', 'ran', 'closed']])
-    expect(dataProofText(proofs)).toBe('\npostgres shop: 1,200 passed, 3 diverted\n  production writes: 0\n')
+    expect([ran?.result, events]).toEqual([7, ['started', 'ran', 'closed']])
+    expect(dataProofText(ran?.proofs ?? [])).toBe(
+      '\npostgres shop\n  production writes      0\n  passed             1,200\n  diverted               3\n  audit log: /a\n',
+    )
+  })
+
+  it('runs nothing where a signal came before they were ready, and closes those that are', async () => {
+    const events: string[] = []
+    const ran = await withDataProxies(
+      {
+        start: async (signal) => {
+          process.emit('SIGTERM')
+          expect(signal.aborted).toBe(true)
+          return starting(events).start()
+        },
+      },
+      () => Promise.reject(new Error('it ran')),
+    )
+    expect([ran, events]).toEqual([undefined, ['started', 'closed']])
   })
 
   it('closes them after a run that failed', async () => {

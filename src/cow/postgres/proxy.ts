@@ -1,7 +1,7 @@
 import type { MeshError } from '../../core/errors.ts'
 import type { Endpoint } from '../../core/segment.ts'
 import type { TlsTermination } from '../../net/tls.ts'
-import { type Branch, type BranchLimits, DEFAULT_BRANCH_LIMITS } from './branch/branch.ts'
+import { type BranchCounters, type BranchLimits, DEFAULT_BRANCH_LIMITS, sumOfCounters } from './branch/branch.ts'
 import { maintenanceDatabase, openBranchDatabase, type BranchState } from './branch/branch-database.ts'
 import { listenForResets } from './branch/reset-notice.ts'
 import { PostgresEngine } from './engine.ts'
@@ -10,6 +10,7 @@ import { type CowListener, listenForClients } from './front/listener.ts'
 import type { GateCounters } from './gate/counters.ts'
 import type { Gate } from './gate/gate.ts'
 import type { RoleReport } from './gate/role-check.ts'
+import { StatementStatistics, type StatisticsReport } from './gate/statement-statistics.ts'
 import { claimOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
 import { auditFileOf } from './proxy-gate.ts'
 import { openParts } from './proxy-parts.ts'
@@ -39,6 +40,14 @@ export interface PostgresProxyOptions {
   readonly dumpThread?: URL | undefined
 }
 
+/** What a proxy did with production and on its branch. */
+export interface ProxyProof {
+  readonly gate: GateCounters
+  readonly branch: Readonly<BranchCounters>
+  /** What production's own `pg_stat_statements` says of our role since the start; undefined where that cannot be read. */
+  readonly production: StatisticsReport | undefined
+}
+
 /** A proxy that serves. */
 export interface PostgresProxy {
   readonly endpoint: Endpoint
@@ -47,7 +56,8 @@ export interface PostgresProxy {
   readonly auditFile: string
   readonly clients: number
   gateCounters(): GateCounters
-  branches(): Promise<readonly Branch[]>
+  /** What was done so far, for whoever has to answer for it. Asks production for its statistics, where these can be read. */
+  proof(): Promise<ProxyProof>
   /** Settles when the overlay is gone though nobody asked for it. */
   readonly failed: Promise<MeshError>
   close(): Promise<void>
@@ -77,6 +87,7 @@ async function startParts(
   started.push(() => claim.release())
   const source = await openParts(options, claim, signal)
   const { gate, overlay } = source
+  const statistics = StatementStatistics.begin(gate)
   started.push(
     () => gate.close(),
     () => overlay.close(),
@@ -96,7 +107,8 @@ async function startParts(
   const { listen, tls, authentication, maxClients } = options
   const listener = await listenForClients({ listen, tls, authentication, maxClients, engine })
   started.push(() => listener.close())
-  return running({ engine, gate, overlay, listener, branch, auditFile: auditFileOf(options.stateFolder) }, started)
+  const auditFile = auditFileOf(options.stateFolder)
+  return running({ engine, gate, overlay, listener, branch, auditFile, statistics: await statistics }, started)
 }
 
 interface Parts {
@@ -106,10 +118,11 @@ interface Parts {
   readonly listener: CowListener
   readonly branch: BranchState
   readonly auditFile: string
+  readonly statistics: StatementStatistics | undefined
 }
 
 function running(parts: Parts, started: readonly (() => Promise<void>)[]): PostgresProxy {
-  const { engine, gate, overlay, listener, branch, auditFile } = parts
+  const { engine, gate, overlay, listener, branch, auditFile, statistics } = parts
   return {
     endpoint: listener.endpoint,
     role: gate.role,
@@ -119,7 +132,10 @@ function running(parts: Parts, started: readonly (() => Promise<void>)[]): Postg
       return listener.clients
     },
     gateCounters: () => gate.counters(),
-    branches: () => engine.branches(),
+    proof: async () => {
+      const production = await statistics?.since()
+      return { gate: gate.counters(), branch: sumOfCounters(await engine.branches()), production }
+    },
     failed: new Promise((resolve) => {
       void overlay.closed.then((reason) => {
         if (reason !== undefined) resolve(reason)

@@ -35,6 +35,20 @@ export interface BranchCounters {
   byKey: number
 }
 
+/** Over several branches. */
+export function sumOfCounters(branches: readonly { readonly counters: Readonly<BranchCounters> }[]): BranchCounters {
+  const sum: BranchCounters = { overlaid: 0, diverted: 0, refused: 0, copiedUpRows: 0, passed: 0, byKey: 0 }
+  for (const { counters } of branches) {
+    sum.overlaid += counters.overlaid
+    sum.diverted += counters.diverted
+    sum.refused += counters.refused
+    sum.copiedUpRows += counters.copiedUpRows
+    sum.passed += counters.passed
+    sum.byKey += counters.byKey
+  }
+  return sum
+}
+
 /** What names mean to a session: see `RelationNames`. */
 export interface NameScope {
   readonly sharingKey: string

@@ -9,6 +9,8 @@ export interface GateCounters {
   readonly failed: number
   /** Statements that were not sent, because they are not provably reads. */
   readonly refused: number
+  /** Statements that production reported as anything but a read: 0, or something is badly wrong. */
+  readonly writes: number
   readonly explainHits: number
   /** Connections to production: now, at most at once, made in all. */
   readonly open: number
@@ -24,16 +26,42 @@ export interface GateCounters {
   readonly snapshots: number
 }
 
+/** How production reports what reads, and what is said around it; `''` an empty statement. Whatever is not among these is a write. */
+const READING_TAGS: ReadonlySet<string> = new Set([
+  '',
+  'SELECT',
+  'FETCH',
+  'EXPLAIN',
+  'SHOW',
+  'SET',
+  'BEGIN',
+  'START TRANSACTION',
+  'COMMIT',
+  'ROLLBACK',
+  'DECLARE CURSOR',
+  'CLOSE CURSOR',
+  'PREPARE',
+  'DEALLOCATE',
+  'LOCK TABLE',
+])
+
 /** The counts that statements make. */
 export class StatementCounts {
   readonly sent: Record<Lane, number> = { T0: 0, TK: 0, scan: 0, explain: 0, catalog: 0, dump: 0 }
   rows = 0
   failed = 0
   refused = 0
+  writes = 0
 
   count(statement: SentStatement): void {
     if (!statement.isContinued) this.sent[statement.lane]++
     this.rows += statement.end.rows
     if (statement.end.kind === 'failed') this.failed++
+    if (statement.end.kind === 'complete' && !READING_TAGS.has(commandOf(statement.end.tag))) this.writes++
   }
+}
+
+/** `INSERT` of `INSERT 0 1`. */
+function commandOf(tag: string): string {
+  return tag.replace(/[ \d]+$/, '')
 }

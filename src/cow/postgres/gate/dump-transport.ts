@@ -1,7 +1,7 @@
 import { concatBytes } from '../../../core/bytes.ts'
 import { monotonicNs } from '../../../core/clock.ts'
 import { MeshError } from '../../../core/errors.ts'
-import { BACKEND, readyForQuery } from '../../../wire/postgres/backend.ts'
+import { BACKEND, readCommandComplete, readyForQuery } from '../../../wire/postgres/backend.ts'
 import { errorResponse, readErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { MessageFramer, type PgFrame, type PgMessage } from '../../../wire/postgres/framer.ts'
 import { FRONTEND, query, readQuery } from '../../../wire/postgres/frontend.ts'
@@ -32,6 +32,7 @@ export class DumpTransport {
   #answer: Uint8Array[] = []
   #answerBytes = 0
   #rows = 0
+  #tag = ''
   #error: Execution | undefined
   #ready: (() => void) | undefined
   #failed = false
@@ -80,12 +81,13 @@ export class DumpTransport {
     this.#answer = []
     this.#answerBytes = 0
     this.#rows = 0
+    this.#tag = ''
     this.#error = undefined
     const sentNs = monotonicNs()
     const ready = new Promise<void>((resolve) => (this.#ready = resolve))
     server.write(query(text))
     await ready
-    const end: Execution = this.#error ?? { kind: 'complete', tag: '', rows: this.#rows }
+    const end: Execution = this.#error ?? { kind: 'complete', tag: this.#tag, rows: this.#rows }
     const statement = { text, parameterTypes: [], bindTail: NO_PARAMETERS }
     const { processId } = server
     const durationNs = monotonicNs() - sentNs
@@ -106,6 +108,7 @@ export class DumpTransport {
     if (this.#answerBytes <= MAX_ANSWER_BYTES) this.#answer.push(Uint8Array.from(bytes))
     if (frame.type === BACKEND.dataRow) this.#rows++
     if (frame.piece !== undefined) return
+    if (frame.type === BACKEND.commandComplete) this.#tag = readCommandComplete(frame.payload)
     if (frame.type === BACKEND.errorResponse) {
       this.#failed = this.#inTransaction
       this.#error = { kind: 'failed', error: readErrorFields(frame.payload), rows: this.#rows, lost: false }

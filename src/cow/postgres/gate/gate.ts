@@ -206,7 +206,7 @@ class OpenGate implements Gate {
   }
 
   counters(): GateCounters {
-    const { sent, rows, failed, refused } = this.#counts
+    const { sent, rows, failed, refused, writes } = this.#counts
     const { open, busy, mostOpen, connected, waiting, timedOut } = this.#pool
     const pool = { open, busy, mostOpen, connected, waiting, timedOut }
     return {
@@ -214,6 +214,7 @@ class OpenGate implements Gate {
       rows,
       failed,
       refused,
+      writes,
       explainHits: this.#explains.hits,
       ...pool,
       foreignSessions: this.#server?.sessions ?? 0,

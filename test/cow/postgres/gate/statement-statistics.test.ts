@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { StatementCounts } from '../../../../src/cow/postgres/gate/counters.ts'
+import { StatementStatistics } from '../../../../src/cow/postgres/gate/statement-statistics.ts'
+import { connectServer, type ServerConnection } from '../../../../src/cow/postgres/server-connection.ts'
+import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../../../support/postgres.ts'
+
+const never = new AbortController().signal
+
+describe.skipIf(POSTGRES_ABSENT !== false)('StatementStatistics', () => {
+  let production: TestPostgres
+  const connect = (user: string): Promise<ServerConnection> =>
+    connectServer(
+      { address: { socketFolder: production.socketFolder, port: production.port }, user, database: 'postgres' },
+      never,
+    )
+
+  beforeAll(async () => {
+    production = await startPostgres({ settings: { shared_preload_libraries: 'pg_stat_statements' } })
+    const admin = await connect(production.superuser)
+    await admin.query('CREATE ROLE reader LOGIN; CREATE TABLE t (n int); GRANT ALL ON t TO reader')
+    await admin.end()
+  })
+
+  afterAll(() => production.stop())
+
+  it('is not there where production has no such extension, or does not let us read it', async () => {
+    const reader = await connect('reader')
+    const query = (text: string): ReturnType<ServerConnection['execute']> => reader.execute(text, [])
+    expect(await StatementStatistics.begin({ query })).toBeUndefined()
+    const admin = await connect(production.superuser)
+    await admin.query('CREATE SCHEMA "Mon itor"; CREATE EXTENSION pg_stat_statements SCHEMA "Mon itor"')
+    expect(await StatementStatistics.begin({ query })).toBeUndefined()
+    await admin.query('GRANT USAGE ON SCHEMA "Mon itor" TO reader')
+    expect(await StatementStatistics.begin({ query })).toBeDefined()
+    await Promise.all([reader.end(), admin.end()])
+  })
+
+  it("counts our role's calls since its beginning, and tells the writes among them", async () => {
+    const [reader, other] = [await connect('reader'), await connect(production.superuser)]
+    await reader.query('INSERT INTO t VALUES (0)')
+    const statistics = await StatementStatistics.begin({ query: (text) => reader.execute(text, []) })
+    const reads = [
+      '/* a: b */ -- insert\n SELECT * FROM t',
+      '(SELECT 1) UNION (SELECT 2)',
+      'WITH a AS (SELECT n FROM t) SELECT * FROM a',
+      'EXPLAIN SELECT 3',
+      'START TRANSACTION READ ONLY',
+      'TABLE t',
+      'COMMIT',
+    ]
+    for (const text of reads) await reader.query(text)
+    expect(await statistics?.since()).toMatchObject({ writes: 0 })
+    await other.query('INSERT INTO t VALUES (1)')
+    for (const text of [
+      'INSERT INTO t VALUES (2)',
+      'WITH a AS (DELETE FROM t RETURNING n) SELECT * FROM a',
+      '/**/ UPDATE t SET n = 1',
+    ])
+      await reader.query(text)
+    const report = await statistics?.since()
+    expect(report?.writes).toBe(3)
+    expect(report?.calls).toBeGreaterThanOrEqual(reads.length + 3)
+    await other.query('SELECT "Mon itor".pg_stat_statements_reset()')
+    expect(await statistics?.since()).toBeUndefined()
+    await Promise.all([reader.end(), other.end()])
+  })
+})
+
+describe('StatementCounts', () => {
+  it.each([
+    ['SELECT 5', 0],
+    ['EXPLAIN', 0],
+    ['FETCH 10', 0],
+    ['', 0],
+    ['INSERT 0 1', 1],
+    ['UPDATE 3', 1],
+    ['MERGE 1', 1],
+    ['CREATE TABLE', 1],
+    ['COPY 7', 1],
+    ['CALL', 1],
+  ])('counts what production reported as "%s" as %i writes', (tag, writes) => {
+    const counts = new StatementCounts()
+    const statement = { text: '', parameterTypes: [], bindTail: new Uint8Array() }
+    const end = { kind: 'complete', tag, rows: 0 } as const
+    counts.count({ lane: 'scan', statement, isContinued: false, processId: 1, durationNs: 0, end })
+    expect(counts.writes).toBe(writes)
+  })
+})

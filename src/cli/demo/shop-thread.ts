@@ -1,17 +1,27 @@
 import type { AddressInfo } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { ServerOptions } from '../../cow/postgres/server-options.ts'
+import { postgresData } from './postgres-data.ts'
 import { createShop } from './shop.ts'
+import { memoryData } from './shop-data.ts'
 
-/** What the thread posts once all its shops listen: their ports on 127.0.0.1, in the order of the names it was given. */
+/** A shop that the thread is to run. */
+export interface ShopPlan {
+  readonly name: string
+  /** Where it keeps its goods; undefined: in its memory. */
+  readonly database?: ServerOptions
+}
+
+/** What the thread posts once all its shops listen: their ports on 127.0.0.1, in the order of its plans. */
 export interface ShopsReady {
   readonly ports: readonly number[]
 }
 
 /** Runs the shops of the demo, so that their work does not disturb whoever measures them. */
-async function serve(names: readonly string[]): Promise<void> {
+async function serve(plans: readonly ShopPlan[]): Promise<void> {
   const ports: number[] = []
-  for (const name of names) {
-    const { server } = createShop(name)
+  for (const { name, database } of plans) {
+    const server = createShop(name, database === undefined ? memoryData(name) : postgresData(database))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(0, '127.0.0.1', resolve)
@@ -26,5 +36,9 @@ function portOf(address: AddressInfo | string | null): number {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-const names: unknown = workerData
-if (Array.isArray(names)) await serve(names.map(String))
+function arePlans(value: unknown): value is readonly ShopPlan[] {
+  return Array.isArray(value)
+}
+
+const plans: unknown = workerData
+if (arePlans(plans)) await serve(plans)

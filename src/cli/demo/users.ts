@@ -12,25 +12,38 @@ export interface Visits {
 /** Each user pauses this long between two pages, on average. */
 const THINK_TIME_MS = 120
 
+/** How users visit a shop. */
+export interface VisitPlan {
+  readonly users: number
+  readonly seed: number
+  /** They fill carts and sometimes order; else they log in and look around. */
+  readonly buys: boolean
+}
+
 /**
  * Synthetic users visit a shop on this machine until the signal aborts: each logs in, looks around, fills a cart, sometimes orders, and
  * comes back as somebody else. Every user has a connection of their own.
  */
-export async function visitShop(port: number, users: number, seed: number, signal: AbortSignal): Promise<Visits> {
+export async function visitShop(port: number, plan: VisitPlan, signal: AbortSignal): Promise<Visits> {
+  const { users, seed, buys } = plan
   const visits: Visits = { requests: 0, failures: 0 }
   const all = Array.from({ length: users }, async (_, index) => {
     const random = seededRandom(seed * 1000 + index)
     await pause(random() * 500)
     while (!signal.aborted)
-      await oneVisit(port, `user-${seed}-${index}-${Math.floor(random() * 1e6)}`, random, visits, signal)
+      await oneVisit(
+        { port, buys, user: `user-${seed}-${index}-${Math.floor(random() * 1e6)}` },
+        random,
+        visits,
+        signal,
+      )
   })
   await Promise.all(all)
   return visits
 }
 
 async function oneVisit(
-  port: number,
-  user: string,
+  { port, buys, user }: { readonly port: number; readonly buys: boolean; readonly user: string },
   random: Random,
   visits: Visits,
   signal: AbortSignal,
@@ -51,9 +64,11 @@ async function oneVisit(
   await go('GET', '/')
   await go('POST', '/login', `user=${user}&password=hunter2`)
   for (let pages = 3 + Math.floor(random() * 8); pages > 0; pages--) await go('GET', somePage(random))
-  await go('POST', '/cart', `product=${1 + Math.floor(random() * 200)}`)
-  await go('GET', '/cart')
-  if (random() < 0.3) await go('POST', '/orders', 'pay=invoice')
+  if (buys) {
+    await go('POST', '/cart', `product=${1 + Math.floor(random() * 200)}`)
+    await go('GET', '/cart')
+    if (random() < 0.3) await go('POST', '/orders', 'pay=invoice')
+  }
   agent.destroy()
 }
 

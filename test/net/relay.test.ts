@@ -220,22 +220,6 @@ describe('a relay that closes', () => {
     expect(relay.counters).toMatchObject({ open: 0, cut: 1 })
     expect(Object.fromEntries(tap.connections[0]?.closes ?? [])).toEqual({ request: 'cut', response: 'cut' })
   })
-
-  it('closes a connection that is cut off while its FIN is on its way', async () => {
-    const upstream = await startServer((socket) => socket.on('end', () => undefined).resume())
-    let cutOff: () => void = () => undefined
-    // In the same turn: the FIN has been asked for, and is not sent yet.
-    const tap = { open: () => ({ data: () => undefined, close: () => queueMicrotask(() => cutOff()) }) }
-    const relay = await startRelay(upstream, {}, tap)
-    cutOff = () => relay.cutOff()
-    const client = await connectTo(relay.address)
-    await until(() => relay.counters.open === 1)
-    client.on('error', () => undefined)
-    client.end()
-    await until(() => relay.counters.open === 0)
-    await relay.close(60_000)
-    expect(relay.counters.open).toBe(0)
-  })
 })
 
 describe('a relay that cannot listen', () => {

@@ -71,6 +71,7 @@ function comparisonLines(found: ComparisonReport, answered: number): string[] {
 
 function groupLines({ route, field, kind, count, example }: FindingGroup): string[] {
   const line = `  ${formatCount(count).padStart(7)}  ${route}  ${field}  ${kind}`
+  if (kind === 'order') return [line, '           the same elements, in another order']
   if (example === undefined) return [line]
   const value = (text: string): string => (text === '' ? 'none' : text)
   return [line, `           production ${value(example.production)}, staging ${value(example.staging)}`]

@@ -134,24 +134,34 @@ describe('mesh mirror', () => {
     expect((await mirror.ended).code).toBe(0)
   })
 
-  it('answers every client while staging never does, and counts its copies', async () => {
-    const staging = await startTcpTarget((socket) => socket.resume())
+  it.each([
+    ['never answers', () => startTcpTarget((socket) => socket.resume()), ['timeout', 'waited', 'ended']],
+    [
+      'resets every connection',
+      () => startTcpTarget((socket) => socket.resetAndDestroy()),
+      ['reset', 'closed', 'waited'],
+    ],
+    ['is down', async () => ({ port: await closedPort(), close: () => Promise.resolve() }), ['refused', 'waited']],
+  ])('answers every client while staging %s, and accounts for every copy', async (_, startStaging, reasons) => {
+    const staging = await startStaging()
     closers.push(staging.close)
     const production = await target()
     const flags = ['--max-in-flight', '2', '--timeout', '1s', '--json']
     const mirror = await startMirror(production.port, '--to', `http://127.0.0.1:${staging.port}`, ...flags)
-    const replies = await Promise.all(Array.from({ length: 50 }, async () => ask(mirror.port, 'GET', '/')))
+    const replies = await Promise.all(Array.from({ length: 100 }, async () => ask(mirror.port, 'GET', '/')))
     expect(replies.every(({ status, body }) => status === 200 && body === 'ok')).toBe(true)
+    expect(production.seen).toHaveLength(100)
     mirror.signal('SIGTERM')
     const { code, stdout } = await mirror.ended
     expect(code).toBe(0)
     const { counts } = proofOf(stdout)
-    const gone = [counts.dropped, counts.unanswered].flatMap((tally) => Object.values(tally))
-    expect(counts).toMatchObject({ taken: 50, answered: 0 })
-    expect(gone.reduce((sum, count) => sum + count, 0)).toBe(50)
+    const gone = [counts.dropped, counts.unanswered].flatMap((tally) => Object.entries(tally))
+    expect(counts).toMatchObject({ taken: 100, answered: 0 })
+    expect(gone.reduce((sum, [, count]) => sum + count, 0)).toBe(100)
+    expect(reasons).toEqual(expect.arrayContaining(gone.map(([reason]) => reason)))
   })
 
-  it('goes on while staging is down, and says so', async () => {
+  it('says why copies had no reply', async () => {
     const production = await target()
     const mirror = await startMirror(production.port, '--to', `127.0.0.1:${await closedPort()}`)
     for (let number = 0; number < 3; number++) expect((await ask(mirror.port, 'GET', '/')).body).toBe('ok')

@@ -1,8 +1,9 @@
 /**
- * The whole benchmark: replay, tap and ingest side by side with the peers and with our own floors, in turns, in one go and against
- * the same servers; and the start of a copy-on-write branch. Needs `npm run build`; nginx, wrk, hey, gor and PostgreSQL are used where they are installed.
+ * The whole benchmark: replay, tap, mirror and ingest side by side with the peers and with our own floors, in turns, in one go and against
+ * the same servers; and the start of a copy-on-write branch. Needs `npm run build`; nginx, wrk, hey, gor and PostgreSQL are used where they
+ * are installed.
  *
- *     npm run bench -- [--only sending,on-time,tap,ingest,cow-start] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
+ *     npm run bench -- [--only sending,on-time,tap,mirror,ingest,cow-start] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
  *
  * stdout is Markdown, stderr says what goes on. `--quick` is one short round of everything: it shows that it works, its figures
  * mean nothing.
@@ -12,6 +13,7 @@ import { parseArgs } from 'node:util'
 
 import { cowStart } from './sections/cow-start.js'
 import { ingest } from './sections/ingest.js'
+import { mirror } from './sections/mirror.js'
 import { onTime } from './sections/on-time.js'
 import { sending } from './sections/sending.js'
 import { tap } from './sections/tap.js'
@@ -19,7 +21,7 @@ import { describeMachine, endWarning, machineLine, pulse, pulseText, startWarnin
 import { endEverything, temporaryFolder } from './support/processes.js'
 import { count, markdownTable } from './support/table.js'
 
-const SECTIONS = { sending, 'on-time': onTime, tap, ingest, 'cow-start': cowStart }
+const SECTIONS = { sending, 'on-time': onTime, tap, mirror, ingest, 'cow-start': cowStart }
 
 /** Rounds are of those who race each other, runs of what is measured at a fixed rate or size; seconds are of one round. */
 const FULL = { rounds: 5, runs: 3, seconds: 5, megabytes: 500, exchanges: 200_000 }

@@ -4,6 +4,7 @@ import { runProgram } from './processes.js'
 
 const AUTOCANNON = fileURLToPath(new URL('../../node_modules/.bin/autocannon', import.meta.url))
 const BARE_LOOP = fileURLToPath(new URL('bare-loop.js', import.meta.url))
+const PACED = fileURLToPath(new URL('paced-client.js', import.meta.url))
 const NS_OF_UNIT = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
 
 /** Each client below gives replies per second, and throws where replies were not those of a server in order. */
@@ -23,6 +24,13 @@ export async function wrk(url, { connections, seconds }) {
     replies: Number(/(\d+) requests in/.exec(out)?.[1]),
     p50Ns: Number(figure) * (NS_OF_UNIT[unit] ?? Number.NaN),
   }
+}
+
+/** Clients at a fixed rate: how many requests were sent, answered, late and failed, and their median and 99th percentile. */
+export async function paced(url, { connections, seconds, rate }) {
+  const { port, pathname } = new URL(url)
+  const words = [PACED, port, `${connections}`, `${rate}`, `${seconds}`, pathname]
+  return JSON.parse((await runProgram(process.execPath, words)).out)
 }
 
 export async function hey(url, { connections, seconds }) {

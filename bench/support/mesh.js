@@ -99,6 +99,15 @@ function peakBytes(pid) {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
 
+/** Starts `mesh mirror` before a server on this machine. `stop` ends it in order; what it gives is the proof's JSON. */
+export async function startMirror(folder, { upstream, to }) {
+  const place = ['--listen', '127.0.0.1:0', '--upstream', `127.0.0.1:${upstream}`]
+  const { args, options } = measured(folder, ['mirror', ...place, '--to', to, '--json'])
+  const child = startChild(process.execPath, args, options)
+  const [, port] = await child.seen('err', /listening on 127\.0\.0\.1:(\d+)/)
+  return { port: Number(port), pid: child.pid, stop: async () => JSON.parse((await child.stop('SIGTERM')).out) }
+}
+
 /** The closing line of a tap: `recorded shop.mcap: 12 of 12 requests whole, 12 of 12 responses, dropped 1+1; the ledger balances`. */
 export function readLedgerLine(text) {
   const line = text.split('\n').findLast((each) => each.startsWith('recorded ')) ?? ''

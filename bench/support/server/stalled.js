@@ -1,0 +1,25 @@
+import { createServer } from 'node:net'
+
+/** A server that takes connections and requests, and never answers. */
+export function startStalledServer() {
+  const sockets = new Set()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    socket.resume()
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      resolve({
+        port: server.address().port,
+        stop: () =>
+          new Promise((stopped) => {
+            server.close(stopped)
+            for (const socket of sockets) socket.destroy()
+          }),
+      })
+    })
+  })
+}

@@ -23,8 +23,7 @@ export function demoCommand(caller: Caller): Command {
   return commandOf(
     {
       name: 'demo',
-      summary:
-        "record a sample shop and replay it at 4x; let a staging shop write on production's data: under a minute",
+      summary: "record, replay and mirror a sample shop, its staging on production's data: under a minute",
       examples: ['mesh demo', 'mesh demo -o /tmp/demo', 'mesh demo --duration 20s'],
       flags: FLAGS,
       run: ({ flags, terminal }) => perform(newFolder(flags.output), flags.duration, terminal),

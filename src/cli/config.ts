@@ -2,7 +2,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { MeshError } from '../core/errors.ts'
 import type { EnvironmentText } from './environments.ts'
-import { nearestName } from './nearest.ts'
+import { nearestName } from '../core/nearest.ts'
 import { readText } from './read-text.ts'
 
 const setting = z.union([z.string(), z.number(), z.boolean()])

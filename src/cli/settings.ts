@@ -1,7 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import type { Config } from './config.ts'
 import { environmentName } from './flags.ts'
-import { nearestName } from './nearest.ts'
+import { nearestName } from '../core/nearest.ts'
 
 /** The long names of the flags of all verbs, by the section of the settings file that holds them. */
 export type SettingNames = ReadonlyMap<string, readonly string[]>

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { nearestName } from '../../src/cli/nearest.ts'
 import { checkSection, foreignVariables, variableWarnings } from '../../src/cli/settings.ts'
 import { thrownBy } from '../support/errors.ts'
 
@@ -7,21 +6,6 @@ const KNOWN = new Map([
   ['capture', ['max-body', 'upstream', 'config']],
   ['replay', ['to', 'amplify', 'max-rate']],
 ])
-
-describe('the name that was meant', () => {
-  it.each<readonly [mistyped: string, meant: string | undefined, why: string]>([
-    ['max-bodi', 'max-body', 'a letter is another'],
-    ['mx-body', 'max-body', 'one is missing'],
-    ['upstraem', 'upstream', 'two are swapped'],
-    ['amplfy', 'amplify', 'of several the nearest'],
-    ['namespace', undefined, 'it is another word'],
-    ['go', 'to', 'a short one with half of its letters'],
-    ['xy', undefined, 'a short one that shares no letter'],
-    ['a'.repeat(10_000), undefined, 'it is no name at all'],
-  ])('of %s is %s: %s', (mistyped, meant) => {
-    expect(nearestName(mistyped, [...KNOWN.values()].flat())).toBe(meant)
-  })
-})
 
 describe('a section of the settings file', () => {
   const check = (section: string, values: Record<string, string[]>): void =>

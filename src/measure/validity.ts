@@ -32,6 +32,7 @@ export const REASON_CODES = [
   'nothing_sent',
   'no_replies',
   'few_samples',
+  'no_data',
   'blocked',
   'shed',
   'slow',
@@ -71,6 +72,8 @@ export interface RunEvidence {
   /** How shots were awaited. Default: `precise`. */
   readonly pacing?: 'precise' | 'eco'
   readonly gates?: readonly GatedQuantile[]
+  /** Why gates could not be judged, a sentence each: what was asked has no answer, whatever the numbers are worth. */
+  readonly withoutData?: readonly string[]
   readonly interrupted?: boolean
 }
 
@@ -256,12 +259,13 @@ function starvation(health: GeneratorHealth | undefined): string {
   return ` (${longest.name} waited for a CPU ${percent(longest.share)} of the time)`
 }
 
-function gates({ gates }: RunEvidence): VerdictReason[] {
+function gates({ gates, withoutData }: RunEvidence): VerdictReason[] {
   const lacking = (gates ?? []).filter((gate) => gate.samples < samplesFor(gate.quantile))
-  return lacking.map(({ gate, quantile, samples }) => {
+  const few = lacking.map(({ gate, quantile, samples }) => {
     const what = `gate "${gate}" rests on ${formatCount(samples)} samples and needs ${formatCount(samplesFor(quantile))}`
     return invalid('few_samples', what, 'run longer, or gate a lower quantile')
   })
+  return [...few, ...(withoutData ?? []).map((what) => invalid('no_data', what, ''))]
 }
 
 function saturation(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] {

@@ -1,0 +1,66 @@
+import { MeshError } from '../../core/errors.ts'
+import { nearestName } from '../../core/nearest.ts'
+import { formatCount } from '../../core/units.ts'
+import { visible } from '../../core/visible.ts'
+import { samplesFor } from '../figures.ts'
+import type { Gate } from './gate.ts'
+
+/** Routes that are listed to who named another. */
+const MAX_ROUTES_SHOWN = 5
+
+/** What is known of a run before its first shot. */
+export interface PlannedRun {
+  readonly loop: 'open' | 'closed'
+  readonly routeNames: readonly string[]
+}
+
+/** Refuses gates that this run cannot answer. @throws MeshError MESH_ERR_USAGE with the nearest route there is. */
+export function checkGates(gates: readonly Gate[], { loop, routeNames }: PlannedRun): void {
+  for (const gate of gates) {
+    const where = `gate "${visible(gate.text)}"`
+    if (gate.route !== undefined && !routeNames.includes(gate.route)) {
+      const what = `no route "${visible(gate.route)}" in what is replayed`
+      throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: routeRemedy(gate.route, routeNames) })
+    }
+    if (gate.limit.kind === 'history') {
+      throw new MeshError('MESH_ERR_USAGE', {
+        what: 'it compares with history, and no earlier runs were given',
+        where,
+        remedy: 'compare with a value',
+      })
+    }
+    if (loop === 'closed' && needsDueTimes(gate)) {
+      const what = `in a closed loop nothing is due: there is no ${gate.limit.kind === 'target' ? 'target' : gate.metric.name}`
+      throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: 'leave --speed max out, or the gate' })
+    }
+  }
+}
+
+function routeRemedy(route: string, routeNames: readonly string[]): string {
+  const near = nearestName(route, routeNames)
+  if (near !== undefined) return `did you mean ${visible(near)}?`
+  const shown = routeNames.slice(0, MAX_ROUTES_SHOWN).map(visible).join(', ')
+  const more = routeNames.length - MAX_ROUTES_SHOWN
+  return `routes are ${shown}${more > 0 ? ` and ${formatCount(more)} more` : ''}`
+}
+
+function needsDueTimes({ limit, metric }: Gate): boolean {
+  const { quantity } = metric
+  return (
+    limit.kind === 'target' || ('latency' in quantity && (quantity.latency === 'lag' || quantity.latency === 'blocked'))
+  )
+}
+
+/** One line for each gate that so few shots cannot answer: its quantile would rest on too little. */
+export function sampleWarnings(gates: readonly Gate[], shots: number): readonly string[] {
+  return gates.flatMap((gate) => {
+    const { quantity } = gate.metric
+    if (quantity.kind !== 'quantile' || gate.abortAfterSeconds !== undefined) return []
+    const needed = samplesFor(quantity.quantile)
+    if (shots >= needed) return []
+    const remedy = 'run longer, multiply, or gate a lower quantile'
+    return [
+      `gate "${visible(gate.text)}" needs ${formatCount(needed)} samples, and ${formatCount(shots)} requests are planned: ${remedy}`,
+    ]
+  })
+}

@@ -52,6 +52,10 @@ const schema = z.strictObject({
   mirror: section.optional(),
   report: section.optional(),
   routes: z.array(z.string().startsWith('/')).optional(),
+  gates: z
+    .array(z.string())
+    .optional()
+    .describe('What has to hold of a replay: p99 < 250ms, error_rate < 1%. In effect where no --gate is given.'),
   environments: z.record(z.string().regex(/^[A-Za-z][\w-]*$/), environment).optional(),
 })
 
@@ -61,6 +65,8 @@ export interface Config {
   readonly sections: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   /** Patterns such as `/users/:id/orders`, for counting by route. */
   readonly routes: readonly string[]
+  /** Gates of `mesh replay`, where the command line has none. */
+  readonly gates: readonly string[]
   /** Where `mesh mirror` can send copies, by name. */
   readonly environments: Readonly<Record<string, EnvironmentText>>
 }
@@ -70,7 +76,7 @@ export interface Config {
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
 export function readConfig(file: string): Config {
-  const { routes, environments, ...verbs } = check(file, load(file))
+  const { routes, gates, environments, ...verbs } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {
     sections[verb] = {}
@@ -78,7 +84,7 @@ export function readConfig(file: string): Config {
       sections[verb][name] = Array.isArray(value) ? value.map(String) : [String(value)]
     }
   }
-  return { file, sections, routes: routes ?? [], environments: environments ?? {} }
+  return { file, sections, routes: routes ?? [], gates: gates ?? [], environments: environments ?? {} }
 }
 
 function load(file: string): unknown {

@@ -1,6 +1,8 @@
 import { MeshError } from '../core/errors.ts'
 import type { HeaderField } from '../core/head.ts'
 import { parseMultiplier } from '../core/units.ts'
+import type { Gate } from '../measure/gates/gate.ts'
+import { parseGate } from '../measure/gates/parse-gate.ts'
 import { ALIGN_MODES } from '../replay/align.ts'
 import type { AlignMode } from '../replay/align.ts'
 import { DEFAULT_MAX_RATE_PER_SECOND } from '../replay/options.ts'
@@ -23,6 +25,12 @@ import {
 /** How a shot's connection is chosen, and how the time until it is due is spent. */
 const ORDERS = ['connection', 'none'] as const
 const PACINGS = ['precise', 'eco'] as const
+
+/** What a measurement is that our side disturbed: a failed run, or one with a warning. */
+const ON_INVALID = ['fail', 'warn'] as const
+
+/** Gates are read a second each while a run goes on, and printed one by one. */
+const MAX_GATES = 200
 
 /** The flags of `mesh replay`. */
 export type ReplayFlags = {
@@ -61,6 +69,9 @@ export type ReplayFlags = {
   readonly sni: Flag<string | undefined>
   readonly resolve: Flag<readonly string[]>
   readonly sourceAddress: Flag<readonly string[]>
+  readonly gate: Flag<readonly Gate[]>
+  readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
+  readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
   readonly json: Flag<boolean>
   readonly yes: Flag<boolean>
@@ -116,6 +127,13 @@ export const REPLAY_FLAGS: ReplayFlags = {
   sni: textFlag('sni', '<name>', 'the name to ask for in TLS (default the host)'),
   resolve: listFlag('resolve', '<host:port:address>', 'connect to this address for that host'),
   sourceAddress: listFlag('source-address', '<ip>', 'connect from this address; several take turns'),
+  gate: {
+    ...listFlag('gate', '<gate>', 'what has to hold, p99 < 250ms, else exit 3; mesh.yaml may list gates: too'),
+    fallback: [],
+    read: readGates,
+  },
+  onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
+  exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
@@ -139,8 +157,17 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
   ],
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
+  'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Output:': ['output', 'json'],
   'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
+}
+
+/** @throws MeshError MESH_ERR_USAGE or MESH_ERR_UNIT for the first that is no gate. */
+export function readGates(texts: readonly string[], where: string): readonly Gate[] {
+  if (texts.length > MAX_GATES) {
+    throw new MeshError('MESH_ERR_USAGE', { what: `expected at most ${MAX_GATES} gates, found ${texts.length}`, where })
+  }
+  return texts.map((text) => parseGate(text, where))
 }
 
 /** `--speed` and `--rate` exclude each other; neither is the recorded speed. */

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { monotonicNs } from '../core/clock.ts'
 import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
+import type { Gate } from '../measure/gates/gate.ts'
+import { GateWatch } from '../measure/gates/gate-watch.ts'
 import { Measurement } from '../measure/measurement.ts'
 import type { FleetSummary } from '../replay/fleet.ts'
 import { Fleet } from '../replay/fleet.ts'
@@ -21,6 +23,8 @@ import type { FlagValues } from './flags.ts'
 import { addCounters, progressLine } from './replay-progress.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { senderOptionsOf } from './replay-options.ts'
+import type { RunEnd } from './run-exit.ts'
+import { exitOfRun } from './run-exit.ts'
 import { runPlanOf, runRequestOf } from './run-facts.ts'
 import type { StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
@@ -34,6 +38,7 @@ export interface PlannedReplay {
   readonly target: Target
   readonly url: string
   readonly flags: FlagValues<ReplayFlags>
+  readonly gates: readonly Gate[]
 }
 
 /** Threads have their first shots before time 0; a schedule that takes longer to make them is late, and that would be ours. */
@@ -47,17 +52,17 @@ const MAX_REPORT_COLUMNS = 120
 export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, terminal: Terminal): Promise<ExitCode> {
   const { plan, survey, options, flags } = replay
   const warmupNs = flags.warmup
-  const facts: Omit<RunFacts, 'interrupted'> = {
-    runId: options.rewrite.runId,
-    version: VERSION,
-    startedAt: new Date(),
-    asked: runRequestOf(plan, replay.url, flags),
-    plan: runPlanOf(plan, survey),
-    warmupNs,
-  }
+  const facts = factsOf(replay)
+  const { gateWatch, stopped } = watchGates(replay, terminal)
   const counters = new Map<number, SenderCounters>()
   let directory: RunDirectory | undefined
-  const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
+  const measurement = new Measurement({
+    workers: flags.workers,
+    onRow: (row) => {
+      directory?.addRow(row)
+      if (row.kind === 'second') gateWatch.add(row)
+    },
+  })
   if (flags.output !== undefined) {
     const first = describeRun({ ...facts, interrupted: true }, measurement, survey.recorded, options.routes.names)
     directory = await RunDirectory.create(flags.output, first, options.routes.names)
@@ -79,7 +84,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   }, PROGRESS_MS)
   let summary: FleetSummary
   try {
-    summary = await drive(fleet, replay, stop, begun)
+    summary = await drive(fleet, replay, { drain: AbortSignal.any([stop.drain, stopped]), now: stop.now }, begun)
   } catch (error) {
     await directory?.destroy()
     throw error
@@ -87,17 +92,9 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     clearInterval(progress)
   }
   measurement.finish()
-  const interrupted = stop.name() !== undefined
-  const windowNs = measuredWindowNs(plan, warmupNs, summary)
+  const { abortedBy } = gateWatch
   const run = describeRun(
-    {
-      ...facts,
-      interrupted,
-      finishedAt: new Date(),
-      health: summary.health,
-      counters: addCounters(summary.workers.map((worker) => worker.counters)),
-      ...(windowNs === undefined ? {} : { windowNs }),
-    },
+    { ...facts, ...endFactsOf(summary, plan, warmupNs, abortedBy), interrupted: stop.name() !== undefined, gateWatch },
     measurement,
     survey.recorded,
     options.routes.names,
@@ -106,15 +103,67 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   report(run, flags.json, terminal)
   if (directory !== undefined) terminal.say(`the run is in ${directory.path}/`)
   if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
-  if (summary.reason !== undefined) terminal.warn(`mesh: stopped by the breaker: ${summary.reason}`)
-  return exitCodeOfRun(run, summary, stop)
+  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+}
+
+/** What is known of a run before its first shot. */
+function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+  return {
+    runId: options.rewrite.runId,
+    version: VERSION,
+    startedAt: new Date(),
+    asked: runRequestOf(plan, url, flags),
+    plan: runPlanOf(plan, survey),
+    warmupNs: flags.warmup,
+    gates,
+  }
+}
+
+/** And after its last. */
+function endFactsOf(
+  summary: FleetSummary,
+  plan: Plan,
+  warmupNs: number,
+  abortedBy: Gate | undefined,
+): Pick<RunFacts, 'finishedAt' | 'health' | 'counters' | 'stoppedBy' | 'windowNs'> {
+  const stoppedBy = whatStopped(summary, abortedBy)
+  const windowNs = measuredWindowNs(plan, warmupNs, summary)
+  return {
+    finishedAt: new Date(),
+    health: summary.health,
+    counters: addCounters(summary.workers.map((worker) => worker.counters)),
+    ...(stoppedBy === undefined ? {} : { stoppedBy }),
+    ...(windowNs === undefined ? {} : { windowNs }),
+  }
+}
+
+/** Gates that can stop the run; `stopped` aborts when one does. */
+function watchGates(
+  { gates, options }: PlannedReplay,
+  terminal: Terminal,
+): { readonly gateWatch: GateWatch; readonly stopped: AbortSignal } {
+  const stop = new AbortController()
+  const gateWatch = new GateWatch(gates, options.routes.names, (gate) => {
+    terminal.warn(`mesh: ${gate.text}: no more is sent`)
+    stop.abort()
+  })
+  return { gateWatch, stopped: stop.signal }
+}
+
+/** Says last what the run is worth. */
+function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
+  const { code, line } = exitOfRun(run, end)
+  if (line === undefined) return code
+  if (run.gates.every(({ outcome }) => outcome === 'passed') && code === EXIT.ok) terminal.say(line)
+  else terminal.warn(line)
+  return code
 }
 
 /** Feeds the threads until the schedule ends, and waits until they have. */
 async function drive(
   fleet: Fleet,
   { survey, plan, options }: PlannedReplay,
-  stop: StopSignals,
+  stop: Pick<StopSignals, 'drain' | 'now'>,
   begun: { atNs: number },
 ): Promise<FleetSummary> {
   const feeding = new AbortController()
@@ -174,9 +223,12 @@ function report(run: Run, json: boolean, terminal: Terminal): void {
   reporter.write(run, { write: (text) => terminal.out(text) }, style)
 }
 
-function exitCodeOfRun(run: Run, summary: FleetSummary, stop: StopSignals): ExitCode {
-  const signal = stop.name()
-  if (signal !== undefined) return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
-  if (summary.ending === 'breaker') return EXIT.breaker
-  return run.verdict.name === 'INVALID' ? EXIT.notValid : EXIT.ok
+/** Undefined where it ran to its end, or a signal ended it. */
+function whatStopped(summary: FleetSummary, abortedBy: Gate | undefined): string | undefined {
+  if (abortedBy !== undefined) return `the gate ${abortedBy.text} stopped the run`
+  return breakerReason(summary) === undefined ? undefined : 'the breaker stopped the run'
+}
+
+function breakerReason({ ending, reason }: FleetSummary): string | undefined {
+  return ending === 'breaker' ? (reason ?? 'too many errors') : undefined
 }

@@ -4,7 +4,9 @@ import { MeshError, toMeshError } from '../core/errors.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { holdsPseudonym } from '../mask/pseudonym.ts'
 import { formatDurationNs } from '../core/units.ts'
-import type { ReplayInput } from '../replay/options.ts'
+import { checkGates, sampleWarnings } from '../measure/gates/check-gates.ts'
+import type { Gate } from '../measure/gates/gate.ts'
+import type { ReplayInput, ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
@@ -18,7 +20,7 @@ import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
-import { REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
+import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
 import { scheduleOptionsOf, targetOptionsOf } from './replay-options.ts'
 import { targetUrl } from './target-url.ts'
 import { runReplayFleet } from './replay-run.ts'
@@ -38,6 +40,7 @@ export function replayCommand(caller: Caller): Command {
       examples: [
         'mesh replay host-a.mcap host-b.mcap host-c.mcap --to http://canary:8080 --plan',
         'mesh replay host-*.mcap --to http://canary:8080 --amplify 2.5 --warmup 10s -o run',
+        "mesh replay host-*.mcap --to http://canary:8080 --gate 'p99 < 250ms' --gate 'error_rate < 1%'",
         'mesh replay host-a.mcap --to http://canary:8080 --speed max -c 50 --loop -d 30s --yes',
       ],
       words: '<file...>',
@@ -67,6 +70,7 @@ async function planAndRun(
   terminal: Terminal,
   config: Config | undefined,
 ): Promise<ExitCode> {
+  const gates = gatesOf(flags, config)
   const options = scheduleOptionsOf(flags, url, readers, config?.routes ?? [])
   for (const { info, ending } of readers) {
     if (ending === 'cut')
@@ -76,7 +80,7 @@ async function planAndRun(
   const inputs = matcher === undefined ? readers : readers.map((reader) => matching(reader, matcher))
   const survey = await surveyRecordings(inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
-  const refusal = refusalOf(plan, flags)
+  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options)
   if (flags.plan) {
     terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : planText(plan, url))
     if (refusal !== undefined)
@@ -85,18 +89,38 @@ async function planAndRun(
   }
   terminal.say(planText(plan, url).trimEnd())
   if (refusal !== undefined) throw refusal
+  for (const warning of sampleWarnings(gates, plan.shots)) terminal.warn(`mesh: ${warning}`)
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
   const stop = listenForStop((name) =>
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
-    const replay = { survey, plan, options, target, url, flags }
+    const replay = { survey, plan, options, target, url, flags, gates }
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
     return await runReplayFleet(replay, stop, terminal)
   } finally {
     stop.release()
   }
+}
+
+/** Those of the command line or the environment, else those of the settings file. */
+function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined): readonly Gate[] {
+  const gates =
+    flags.gate.length > 0 || config === undefined ? flags.gate : readGates(config.gates, `${config.file}: gates`)
+  if (gates.length === 0 || flags.closed === undefined) return gates
+  const what = '--closed measures a ceiling, and judges nothing'
+  throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave the gates out' })
+}
+
+/** Why these gates cannot be judged in this run, undefined where they can. */
+function gateRefusal(gates: readonly Gate[], plan: Plan, { routes }: ScheduleOptions): MeshError | undefined {
+  try {
+    checkGates(gates, { loop: plan.speed === 'max' ? 'closed' : 'open', routeNames: routes.names })
+  } catch (error) {
+    return toMeshError(error)
+  }
+  return undefined
 }
 
 /** A recording of which only what matches is replayed. */

@@ -1,3 +1,4 @@
+import type { Gate } from '../measure/gates/gate.ts'
 import type { Plan } from '../replay/plan.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunPlan, RunRequest } from '../report/run.ts'
@@ -9,7 +10,7 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
   const options: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(flags)) {
     if (name === 'header' || value === undefined || value === false || name === 'key') continue
-    options[name] = typeof value === 'object' ? value.join(',') : value
+    options[name] = typeof value === 'object' ? value.map(textOf).join(',') : value
   }
   return {
     command: shownWords(process.argv.slice(2)),
@@ -19,6 +20,10 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
     }),
     options,
   }
+}
+
+function textOf(value: string | Gate): string {
+  return typeof value === 'string' ? value : value.text
 }
 
 /** A command line that may be shown: of a header only its name is left. */

@@ -1,7 +1,9 @@
+import type { Gate } from '../measure/gates/gate.ts'
+import type { GateWatch } from '../measure/gates/gate-watch.ts'
+import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { RecordedStats } from '../measure/recorded.ts'
-import type { GatedQuantile } from '../measure/validity.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
@@ -22,7 +24,11 @@ export interface RunFacts {
   readonly windowNs?: number
   readonly warmupNs?: number
   readonly health?: GeneratorHealth
-  readonly gates?: readonly GatedQuantile[]
+  readonly gates?: readonly Gate[]
+  /** What those of them saw that can stop a run. */
+  readonly gateWatch?: GateWatch
+  /** What stopped the run before its end, other than a signal: `the breaker stopped the run`. */
+  readonly stoppedBy?: string
   readonly counters?: Counts
 }
 
@@ -36,6 +42,17 @@ export function describeRun(
   const environment = thisEnvironment()
   const pace = measurement.pace()
   const total = measurement.total.total()
+  const windowNs = facts.windowNs ?? pace.seconds * 1e9
+  const cutShort = facts.interrupted ? 'the run was interrupted' : facts.stoppedBy
+  const gates = judgeGates(facts.gates ?? [], {
+    tally: measurement.total,
+    total,
+    spanNs: windowNs,
+    offered: { due: pace.due, sent: facts.plan.loop === 'open' ? pace.sentInWindow : pace.sent },
+    routeNames,
+    watch: facts.gateWatch,
+    cutShort,
+  })
   const verdict = judge({
     loop: facts.plan.loop,
     pace,
@@ -49,7 +66,7 @@ export function describeRun(
     cpus: environment.cpuCount,
     pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
     ...(facts.health === undefined ? {} : { health: facts.health }),
-    ...(facts.gates === undefined ? {} : { gates: facts.gates }),
+    ...gateValidity(facts.gates ?? [], gates, cutShort),
   })
   return {
     schema: RUN_SCHEMA,
@@ -60,8 +77,9 @@ export function describeRun(
     finishedAt: facts.finishedAt?.toISOString() ?? null,
     asked: facts.asked,
     plan: facts.plan,
-    achieved: { ...pace, windowNs: facts.windowNs ?? pace.seconds * 1e9, warmupNs: facts.warmupNs ?? 0 },
+    achieved: { ...pace, windowNs, warmupNs: facts.warmupNs ?? 0 },
     verdict,
+    gates,
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),

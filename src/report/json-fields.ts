@@ -65,6 +65,11 @@ export class JsonFields {
     return value.map((item: unknown, index) => read(item, `${this.#at(name)}[${index}]`))
   }
 
+  /** Empty where it is not there. */
+  optionalList<Item>(name: string, read: (value: unknown, where: string) => Item): readonly Item[] {
+    return this.#fields.has(name) ? this.list(name, read) : []
+  }
+
   /** An object all of whose values are alike. */
   record<Item>(name: string, read: (value: unknown, where: string) => Item): Readonly<Record<string, Item>> {
     const fields = this.object(name)

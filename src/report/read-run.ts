@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
+import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
 import { RUN_FILE } from './run-directory.ts'
@@ -92,6 +93,8 @@ function readRun(fields: JsonFields): Run {
     plan: readPlan(fields.object('plan')),
     achieved: readPace(fields.object('achieved')),
     verdict: { name: verdict.oneOf('name', VERDICTS), reasons: verdict.list('reasons', readReason) },
+    // Runs of before there were gates have no such list.
+    gates: fields.optionalList('gates', readGate),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),
@@ -159,6 +162,20 @@ function readReason(value: unknown, where: string): Run['verdict']['reasons'][nu
     verdict: fields.oneOf('verdict', VERDICTS),
     what: fields.text('what'),
     remedy: fields.text('remedy'),
+  }
+}
+
+function readGate(value: unknown, where: string): GateResult {
+  const fields = new JsonFields(value, where)
+  return {
+    gate: fields.text('gate'),
+    severity: fields.oneOf('severity', SEVERITIES),
+    outcome: fields.oneOf('outcome', GATE_OUTCOMES),
+    actual: fields.numberOrNull('actual'),
+    limit: fields.numberOrNull('limit'),
+    unit: fields.oneOf('unit', GATE_UNITS),
+    samples: fields.number('samples'),
+    what: fields.text('what'),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { LatencyFigures } from '../measure/figures.ts'
+import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Pace } from '../measure/timeline.ts'
 import type { Verdict } from '../measure/validity.ts'
@@ -125,6 +126,8 @@ export interface Run {
   readonly plan: RunPlan
   readonly achieved: RunPace
   readonly verdict: Verdict
+  /** What became of each gate, in the order in which they were given. */
+  readonly gates: readonly GateResult[]
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

@@ -12,6 +12,7 @@ import {
   statusCell,
   wrap,
 } from './cells.ts'
+import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
 import { routeTable } from './route-table.ts'
 import type { Counts, HistogramDocument, Run } from './run.ts'
@@ -27,11 +28,12 @@ export const textReporter: Reporter = {
     const sections = [
       [middleCut(visible(`mesh replay > ${run.asked.target}`), columns)],
       verdictBand(run, columns),
+      gateTable(run.gates, columns),
       facts(run, columns),
       latencies(run),
       routeTable(run, columns),
       legend(columns),
-    ]
+    ].filter((lines) => lines.length > 0)
     const text = sections.map((lines) => lines.map((line) => `${visible(line).trimEnd()}\n`).join('')).join('\n')
     out.write(style.colour ? coloured(text, run.verdict.name) : text)
   },
@@ -48,6 +50,7 @@ const REASON_TEXTS: Readonly<Partial<Record<ReasonCode, string>>> = {
   nothing_sent: 'there was nothing to judge: no request was sent',
   no_replies: 'there was nothing to judge: nothing answered',
   few_samples: 'too few samples for what was to be judged',
+  no_data: 'a gate has nothing to be judged by',
 }
 
 /** One sentence on the verdict, by the first of its reasons, which is the worst. */

@@ -9,7 +9,11 @@ const KNOWN = new Map([
 
 describe('a section of the settings file', () => {
   const check = (section: string, values: Record<string, string[]>): void =>
-    checkSection({ file: 'mesh.yaml', sections: { [section]: values }, routes: [], environments: {} }, section, KNOWN)
+    checkSection(
+      { file: 'mesh.yaml', sections: { [section]: values }, routes: [], gates: [], environments: {} },
+      section,
+      KNOWN,
+    )
 
   it('may hold what one of its verbs has as a flag', () => {
     expect(() => check('capture', { 'max-body': ['1KiB'], upstream: [':9'] })).not.toThrow()

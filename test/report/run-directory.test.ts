@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decodeHdr } from '../../src/measure/hdr.ts'
+import { parseGate } from '../../src/measure/gates/parse-gate.ts'
 import { Histogram } from '../../src/measure/histogram.ts'
 import { RecordedStats } from '../../src/measure/recorded.ts'
 import { describeRun } from '../../src/report/describe-run.ts'
@@ -16,6 +17,7 @@ import { rejectionOf } from '../support/errors.ts'
 import { measure, ROUTE_NAMES, runFacts, shopOutcomes, shopRun } from './runs.ts'
 
 const run = shopRun({
+  gates: ['p50 < 1s', 'warn: errors == 0', 'p99{route="GET /never"} < 1s'].map((text) => parseGate(text, '--gate')),
   health: {
     threads: [{ name: 'sender 0', cpuShare: 1, waitShare: undefined, loopDelayP99Ns: undefined }],
     stealShare: 0,
@@ -49,6 +51,14 @@ describe('RunDirectory', () => {
     await written(join(place, 'run'))
     expect(plain(await readRunDirectory(join(place, 'run')))).toEqual(plain(run))
     expect(plain(await readRunDirectory(join(place, 'run', 'run.json')))).toEqual(plain(run))
+  })
+
+  it('reads a run of before there were gates as one without', async () => {
+    const { gates: _, ...older } = run
+    const path = join(place, 'run.json')
+    await writeFile(path, JSON.stringify(older))
+    expect(run.gates.map(({ outcome }) => outcome)).toEqual(['passed', 'failed', 'no_data'])
+    expect((await readRunDirectory(path)).gates).toEqual([])
   })
 
   it('is made with the directories above it', async () => {

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseGate } from '../../src/measure/gates/parse-gate.ts'
 import { RecordedStats } from '../../src/measure/recorded.ts'
 import { describeRun } from '../../src/report/describe-run.ts'
 import { REPORTERS } from '../../src/report/index.ts'
 import type { Run } from '../../src/report/run.ts'
 import { MS, outcome } from '../measure/outcomes.ts'
-import { measure, runFacts, SECOND, shopRun } from './runs.ts'
+import { measure, ROUTE_NAMES, runFacts, SECOND, shopRun } from './runs.ts'
 
 function textOf(run: Run, columns = 80, colour = false): string {
   let text = ''
@@ -109,6 +110,35 @@ describe('textReporter', () => {
         - the target took 55 % of the offered load in the time that it was offered
           try: a lower multiplier shows what it can take"
     `)
+  })
+
+  it('prints a line for each gate, and why where it has not passed', () => {
+    const texts = [
+      'p99 < 250ms',
+      'warn: p50 < 4ms',
+      `p99{route="${ROUTE_NAMES[0]}"} < 8ms`,
+      'error_rate < 1%',
+      'p99.99 < 1s',
+      'rps > 98% of target',
+    ]
+    const judged = shopRun({ gates: texts.map((text) => parseGate(text, '--gate')) })
+    expect(textOf(judged).split('\n\n').slice(1, 3).join('\n\n')).toMatchInlineSnapshot(`
+      "INVALID  too few samples for what was to be judged
+        - gate "p99.99 < 1s" rests on 40,000 samples and needs 1,000,000
+          try: run longer, or gate a lower quantile
+
+      gate                                       actual     limit   samples
+      p99 < 250ms                                8.88ms     250ms    40,000  passed
+      warn: p50 < 4ms                            6.93ms    4.00ms    40,000  warning
+        p50 is 6.93ms, not below 4.00ms
+      p99{route="GET /products/:id"} < 8ms       8.88ms    8.00ms    24,000  FAILED
+        p99 of GET /products/:id is 8.88ms, not below 8.00ms
+      error_rate < 1%                            0.02 %       1 %    40,000  passed
+      p99.99 < 1s                                     -     1.00s    40,000  NO DATA
+        p99.99 rests on 40,000 samples and needs 1,000,000
+      rps > 98% of target                       3,999/s   3,920/s    40,000  passed"
+    `)
+    for (const line of textOf(judged).split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   })
 
   it('prints a run in which nothing was sent', () => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { readRunDirectory } from '../report/read-run.ts'
+import { readSeries } from '../report/read-series.ts'
 import { REPORT_FORMATS, REPORTERS } from '../report/index.ts'
 import { EXIT } from './exit-codes.ts'
 import { choiceFlag, withDefault } from './flags.ts'
@@ -16,8 +17,8 @@ export function reportCommand(caller: Caller): Command {
       summary: 'print the report of a run again',
       examples: [
         'mesh report run',
+        'mesh report run --format html > report.html',
         'mesh report run --format json | jq .verdict',
-        'mesh report run --format hgrm > run.hgrm',
       ],
       words: '<dir>',
       flags: FLAGS,
@@ -25,7 +26,9 @@ export function reportCommand(caller: Caller): Command {
         const [directory = ''] = words
         const run = await readRunDirectory(directory)
         const style = { columns: Math.max(80, terminal.columns), colour: terminal.colour }
-        REPORTERS[flags.format].write(run, { write: (text) => terminal.out(text) }, style)
+        const reporter = REPORTERS[flags.format]
+        const series = reporter.readsSeries === true ? await readSeries(directory) : undefined
+        reporter.write(run, { write: (text) => terminal.out(text) }, style, series)
         return EXIT.ok
       },
     },

@@ -1,17 +1,16 @@
 /**
- * The only file that knows HdrHistogram: our histograms in the interchange format that Java, Go, Rust and Python read, and
+ * The only file that knows the library of HdrHistogram: our histograms in the interchange format that Java, Go, Rust and Python read, and
  * back. Values are nanoseconds with three significant digits, which tells our own buckets apart: nothing is lost on the way.
  */
 import {
   build,
-  decodeFromCompressedBase64,
   encodeIntoCompressedBase64,
   type Histogram as HdrHistogram,
   initWebAssemblySync,
-  JsHistogram,
 } from 'hdr-histogram-js'
 import { MeshError } from '../core/errors.ts'
 import { bucketMiddleNs, bucketOf } from './buckets.ts'
+import { forEachHdrCount } from './hdr-counts.ts'
 import { Histogram } from './histogram.ts'
 
 const SIGNIFICANT_DIGITS = 3
@@ -49,18 +48,15 @@ export interface ExactSums {
  */
 export function decodeHdr(text: string, where: string, exact?: ExactSums): Histogram {
   const histogram = new Histogram()
-  const decoded = unpack(text, where)
   const middles = { sumNs: 0, minNs: Number.POSITIVE_INFINITY, maxNs: 0 }
-  for (let index = 0; index < decoded.countsArrayLength; index++) {
-    const count = decoded.getCountAtIndex(index)
-    if (count === 0) continue
-    const bucket = bucketOf(decoded.medianEquivalentValue(decoded.valueFromIndex(index)))
+  unpack(text, where, (value, count) => {
+    const bucket = bucketOf(value)
     const ns = bucketMiddleNs(bucket)
     histogram.addBucket(bucket, count)
     middles.sumNs += ns * count
     middles.minNs = Math.min(middles.minNs, ns)
     middles.maxNs = Math.max(middles.maxNs, ns)
-  }
+  })
   const { sumNs, minNs, maxNs } = exact ?? middles
   if (histogram.count > 0) histogram.addSums(sumNs, minNs, maxNs)
   return histogram
@@ -100,17 +96,15 @@ function loadWebAssembly(): boolean {
   }
 }
 
-function unpack(text: string, where: string): JsHistogram {
+function unpack(text: string, where: string, visit: (value: number, count: number) => void): void {
   const refuse = (found: string, cause?: unknown): never => {
     const what = `expected an HdrHistogram (V2, compressed, base64), found ${found}`
     throw new MeshError('MESH_ERR_FILE_CORRUPT', { what, where, cause })
   }
   if (text.length > MAX_TEXT_CHARS) return refuse(`${text.length} characters`)
   try {
-    const decoded = decodeFromCompressedBase64(text, 64, false)
-    if (decoded instanceof JsHistogram) return decoded
+    forEachHdrCount(text, visit)
   } catch (thrown) {
     return refuse('something else', thrown)
   }
-  return refuse('something else')
 }

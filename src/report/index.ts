@@ -1,14 +1,16 @@
 import { hgrmReporter } from './hgrm.ts'
+import { htmlReporter } from './html.ts'
 import { jsonReporter } from './json.ts'
 import type { Reporter } from './reporter.ts'
 import { textReporter } from './text.ts'
 
 /** Every format that `mesh report` prints. */
-export const REPORT_FORMATS = ['text', 'json', 'hgrm'] as const
+export const REPORT_FORMATS = ['text', 'html', 'json', 'hgrm'] as const
 export type ReportFormat = (typeof REPORT_FORMATS)[number]
 
 export const REPORTERS: Readonly<Record<ReportFormat, Reporter>> = {
   text: textReporter,
+  html: htmlReporter,
   json: jsonReporter,
   hgrm: hgrmReporter,
 }

@@ -1,4 +1,5 @@
 import type { Run } from './run.ts'
+import type { RunSeries } from './series.ts'
 
 /** How a report is to look. */
 export interface ReportStyle {
@@ -9,5 +10,7 @@ export interface ReportStyle {
 
 /** Turns a run into text. Adding one: a file in this folder, and a line in `index.ts`. */
 export interface Reporter {
-  write(run: Run, out: { write(text: string): void }, style: ReportStyle): void
+  /** It shows the run over time: `series` has it then, and may be empty otherwise. */
+  readonly readsSeries?: boolean
+  write(run: Run, out: { write(text: string): void }, style: ReportStyle, series?: RunSeries): void
 }

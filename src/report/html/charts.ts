@@ -1,0 +1,178 @@
+import { formatCount } from '../../core/units.ts'
+import { decodeHdr } from '../../measure/hdr.ts'
+import { Histogram } from '../../measure/histogram.ts'
+import { durationCell } from '../cells.ts'
+import { element, type Markup } from '../markup.ts'
+import type { HistogramDocument, Run } from '../run.ts'
+import type { RunSeries } from '../series.ts'
+import { COLOURS } from '../svg/frame.ts'
+import { heatMap } from '../svg/heat-map.ts'
+import { type Line, lineChart } from '../svg/line-chart.ts'
+import { spectrum } from '../svg/spectrum.ts'
+
+/** Every chart of a run, each with its heading and what it says. One that would be empty is left out. */
+export function chartSections(run: Run, series: RunSeries): readonly Markup[] {
+  const sections = [
+    rateSection(run, series),
+    latencySection(
+      series,
+      'responseTime',
+      'Response time',
+      'From when a request was due to its reply: what a user feels.',
+    ),
+    latencySection(series, 'serviceTime', 'Service time', 'From when it was sent to its reply: what the target took.'),
+    heatSection(series),
+    spectrumSection(run),
+    statusSection(series),
+    errorSection(series),
+    lagSection(series),
+  ]
+  return sections.filter((section) => section !== undefined)
+}
+
+function section(heading: string, says: string, drawing: Markup | undefined): Markup | undefined {
+  if (drawing === undefined) return undefined
+  return element('section', {}, element('h3', {}, heading), element('p', {}, says), drawing)
+}
+
+/** Offered against achieved; in a closed loop nothing is offered. */
+function rateSection({ plan, timeline }: Run, { spanSeconds, spans }: RunSeries): Markup | undefined {
+  const lines: Line[] = []
+  if (plan.loop === 'open') {
+    const due = folded(timeline.due, spanSeconds)
+    lines.push({ name: 'due', colour: COLOURS.grey, dashed: true, width: 2.5, values: due })
+    lines.push({ name: 'sent', colour: COLOURS.blue, values: folded(timeline.sent, spanSeconds) })
+  }
+  lines.push({
+    name: 'replies',
+    colour: COLOURS.green,
+    values: spans.map(({ replies }) => replies / spanSeconds),
+  })
+  if (lines.every(({ values }) => values.length === 0)) return undefined
+  const drawing = lineChart({ description: 'Requests a second over time', lines, spanSeconds, label: rateLabel })
+  const says = 'Requests a second. Where sent leaves due, we were late; where replies leave sent, the target was.'
+  return section('Offered and achieved', says, drawing)
+}
+
+/** Per second, in spans as those of the series. */
+function folded(counts: readonly number[], spanSeconds: number): number[] {
+  const spans: number[] = []
+  for (const [second, count] of counts.entries()) {
+    const place = Math.floor(second / spanSeconds)
+    spans[place] = (spans[place] ?? 0) + count / spanSeconds
+  }
+  return spans
+}
+
+function latencySection(
+  { spanSeconds, spans }: RunSeries,
+  of: 'responseTime' | 'serviceTime',
+  heading: string,
+  says: string,
+): Markup | undefined {
+  if (spans.every((span) => span[of].count === 0)) return undefined
+  const quantile = (share: number): (number | null)[] => spans.map((span) => span[of].quantileNs(share) ?? null)
+  const lines: Line[] = [
+    { name: 'max', colour: COLOURS.grey, values: quantile(1), width: 1 },
+    { name: 'p99', colour: COLOURS.red, values: quantile(0.99) },
+    { name: 'p90', colour: COLOURS.yellow, values: quantile(0.9) },
+    { name: 'p50', colour: COLOURS.blue, values: quantile(0.5), width: 2 },
+  ]
+  const description = `${heading} by percentile over time`
+  const drawing = lineChart({ description, lines, spanSeconds, label: durationCell, scale: 'log' })
+  return section(heading, `${says}${spanWords(spanSeconds)}`, drawing)
+}
+
+function spanWords(spanSeconds: number): string {
+  return spanSeconds === 1 ? '' : ` Each point is of ${spanSeconds} seconds, percentiles of all replies in them.`
+}
+
+function heatSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+  const drawing = heatMap({
+    description: 'How many replies took how long, over time',
+    histograms: spans.map((span) => span.responseTime),
+    spanSeconds,
+    label: durationCell,
+  })
+  return section(
+    'Response times, all of them',
+    'Two kinds of replies, or a pause of the target, show here and in no percentile.',
+    drawing,
+  )
+}
+
+function spectrumSection({ totals, recorded }: Run): Markup | undefined {
+  const drawing = spectrum({
+    description: 'Latency by percentile',
+    label: durationCell,
+    lines: [
+      { name: 'recorded', colour: COLOURS.grey, dashed: true, histogram: histogramOf(recorded.serviceTime) },
+      { name: 'response', colour: COLOURS.red, histogram: histogramOf(totals.responseTime) },
+      { name: 'service', colour: COLOURS.blue, histogram: histogramOf(totals.serviceTime) },
+    ],
+  })
+  return section('By percentile', 'Recorded is the service time in production.', drawing)
+}
+
+function histogramOf({ hdrNs, count, sumNs, minNs, maxNs }: HistogramDocument): Histogram {
+  if (count === 0) return new Histogram()
+  return decodeHdr(hdrNs, 'run.json', { sumNs, minNs: minNs ?? 0, maxNs: maxNs ?? 0 })
+}
+
+const STATUS_COLOURS: Readonly<Record<string, string>> = {
+  1: COLOURS.grey,
+  2: COLOURS.green,
+  3: COLOURS.cyan,
+  4: COLOURS.yellow,
+  5: COLOURS.red,
+}
+
+function statusSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+  const classes = new Set(spans.flatMap(({ statuses }) => [...statuses.keys()].map((status) => status.charAt(0))))
+  const lines = [...classes].toSorted().map((first): Line => {
+    const values = spans.map(({ statuses }) => sumOf(statuses, (status) => status.startsWith(first)) / spanSeconds)
+    return { name: `${first}xx`, colour: STATUS_COLOURS[first] ?? COLOURS.purple, values }
+  })
+  if (lines.length === 0) return undefined
+  const drawing = lineChart({ description: 'Replies by status over time', lines, spanSeconds, label: rateLabel })
+  return section('Replies by status', 'Replies a second.', drawing)
+}
+
+const ERROR_COLOURS: readonly string[] = [COLOURS.red, COLOURS.purple, COLOURS.yellow, COLOURS.cyan, COLOURS.blue]
+
+function errorSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+  const classes = [...new Set(spans.flatMap(({ errors }) => [...errors.keys()]))].toSorted()
+  if (classes.length === 0) return undefined
+  const lines = classes.map((name, index): Line => ({
+    name,
+    colour: ERROR_COLOURS[index % ERROR_COLOURS.length] ?? COLOURS.red,
+    dashed: index >= ERROR_COLOURS.length,
+    values: spans.map(({ errors }) => (errors.get(name) ?? 0) / spanSeconds),
+  }))
+  const drawing = lineChart({ description: 'Requests without a reply over time', lines, spanSeconds, label: rateLabel })
+  return section('Errors', 'Requests a second that had no reply, by what happened.', drawing)
+}
+
+function lagSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+  const values = spans.map(({ lagP99Ns }) => lagP99Ns)
+  if (values.every((value) => value === null || value < 1e3)) return undefined
+  const lines: Line[] = [{ name: 'lag p99', colour: COLOURS.purple, values }]
+  const drawing = lineChart({
+    description: 'Our own lag over time',
+    lines,
+    spanSeconds,
+    label: durationCell,
+    scale: 'log',
+  })
+  return section('Our own lag', 'How late we sent what could have been sent: the worst second of each span.', drawing)
+}
+
+function sumOf(counts: ReadonlyMap<string, number>, chosen: (name: string) => boolean): number {
+  let sum = 0
+  for (const [name, count] of counts) if (chosen(name)) sum += count
+  return sum
+}
+
+function rateLabel(perSecond: number): string {
+  return perSecond < 10 ? String(Number(perSecond.toPrecision(2))) : formatCount(Math.round(perSecond))
+}

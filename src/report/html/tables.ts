@@ -1,0 +1,167 @@
+import { formatBytes, formatCount, formatDurationNs } from '../../core/units.ts'
+import { visible } from '../../core/visible.ts'
+import { durationCell, percentCell, quantileCell, rateCell, statusCell } from '../cells.ts'
+import { factRows } from '../fact-rows.ts'
+import { type Content, element, type Markup } from '../markup.ts'
+import type { HistogramDocument, RouteDocument, Run } from '../run.ts'
+import type { RunSeries } from '../series.ts'
+import { sparkline } from '../svg/sparkline.ts'
+
+/** Routes that are shown, the busiest first; all of them are in `run.json`. */
+const MAX_ROUTES = 100
+
+/** Characters of statuses in a cell. */
+const STATUS_COLUMNS = 40
+
+/** A table that can be read without a style sheet. `numbers`: columns from this one on are figures. */
+function table(heads: readonly string[], rows: readonly (readonly Content[])[], numbers: number): Markup {
+  const alignment = (index: number): string => (index >= numbers ? 'right' : 'left')
+  return element(
+    'table',
+    { border: 0, rules: 'rows', frame: 'void', cellpadding: 4, cellspacing: 0 },
+    element(
+      'thead',
+      {},
+      element(
+        'tr',
+        {},
+        heads.map((head, index) => element('th', { align: alignment(index), scope: 'col' }, head)),
+      ),
+    ),
+    element(
+      'tbody',
+      {},
+      rows.map((row) =>
+        element(
+          'tr',
+          {},
+          row.map((cell, index) => element('td', { align: alignment(index) }, cell)),
+        ),
+      ),
+    ),
+  )
+}
+
+/** What was asked for and what was done, and how to do it again. */
+export function factsSection(run: Run): Markup {
+  const rows = factRows(run).map(([label, text]) => [label, visible(text)])
+  const command = element('p', {}, element('code', {}, visible(`mesh ${run.asked.command.join(' ')}`)))
+  return element('section', {}, element('h3', {}, 'What was done'), command, table(['', ''], rows, 2))
+}
+
+const QUANTILE_HEADS = ['p50', 'p90', 'p99', 'p99.9', 'max']
+
+function quantiles(histogram: HistogramDocument): string[] {
+  const cells = (['p50Ns', 'p90Ns', 'p99Ns', 'p999Ns'] as const).map((name) => quantileCell(histogram, name))
+  return [...cells, durationCell(histogram.maxNs)]
+}
+
+/** All routes together: recorded, response, service, and what was waited for. */
+export function latencySection({ totals, recorded, plan }: Run): Markup {
+  const rows: [string, HistogramDocument][] = [
+    ['recorded', recorded.serviceTime],
+    ['response', totals.responseTime],
+    ['service', totals.serviceTime],
+  ]
+  if (plan.loop === 'open') rows.push(['blocked', totals.blocked], ['lag', totals.lag])
+  const cells = rows.map(([name, histogram]) => [name, ...quantiles(histogram), formatCount(histogram.count)])
+  return element(
+    'section',
+    {},
+    element('h3', {}, 'Latency'),
+    table(['', ...QUANTILE_HEADS, 'samples'], cells, 1),
+    element(
+      'p',
+      {},
+      'Response: from when a request was due to its reply, what a user feels. Service: from when it was sent, what the target took. ' +
+        'Blocked: it waited for the reply before it on its connection. Lag: we were late. ' +
+        '~: fewer than 100 samples lie beyond this percentile; -: not one does.',
+    ),
+  )
+}
+
+/** Recorded against replayed, route by route. */
+export function routesSection(run: Run, series: RunSeries): Markup {
+  const routes = run.routes.toSorted((a, b) => shotsOf(b) - shotsOf(a) || a.route - b.route)
+  const heads = ['route', '', 'p99 over time', 'status', 'count', 'rate', ...QUANTILE_HEADS]
+  const rows = routes.slice(0, MAX_ROUTES).flatMap((route) => routeRows(route, run, series))
+  const left = routes.length - MAX_ROUTES
+  return element(
+    'section',
+    {},
+    element('h3', {}, 'Routes'),
+    table(heads, rows, 4),
+    left > 0 ? element('p', {}, `${formatCount(left)} more routes are in run.json.`) : undefined,
+  )
+}
+
+function shotsOf({ replayed, recorded }: RouteDocument): number {
+  return replayed?.shots ?? (recorded?.count ?? 0) / 1e9
+}
+
+function routeRows({ route, name, recorded, replayed }: RouteDocument, run: Run, series: RunSeries): Content[][] {
+  const title = element('strong', {}, visible(name))
+  const rows: Content[][] = []
+  if (recorded !== null) {
+    const rate = rateCell(recorded.count, run.plan.recordedSpanNs)
+    const status = statusCell(recorded.statuses, STATUS_COLUMNS)
+    rows.push([title, 'recorded', '', status, formatCount(recorded.count), rate, ...quantiles(recorded.serviceTime)])
+  }
+  const named = rows.length === 0 ? title : ''
+  if (replayed === null) return [...rows, [named, 'not sent', '', '', '0', '-', '-', '-', '-', '-', '-']]
+  const over = series.routeP99Ns.get(route)
+  const line = over === undefined ? '' : sparkline(over, `p99 of response time over time, ${visible(name)}`)
+  const rate = rateCell(replayed.sent, run.achieved.windowNs)
+  const status = statusCell(replayed.statuses, STATUS_COLUMNS)
+  const failures = replayed.shots - replayed.replies
+  const failed = failures === 0 ? '' : `${formatCount(failures)} failed`
+  return [
+    ...rows,
+    [named, 'response', line, status, formatCount(replayed.sent), rate, ...quantiles(replayed.responseTime)],
+    ['', 'service', '', failed, '', '', ...quantiles(replayed.serviceTime)],
+  ]
+}
+
+/** How the generator fared: what would make its numbers wrong. */
+export function healthSection({ health }: Run): Markup | undefined {
+  if (health === null) return undefined
+  const share = (value: number | undefined): string => (value === undefined ? '-' : percentCell(value))
+  const rows = health.threads.map(({ name, cpuShare, waitShare, loopDelayP99Ns }) => [
+    visible(name),
+    share(cpuShare),
+    share(waitShare),
+    loopDelayP99Ns === undefined ? '-' : durationCell(loopDelayP99Ns),
+  ])
+  const steal = `The hypervisor gave ${share(health.stealShare)} of this machine's CPU time to others.`
+  return element(
+    'section',
+    {},
+    element('h3', {}, 'The generator'),
+    table(['thread', 'on a CPU', 'waited for one', 'loop late, p99'], rows, 1),
+    element('p', {}, health.stealShare === undefined ? '' : steal),
+  )
+}
+
+/** Where and by what it was measured. */
+export function environmentSection({
+  environment,
+  fingerprint,
+  version,
+  runId,
+  startedAt,
+  finishedAt,
+  achieved,
+}: Run): Markup {
+  const rows = [
+    ['machine', `${environment.cpuCount} x ${visible(environment.cpuModel)}, ${formatBytes(environment.memoryBytes)}`],
+    ['system', `${environment.platform} ${visible(environment.kernel)} ${environment.arch}, Node ${environment.node}`],
+    ['mesh', `${version}, run ${runId}, comparable with runs of fingerprint ${fingerprint}`],
+    ['time', `${startedAt} to ${finishedAt ?? 'its death'}, measured over ${formatDurationNs(achieved.windowNs)}`],
+    [
+      'method',
+      'Requests leave when they are due, whether or not earlier ones were answered (open loop). Percentiles are of histograms, added, never ' +
+        'averaged; each value is known to 0.4 %.',
+    ],
+  ]
+  return element('section', {}, element('h3', {}, 'Where and how'), table(['', ''], rows, 2))
+}

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { htmlReporter } from '../../src/report/html.ts'
+import { RunSeries } from '../../src/report/series.ts'
+import type { Run } from '../../src/report/run.ts'
+import { histogramOf } from '../measure/histograms.ts'
+import { MS } from '../measure/outcomes.ts'
+import { shopRun } from './runs.ts'
+
+function pageOf(run: Run, series?: RunSeries): string {
+  let page = ''
+  const out = { write: (text: string) => (page += text) }
+  htmlReporter.write(run, out, { columns: 80, colour: false }, series)
+  return page
+}
+
+function seriesOf(seconds: number, routes: number): RunSeries {
+  const series = new RunSeries()
+  for (let second = 0; second < seconds; second++) {
+    const times = histogramOf(Array.from({ length: 40 }, (_, index) => (5 + (index % 7) * (1 + (second % 60))) * MS))
+    series.add({
+      second,
+      shots: 42,
+      sent: 41,
+      replies: 40,
+      statuses: { 200: 38, 404: 2 },
+      errors: second % 9 === 0 ? { timeout: 1, shed: 1 } : {},
+      responseTime: times,
+      serviceTime: times,
+      lagP99Ns: 20_000 + second,
+      routes: Array.from({ length: routes }, (_, route) => ({ route, p99Ns: (5 + (second % 40)) * MS })),
+    })
+  }
+  return series
+}
+
+/** Elements that are open at the end, or end in the wrong order. */
+function unbalanced(page: string): readonly string[] {
+  const open: string[] = []
+  const wrong: string[] = []
+  for (const [, slash = '', name = ''] of page.matchAll(/<(\/?)([a-z][\w-]*)[^>]*>/g)) {
+    if (name === 'meta') continue
+    if (slash === '') open.push(name)
+    else if (open.pop() !== name) wrong.push(name)
+  }
+  return [...wrong, ...open]
+}
+
+const CHARTS = ['Offered and achieved', 'Response time', 'Service time', 'Response times, all of them', 'By percentile']
+
+describe('the page', () => {
+  it('has verdict, command, figures, charts and routes, each element closed', () => {
+    const page = pageOf(shopRun(), seriesOf(10, 3))
+    expect(unbalanced(page)).toEqual([])
+    for (const heading of [...CHARTS, 'Replies by status', 'Errors', 'Our own lag', 'Routes', 'Where and how']) {
+      expect(page).toContain(`<h3>${heading}</h3>`)
+    }
+    expect(page).toContain('mesh replay a.mcap b.mcap --to http://127.0.0.1:8080 --amplify 4')
+    expect(page).toContain('GET /products/:id')
+    expect(page.match(/<svg /g)?.length).toBe(1 + 8 + 3)
+  })
+
+  it('asks for nothing: no script, no style, nothing to load', () => {
+    const page = pageOf(shopRun(), seriesOf(10, 3))
+    expect(page).not.toMatch(/<(script|style|link|img|iframe|use|image)\b|\bstyle=|\bon\w+=|\b(src|href)=|url\(/)
+  })
+
+  it.each([
+    ['without a second', new RunSeries()],
+    ['of one second', seriesOf(1, 1)],
+    ['of two hours', seriesOf(7_200, 2)],
+  ])('draws a run %s with numbers alone', (_, series) => {
+    const page = pageOf(shopRun(), series)
+    expect(page).not.toMatch(/NaN|Infinity|undefined|null/)
+    expect(unbalanced(page)).toEqual([])
+  })
+
+  it('stays below 500 kB for an hour and a hundred routes', () => {
+    const run = shopRun()
+    const routes = Array.from({ length: 34 }, (_, third) =>
+      run.routes.map((route) => ({ ...route, route: 3 * third + route.route })),
+    )
+    const wide: Run = { ...run, routes: routes.flat() }
+    expect(pageOf(wide, seriesOf(3_600, 100)).length).toBeLessThan(500_000)
+  })
+
+  it('shows names out of recordings, and obeys none of them', () => {
+    const run = shopRun()
+    const evil = `</title></svg><script>alert("x")</script>\u001B[31m'&`
+    const named: Run = {
+      ...run,
+      asked: { ...run.asked, target: `http://h/${evil}`, command: ['replay', evil] },
+      routes: run.routes.map((route) => ({ ...route, name: evil })),
+      plan: { ...run.plan, warnings: [evil] },
+    }
+    const page = pageOf(named, seriesOf(3, 3))
+    expect(page).not.toContain('<script')
+    expect(page).not.toContain('\u001B')
+    expect(unbalanced(page)).toEqual([])
+    expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)')
+  })
+
+  it('says how many lines its charts lack', () => {
+    const series = seriesOf(3, 1)
+    series.unread = 2
+    expect(pageOf(shopRun(), series)).toContain('2 lines of intervals.ndjson could not be read')
+  })
+})

@@ -17,6 +17,8 @@ import { describeRun } from '../report/describe-run.ts'
 import { REPORTERS } from '../report/index.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
+import { writeReports } from '../report/write-reports.ts'
+import { summariseForCi } from './ci-summary.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { FlagValues } from './flags.ts'
@@ -101,7 +103,11 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   )
   await directory?.close(run, measurement.total.total().responseTime)
   report(run, flags.json, terminal)
-  if (directory !== undefined) terminal.say(`the run is in ${directory.path}/`)
+  if (directory !== undefined) {
+    await writeReports(directory.path, run)
+    terminal.say(`the run is in ${directory.path}/, report.html in it`)
+  }
+  await summariseForCi(run, process.env, terminal)
   if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
 }

@@ -1,6 +1,7 @@
 import { visible } from '../core/visible.ts'
-import { formatGateValue, type GateResult } from '../measure/gates/gate-result.ts'
+import type { GateResult } from '../measure/gates/gate-result.ts'
 import { countCell, middleCut, wrap } from './cells.ts'
+import { gateCell, gateOutcome } from './gate-words.ts'
 
 const VALUE_COLUMNS = 10
 const SAMPLES_COLUMNS = 10
@@ -20,20 +21,10 @@ export function gateTable(gates: readonly GateResult[], columns: number): string
     `  ${outcome}`
   const lines = [line('gate', 'actual', 'limit', 'samples', '')]
   for (const result of gates) {
-    const [actual, limit] = [cell(result.actual, result), cell(result.limit, result)]
+    const [actual, limit] = [gateCell(result.actual, result), gateCell(result.limit, result)]
     const name = middleCut(visible(result.gate), nameColumns - 1)
-    lines.push(line(name, actual, limit, countCell(result.samples), outcomeText(result)))
+    lines.push(line(name, actual, limit, countCell(result.samples), gateOutcome(result)))
     if (result.outcome !== 'passed') lines.push(...wrap(visible(result.what), columns - 2).map((text) => `  ${text}`))
   }
   return lines
-}
-
-function cell(value: number | null, { unit }: GateResult): string {
-  return value === null ? '-' : formatGateValue(value, unit)
-}
-
-function outcomeText({ outcome, severity }: GateResult): string {
-  if (outcome === 'failed') return severity === 'warn' ? 'warning' : 'FAILED'
-  if (outcome === 'no_data') return 'NO DATA'
-  return outcome === 'aborted' ? 'ABORTED' : 'passed'
 }

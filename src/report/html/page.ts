@@ -5,7 +5,14 @@ import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
 import { chartSections } from './charts.ts'
-import { environmentSection, factsSection, healthSection, latencySection, routesSection } from './tables.ts'
+import {
+  environmentSection,
+  factsSection,
+  gatesSection,
+  healthSection,
+  latencySection,
+  routesSection,
+} from './tables.ts'
 
 const BAND_COLOURS: Readonly<Record<VerdictName, string>> = {
   VALID: '#228833',
@@ -37,6 +44,7 @@ export function reportPage(run: Run, series: RunSeries): string {
       : element('p', {}, `${series.unread} lines of intervals.ndjson could not be read: charts lack them.`)
   const sections = [
     verdictSection(run),
+    gatesSection(run),
     factsSection(run),
     latencySection(run),
     unread,

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatDurationNs } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import { durationCell, percentCell, quantileCell, rateCell, statusCell } from '../cells.ts'
 import { factRows } from '../fact-rows.ts'
+import { failsRun, gateCell, gateOutcome } from '../gate-words.ts'
 import { type Content, element, type Markup } from '../markup.ts'
 import type { HistogramDocument, RouteDocument, Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
@@ -120,6 +121,21 @@ function routeRows({ route, name, recorded, replayed }: RouteDocument, run: Run,
     [named, 'response', line, status, formatCount(replayed.sent), rate, ...quantiles(replayed.responseTime)],
     ['', 'service', '', failed, '', '', ...quantiles(replayed.serviceTime)],
   ]
+}
+
+/** What the run was judged by. */
+export function gatesSection({ gates }: Run): Markup | undefined {
+  if (gates.length === 0) return undefined
+  const rows = gates.map((result) => [
+    element(failsRun(result) ? 'strong' : 'span', {}, gateOutcome(result)),
+    element('code', {}, visible(result.gate)),
+    visible(result.what),
+    gateCell(result.actual, result),
+    gateCell(result.limit, result),
+    formatCount(result.samples),
+  ])
+  const heads = ['', 'gate', '', 'actual', 'limit', 'samples']
+  return element('section', {}, element('h3', {}, 'Gates'), table(heads, rows, 3))
 }
 
 /** How the generator fared: what would make its numbers wrong. */

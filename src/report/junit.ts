@@ -1,0 +1,62 @@
+import { visible } from '../core/visible.ts'
+import type { GateResult } from '../measure/gates/gate-result.ts'
+import { verdictText } from './fact-rows.ts'
+import { failsRun } from './gate-words.ts'
+import { type Content, element, type Markup } from './markup.ts'
+import type { Reporter } from './reporter.ts'
+import type { Run } from './run.ts'
+
+/**
+ * JUnit's XML, as CI systems read it: one suite, a case for the measurement itself and one for each gate. A measurement that is not
+ * valid, and a gate without data, are errors; a gate that does not hold is a failure. Gates that only warn pass, with what they
+ * say as output.
+ */
+export const junitReporter: Reporter = {
+  write(run, out) {
+    const cases = [measurementCase(run), ...run.gates.map((gate) => gateCase(gate))]
+    const errors = cases.filter(({ kind }) => kind === 'error').length
+    const failures = cases.filter(({ kind }) => kind === 'failure').length
+    const seconds = (run.achieved.windowNs / 1e9).toFixed(3)
+    const counts = { tests: cases.length, failures, errors, time: seconds }
+    const suite = element(
+      'testsuite',
+      {
+        name: `mesh replay > ${visible(run.asked.target)}`,
+        ...counts,
+        timestamp: run.startedAt.replace(/\.\d+Z$/, ''),
+      },
+      cases.map(({ markup }) => markup),
+    )
+    out.write(`<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', counts, suite).text}\n`)
+  },
+}
+
+interface Case {
+  readonly kind: 'passed' | 'failure' | 'error'
+  readonly markup: Markup
+}
+
+function testCase(name: string, kind: Case['kind'], what: string, details: string): Case {
+  const body: Content =
+    kind === 'passed'
+      ? details === ''
+        ? undefined
+        : element('system-out', {}, details)
+      : element(kind, { message: what, type: kind }, details)
+  return { kind, markup: element('testcase', { classname: 'mesh', name }, body) }
+}
+
+function measurementCase({ verdict, interrupted }: Run): Case {
+  const details = verdict.reasons
+    .map(({ what, remedy }) => visible(remedy === '' ? what : `${what}; ${remedy}`))
+    .join('\n')
+  const isWhole = verdict.name !== 'INVALID' && !interrupted
+  const what = interrupted ? 'the run was stopped before its end' : verdictText(verdict)
+  return testCase('the measurement is valid', isWhole ? 'passed' : 'error', `${verdict.name}: ${what}`, details)
+}
+
+function gateCase(gate: GateResult): Case {
+  const what = visible(gate.what)
+  if (!failsRun(gate)) return testCase(visible(gate.gate), 'passed', what, what)
+  return testCase(visible(gate.gate), gate.outcome === 'no_data' ? 'error' : 'failure', what, what)
+}

@@ -132,6 +132,11 @@ export function needsWork({ probes, preparations, copyIn, refusal }: PlannedStat
   return probes.length > 0 || preparations.length > 0 || copyIn !== undefined || refusal !== undefined
 }
 
+/** A plain statement with `$1`: of the extended protocol, where it gets its value. A simple query of it fails before it does anything. */
+export function hasParameters({ statements: [first, second] }: TextPlan): boolean {
+  return second === undefined && first?.statement.detail.kind === 'none' && first.statement.parameters.length > 0
+}
+
 /** The client's text with each statement in its new form; what stands between them stays. */
 function spliced(text: string, statements: readonly PlannedStatement[]): string {
   let whole = ''

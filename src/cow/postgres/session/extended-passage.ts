@@ -26,6 +26,7 @@ import { BoundValues } from './bound-values.ts'
 import { IGNORED } from './collectors.ts'
 import { bindMessage, DescriptionKeeper, type LocalPortal, messageOf } from './local-portal.ts'
 import type { Passage, Passed } from './passage.ts'
+import { raise } from './raise.ts'
 import type { AwaitedReply, ReplyCollector } from './reply-queue.ts'
 import type { PreparedStatement, StatementStore } from './statement-store.ts'
 
@@ -133,7 +134,8 @@ export class ExtendedPassage {
 
   /** Told of each statement that goes to the overlay; undefined: of one that nobody has parsed. */
   note(planned: PlannedStatement | undefined): void {
-    const detail = planned?.statement.detail
+    // In a failed transaction nothing is given up.
+    const detail = this.passage.status === 'E' ? undefined : planned?.statement.detail
     if (detail?.kind === 'discard' && detail.what === 'all') this.#statements.clear()
     if (detail?.kind === 'deallocate' && detail.name === undefined) this.#statements.clear()
     else if (detail?.kind === 'deallocate') this.#statements.close(detail.name ?? '')
@@ -143,7 +145,6 @@ export class ExtendedPassage {
   /** The overlay is done with a query or Sync. True: the schema has changed, for all to see. */
   onStatus(status: TransactionStatus): boolean {
     if (status !== 'T') this.#closeAll()
-    if (status === 'I') this.#overlaid.clear()
     return this.passage.onStatus(status)
   }
 
@@ -169,6 +170,10 @@ export class ExtendedPassage {
     const reader = new PayloadReader(frame.payload, 'Bind')
     const portal = reader.text()
     const statement = reader.text()
+    if (portal !== '' && this.#portals.has(portal) && this.passage.link.settled) {
+      raise(this.passage.link, { code: '42P03', message: `cursor "${portal}" already exists` })
+      return true
+    }
     const prepared = this.#statements.prepared(statement)
     const types = prepared?.statedTypes ?? []
     const planned = prepared === undefined ? undefined : this.passage.mayPass(prepared.plan, types)
@@ -187,6 +192,7 @@ export class ExtendedPassage {
   /** The overlay binds it. */
   #leave(portal: string, statement: string): undefined {
     this.#drop(portal)
+    this.#forgetOverlaid()
     if (portal !== '') this.#overlaid.add(portal)
     this.#ensureParsed(statement)
   }
@@ -201,6 +207,7 @@ export class ExtendedPassage {
     const { portal, statement, prepared, planned, values } = bound
     const { text, parameters } = planned.statement
     const types = prepared.statedTypes
+    this.#forgetOverlaid()
     if (prepared.confirmed !== true || values.count !== Math.max(parameters.at(-1) ?? 0, types.length)) return false
     if (portal !== '' && (this.#overlaid.has(portal) || this.#portals.has(portal))) return false
     const choice = this.passage.choose(planned, types, values)
@@ -217,6 +224,12 @@ export class ExtendedPassage {
     })
     this.passage.output.append(bindComplete())
     return true
+  }
+
+  /** Portals end with their transaction; while a batch is under way, some may be of the next one. */
+  #forgetOverlaid(): void {
+    const { link, status } = this.passage
+    if (status === 'I' && link.synced && link.settled) this.#overlaid.clear()
   }
 
   #describe(frame: PgMessage): Handled {

@@ -40,6 +40,11 @@ export class OneByOne {
   async run(plan: TextPlan): Promise<void> {
     const link = this.#link
     const description = new DescriptionFilter(this.#hooks.toClient)
+    await link.settle()
+    // A query behind an error of the extended protocol is skipped like everything else up to the Sync (PostgreSQL manual 54.2.3).
+    if (link.failed) return
+    // A simple query ends the unnamed statement, whatever becomes of the query (PostgreSQL manual 54.2.3).
+    link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
     for (const statement of plan.statements) {
       await link.settle()
       if (link.failed) break
@@ -62,8 +67,6 @@ export class OneByOne {
       link.send(describe({ kind: 'portal', name: '' }), { kind: 'describe', collector: description, mapError })
       link.send(execute({ portal: '', maxRows: 0 }), { kind: 'execute', mapError })
     }
-    // A simple query ends the unnamed statement (PostgreSQL manual 54.2.3).
-    link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
     link.send(sync(), { kind: 'sync' })
   }
 
@@ -72,8 +75,8 @@ export class OneByOne {
     const link = this.#link
     await this.#copyUps.before(statement, NO_ARGUMENTS)
     const text = copyIn.textFor(COPY_TABLE)
-    link.send(parse({ name: '', text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED })
-    link.send(bind({ portal: '', statement: '', formats: [], values: [], resultFormats: [] }), {
+    link.send(parse({ name: ONE, text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED })
+    link.send(bind({ portal: '', statement: ONE, formats: [], values: [], resultFormats: [] }), {
       kind: 'bind',
       collector: IGNORED,
     })

@@ -5,7 +5,7 @@ import {
   type TransactionStatus,
 } from '../../../wire/postgres/backend.ts'
 import { errorResponse, type PgErrorFields, readErrorFields } from '../../../wire/postgres/error-fields.ts'
-import type { PgFrame } from '../../../wire/postgres/framer.ts'
+import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import { flush, FRONTEND } from '../../../wire/postgres/frontend.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { type AwaitedReply, ReplyQueue } from './reply-queue.ts'
@@ -27,6 +27,7 @@ export class OverlayLink {
   readonly #listener: LinkListener
   readonly #replies = new ReplyQueue()
   #synced = true
+  #saidWhy = false
 
   constructor(connection: ServerConnection, listener: LinkListener) {
     this.connection = connection
@@ -35,13 +36,23 @@ export class OverlayLink {
     void connection.closed.then(() => this.#replies.abandon())
   }
 
-  /** After an error the backend skips everything up to a Sync; so do we, and nothing is sent. */
+  /** There was an error, and the backend is not ready again. */
   get failed(): boolean {
     return this.#replies.failed
   }
 
+  /** What is sent is dropped, but for a Sync. */
+  get skipping(): boolean {
+    return this.#replies.skipping
+  }
+
   get copying(): boolean {
     return this.#replies.copying
+  }
+
+  /** The backend has told the client why it ends the session. */
+  get saidWhy(): boolean {
+    return this.#saidWhy
   }
 
   /** Nothing was sent since the last Sync or query: outside of a transaction block, no transaction has begun. */
@@ -56,7 +67,10 @@ export class OverlayLink {
 
   /** Sends a message that has a reply, or drops it where the backend would skip it. */
   send(bytes: Uint8Array, reply: AwaitedReply): void {
-    if (this.#replies.failed && reply.kind !== 'sync') return
+    if (this.#replies.skipping && reply.kind !== 'sync') {
+      reply.undone?.('skipped')
+      return
+    }
     this.#replies.expect(reply)
     this.#synced = reply.kind === 'sync' || reply.kind === 'query'
     this.connection.write(bytes)
@@ -64,7 +78,7 @@ export class OverlayLink {
 
   /** Sends a message without a reply: Flush, copy data, Terminate. */
   sendBare(bytes: Uint8Array): void {
-    if (this.#replies.failed && bytes[0] !== FRONTEND.terminate) return
+    if (this.#replies.skipping && bytes[0] !== FRONTEND.terminate) return
     this.connection.write(bytes)
   }
 
@@ -98,7 +112,7 @@ export class OverlayLink {
         this.#listener.toClient(frame.bytes)
         return
       case BACKEND.errorResponse:
-        this.#listener.toClient(mapped(frame.bytes, frame.payload, current))
+        this.#takeError(frame, current)
         break
       case BACKEND.readyForQuery:
         this.#listener.transaction(readReadyForQuery(frame.payload))
@@ -110,12 +124,14 @@ export class OverlayLink {
     this.#replies.take(type)
   }
 
+  #takeError({ bytes, payload }: PgMessage, reply: AwaitedReply | undefined): void {
+    const fields = readErrorFields(payload)
+    this.#saidWhy = fields.severity === 'FATAL' || fields.severity === 'PANIC'
+    this.#listener.toClient(reply?.mapError === undefined ? bytes : errorResponse(reply.mapError(fields)))
+  }
+
   #hand(bytes: Uint8Array, payload: Uint8Array, type: number, current: AwaitedReply | undefined): void {
     if (current?.collector === undefined) this.#listener.toClient(bytes)
     else current.collector.message(type, payload, bytes)
   }
-}
-
-function mapped(bytes: Uint8Array, payload: Uint8Array, reply: AwaitedReply | undefined): Uint8Array {
-  return reply?.mapError === undefined ? bytes : errorResponse(reply.mapError(readErrorFields(payload)))
 }

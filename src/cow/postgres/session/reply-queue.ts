@@ -19,6 +19,8 @@ export interface AwaitedReply {
   readonly collector?: ReplyCollector | undefined
   /** Changes an error on its way to the client, who gets errors of collected replies too. */
   readonly mapError?: ((fields: PgErrorFields) => PgErrorFields) | undefined
+  /** Told that the message was not done: it failed, or the backend skips it. Latest first, where there are several. */
+  readonly undone?: ((how: 'failed' | 'skipped') => void) | undefined
 }
 
 /** Types of messages that end a reply of each kind: ParseComplete, BindComplete and so on. */
@@ -43,9 +45,14 @@ export class ReplyQueue {
   #copying = false
   #whenSettled: (() => void)[] = []
 
-  /** The backend skips what it is sent until a Sync: whatever else is sent has no reply. */
+  /** There was an error, and the backend is not ready again. */
   get failed(): boolean {
     return this.#failed
+  }
+
+  /** The backend skips what it is sent, for want of a Sync: whatever else is sent has no reply. */
+  get skipping(): boolean {
+    return this.#failed && this.settled
   }
 
   /** The backend takes copy data; until its end it ignores Flush and Sync. */
@@ -100,8 +107,9 @@ export class ReplyQueue {
     let next = this.#first
     while (next < this.#awaited.length && this.#awaited[next]?.kind !== 'sync') next++
     this.#failed = true
-    this.#awaited.splice(0, next)
+    const dropped = this.#awaited.splice(0, next).slice(this.#first)
     this.#first = 0
+    for (const reply of dropped.toReversed()) reply.undone?.(reply === current ? 'failed' : 'skipped')
     this.#tellWhenSettled()
   }
 

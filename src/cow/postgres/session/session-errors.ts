@@ -5,10 +5,12 @@ import type { Refusal } from '../sql/rewriting.ts'
 /** A longer statement, or a longer set of parameters, is refused: it would be held whole, by each of many clients. */
 export const MAX_STATEMENT_BYTES: number = 64 * 1024 * 1024
 
-/** Of a text with one statement; undefined: errors pass as they are. */
-export function mapper({ statements }: TextPlan): ((fields: PgErrorFields) => PgErrorFields) | undefined {
+/** Of a text with one statement that is run in its new form; undefined: errors pass as they are. */
+export function mapper({ direct, statements }: TextPlan): ((fields: PgErrorFields) => PgErrorFields) | undefined {
   const [statement] = statements
-  return statements.length === 1 && statement !== undefined ? statementMapper(statement) : undefined
+  return direct !== undefined && statements.length === 1 && statement !== undefined
+    ? statementMapper(statement)
+    : undefined
 }
 
 /** An error's position is one in the client's text. */

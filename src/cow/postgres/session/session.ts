@@ -1,12 +1,8 @@
 import type { Duplex } from 'node:stream'
 import {
-  authenticationOk,
-  backendKeyData,
   type CancelKey,
   errorResponse,
-  parameterStatus,
   type PgErrorFields,
-  readyForQuery,
   type TransactionStatus,
 } from '../../../wire/postgres/backend.ts'
 import { MessageFramer, type PgFrame, type PgMessage } from '../../../wire/postgres/framer.ts'
@@ -26,7 +22,7 @@ import {
 import type { CowSession } from '../../engine.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { ProductionGate } from '../branch/production-gate.ts'
-import { needsWork, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
+import { hasParameters, needsWork, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { ClientOutput } from './client-output.ts'
@@ -36,6 +32,8 @@ import { CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
 import { ExtendedPassage } from './extended-passage.ts'
 import { OneByOne } from './one-by-one.ts'
 import { OverlayLink } from './overlay-link.ts'
+import { greeting } from './greeting.ts'
+import { messageOf } from './local-portal.ts'
 import { Passage } from './passage.ts'
 import { raise } from './raise.ts'
 import { RelationNames } from './relation-names.ts'
@@ -123,7 +121,7 @@ export class PostgresSession implements CowSession {
     )
     this.#output = output
     this.#openPassage(output)
-    this.#greet(output)
+    for (const bytes of greeting(connection.parameters, this.cancelKey)) output.append(bytes)
     let shutDown = (): void => undefined
     const ended = new Promise<void>((resolve) => {
       const end = (): void => resolve()
@@ -136,7 +134,7 @@ export class PostgresSession implements CowSession {
       client.once('close', end)
       client.on('error', end)
       void connection.closed.then(() => {
-        this.#say(BACKEND_GONE)
+        if (!this.#link.saidWhy) this.#say(BACKEND_GONE)
         end()
       })
       signal.addEventListener('abort', shutDown)
@@ -172,13 +170,6 @@ export class PostgresSession implements CowSession {
     const notice = this.#options.branch.notice(fields)
     if (notice === 'schema') this.#extended?.passage.noteSchemaChange()
     return notice !== undefined
-  }
-
-  #greet(output: ClientOutput): void {
-    output.append(authenticationOk())
-    for (const [name, value] of this.#options.connection.parameters) output.append(parameterStatus(name, value))
-    output.append(backendKeyData(this.cancelKey))
-    output.append(readyForQuery('I'))
   }
 
   #say(fields: PgErrorFields): void {
@@ -265,12 +256,14 @@ export class PostgresSession implements CowSession {
         if (link.copying) link.sendBare(frame.bytes)
         else link.send(frame.bytes, { kind: 'sync' })
         return this.#schemaChanged ? this.#afterSchemaChange() : undefined
+      case FRONTEND.functionCall:
+        // Answered like a query, and no driver has sent one for twenty years.
+        this.#extended?.note(undefined)
+        link.send(frame.bytes, { kind: 'query' })
+        return undefined
       default:
-        // Flush, copy data, Terminate. FunctionCall is answered like a query, and no driver has sent one for twenty years.
-        if (frame.type === FRONTEND.functionCall) {
-          this.#extended?.note(undefined)
-          link.send(frame.bytes, { kind: 'query' })
-        } else link.sendBare(frame.bytes)
+        // Flush, copy data, Terminate.
+        link.sendBare(frame.bytes)
         return undefined
     }
   }
@@ -284,7 +277,7 @@ export class PostgresSession implements CowSession {
   #query(frame: PgMessage): Promise<void> | undefined {
     const text = readQuery(frame.payload)
     const plan = this.#plan(text)
-    const planned = this.#extended?.passage.mayPass(plan, NO_ARGUMENTS.types)
+    const planned = hasParameters(plan) ? undefined : this.#extended?.passage.mayPass(plan, NO_ARGUMENTS.types)
     if (planned === undefined) return this.#queryOverlay(text, plan)
     return this.#extended?.passage.query(text, planned).then((isDone) => {
       if (!isDone) return this.#queryOverlay(text, plan)
@@ -294,10 +287,12 @@ export class PostgresSession implements CowSession {
   }
 
   #queryOverlay(text: string, plan: TextPlan): Promise<void> | undefined {
-    if (plan.direct === undefined) return this.#runOneByOne(plan)
+    // A simple query ends the unnamed statement (PostgreSQL manual 54.2.3).
+    const undone = this.#statements.close('')
+    if (plan.direct === undefined && !hasParameters(plan)) return this.#runOneByOne(plan)
     if (plan.statements.length === 0) this.#extended?.note(undefined)
     for (const statement of plan.statements) this.#note(statement)
-    this.#link.send(query(plan.direct), { kind: 'query', mapError: mapper(plan) })
+    this.#link.send(query(plan.direct ?? text), { kind: 'query', mapError: mapper(plan), undone })
     return plan.changesSchema ? this.#afterSchemaChange() : undefined
   }
 
@@ -312,8 +307,9 @@ export class PostgresSession implements CowSession {
     const [statement] = plan.statements
     const single = plan.statements.length === 1 && statement !== undefined
     const prepared: PreparedStatement = { plan, statedTypes: message.parameterTypes, parameterTypes: undefined }
-    this.#statements.prepare(message.name, prepared)
+    const undone = this.#statements.prepare(message.name, prepared)
     if (single && statement.refusal !== undefined) {
+      undone(this.#link.skipping ? 'skipped' : 'failed')
       raise(this.#link, statement.refusal)
       return undefined
     }
@@ -322,7 +318,7 @@ export class PostgresSession implements CowSession {
     const extended = this.#extended
     if (extended?.parse(message, plan, prepared, frame.bytes) === true) return undefined
     const bytes = text === message.text ? frame.bytes : parse({ ...message, text })
-    const reply: AwaitedReply = { kind: 'parse', mapError: single ? statementMapper(statement) : undefined }
+    const reply: AwaitedReply = { kind: 'parse', mapError: single ? statementMapper(statement) : undefined, undone }
     this.#link.send(bytes, extended?.parseReply(message, prepared, reply) ?? reply)
     return undefined
   }
@@ -346,8 +342,13 @@ export class PostgresSession implements CowSession {
 
   async #bindAfterWork(prepared: PreparedStatement, statement: PlannedStatement, bytes: Uint8Array): Promise<void> {
     const message = readBind(bytes.subarray(5))
-    const types = message.values.length === 0 ? [] : await this.#typesOf(message.statement, prepared)
-    await this.#copyUps.before(statement, { types, bind: message })
+    await this.#link.settle()
+    // What was sent before may have failed: then that Parse was none, and in a failed transaction there is nothing to prepare for.
+    if (this.#statements.prepared(message.statement) !== prepared) return this.#bind(messageOf(bytes))
+    if (!this.#link.synced || this.#options.connection.status !== 'E') {
+      const types = message.values.length === 0 ? [] : await this.#typesOf(message.statement, prepared)
+      await this.#copyUps.before(statement, { types, bind: message })
+    }
     this.#link.send(bytes, { kind: 'bind' })
   }
 
@@ -365,8 +366,8 @@ export class PostgresSession implements CowSession {
 
   #close(frame: PgMessage): undefined {
     const { kind, name } = readClose(frame.payload)
-    if (kind === 'statement') this.#statements.close(name)
-    this.#link.send(frame.bytes, { kind: 'close' })
+    const undone = kind === 'statement' ? this.#statements.close(name) : undefined
+    this.#link.send(frame.bytes, { kind: 'close', undone })
   }
 
   #plan(text: string): TextPlan {

@@ -16,7 +16,10 @@ export interface PreparedStatement {
   known?: KnownText | undefined
 }
 
-/** What a client has prepared and bound in its session, as far as the overlay did not refuse it. */
+/** Takes back what a message did to the store that turned out to have failed, or to be skipped. */
+export type Undo = (how: 'failed' | 'skipped') => void
+
+/** What a client has prepared in its session, as far as the overlay did not refuse it. */
 export class StatementStore {
   readonly #statements = new Map<string, PreparedStatement>()
 
@@ -24,15 +27,30 @@ export class StatementStore {
     return this.#statements.get(name)
   }
 
-  prepare(name: string, statement: PreparedStatement): void {
+  /** A Parse that fails takes an unnamed statement with it, but leaves a named one as it was. */
+  prepare(name: string, statement: PreparedStatement): Undo {
+    const before = this.#statements.get(name)
     this.#statements.set(name, statement)
+    return (how) => {
+      if (this.#statements.get(name) === statement)
+        this.#restore(name, name === '' && how === 'failed' ? undefined : before)
+    }
   }
 
-  close(name: string): void {
+  close(name: string): Undo {
+    const before = this.#statements.get(name)
     this.#statements.delete(name)
+    return () => {
+      if (!this.#statements.has(name)) this.#restore(name, before)
+    }
   }
 
   clear(): void {
     this.#statements.clear()
+  }
+
+  #restore(name: string, statement: PreparedStatement | undefined): void {
+    if (statement === undefined) this.#statements.delete(name)
+    else this.#statements.set(name, statement)
   }
 }

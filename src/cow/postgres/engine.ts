@@ -1,5 +1,7 @@
 import { MeshError } from '../../core/errors.ts'
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PgErrorFields } from '../../wire/postgres/error-fields.ts'
 import type { CancelKey, CowEngine, CowSession, Startup } from '../engine.ts'
 import { Branch, type BranchLimits } from './branch/branch.ts'
 import type { ProductionGate } from './branch/production-gate.ts'
@@ -29,6 +31,18 @@ export interface PostgresEngineOptions {
   readonly databaseOf: (name: string) => string | undefined
 }
 
+/** A recovery after a crash takes a second or two; nobody should wait much longer for a login. */
+const MAX_PAUSE_MS = 10_000
+
+const AWAY: PgErrorFields = {
+  severity: 'FATAL',
+  code: '57P03',
+  message: 'the overlay is away',
+  hint: 'Connect again when its server runs.',
+}
+
+const falsehood = (): boolean => false
+
 /** Copy-on-write sessions over PostgreSQL: one backend of the overlay a client. */
 export class PostgresEngine implements CowEngine {
   readonly protocol = 'postgres' as const
@@ -36,6 +50,8 @@ export class PostgresEngine implements CowEngine {
   readonly #branches = new Map<string, Promise<Branch>>()
   readonly #sessions = new Map<number, { readonly secretKey: Uint8Array; readonly session: PostgresSession }>()
   #lastProcessId = 0
+  /** Resolves when the overlay is back, and what is known of its branches is read anew. */
+  #away: Promise<void> | undefined
 
   constructor(options: PostgresEngineOptions) {
     this.#options = options
@@ -52,7 +68,36 @@ export class PostgresEngine implements CowEngine {
     await branch?.reload()
   }
 
+  /**
+   * The overlay is away until `back` resolves: it crashed, or was restarted. What it told of touched rows and of its schema at that moment
+   * may not have reached us: new sessions wait until it is read anew, or are refused after a while. Old ones are gone with it.
+   */
+  pauseUntil(back: Promise<void>): void {
+    const away = back.then(async () => {
+      await Promise.all([...this.#branches.values()].map(async (branch) => (await branch).recover()))
+    })
+    this.#away = away
+    const settle = (): void => {
+      if (this.#away === away) this.#away = undefined
+    }
+    away.then(settle, () => {
+      // Read when somebody asks for it next.
+      this.#branches.clear()
+      settle()
+    })
+  }
+
+  async #whenBack(): Promise<void> {
+    if (this.#away === undefined) return
+    const late = new AbortController()
+    const tooLate = pause(MAX_PAUSE_MS, true, { signal: late.signal }).catch(() => false)
+    const isLate = await Promise.race([this.#away.then(falsehood, falsehood), tooLate])
+    late.abort()
+    if (isLate) throw new MeshError('MESH_ERR_POSTGRES', { what: AWAY.message, cause: AWAY })
+  }
+
   async open(startup: Startup, signal: AbortSignal): Promise<CowSession> {
+    await this.#whenBack()
     const { overlay, gate, databaseOf } = this.#options
     const database = databaseOf(startup.database)
     if (database === undefined) {
@@ -63,6 +108,8 @@ export class PostgresEngine implements CowEngine {
     }
     requireClientRole(startup.user, false)
     const branch = await this.#branch(database, signal)
+    // A reset that was announced is seen by who comes after it.
+    await branch.reloading?.catch(() => undefined)
     const options = { ...overlay.options(startup.user, database), parameters: Object.fromEntries(startup.parameters) }
     const connection = await connectServer(options, signal)
     if (connection.parameters.get('is_superuser') === 'on') {

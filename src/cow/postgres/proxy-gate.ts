@@ -1,5 +1,5 @@
 import { chmod, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Gate, openGate } from './gate/gate.ts'
 import { servantAccount } from './overlay/account.ts'
 import type { ServerOptions } from './server-options.ts'
@@ -26,7 +26,11 @@ export function auditFileOf(stateFolder: string): string {
 export async function openProxyGate(options: ProxyGateOptions, signal: AbortSignal): Promise<Gate> {
   const { upstream, stateFolder, trustUpstreamRole, poolSize, statementTimeoutMs } = options
   const account = options.isEmbedded ? await servantAccount() : undefined
+  // The folder above is shared with overlays that run as another user, where we are root: also with one that comes later.
+  await mkdir(dirname(stateFolder), { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 })
   await mkdir(stateFolder, { recursive: true, mode: account === undefined ? 0o700 : 0o755 })
+  // A run with a server of the user's own may have made it for itself alone.
+  if (account !== undefined) await chmod(stateFolder, 0o755)
   return openGate(
     {
       upstream,

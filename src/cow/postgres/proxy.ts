@@ -2,7 +2,7 @@ import type { MeshError } from '../../core/errors.ts'
 import type { Endpoint } from '../../core/segment.ts'
 import type { TlsTermination } from '../../net/tls.ts'
 import { type BranchCounters, type BranchLimits, DEFAULT_BRANCH_LIMITS, sumOfCounters } from './branch/branch.ts'
-import { maintenanceDatabase, openBranchDatabase, type BranchState } from './branch/branch-database.ts'
+import { branchDatabase, maintenanceDatabase, openBranchDatabase, type BranchState } from './branch/branch-database.ts'
 import { listenForResets } from './branch/reset-notice.ts'
 import { PostgresEngine } from './engine.ts'
 import type { Authentication } from './front/authentication.ts'
@@ -11,6 +11,7 @@ import type { GateCounters } from './gate/counters.ts'
 import type { Gate } from './gate/gate.ts'
 import type { RoleReport } from './gate/role-check.ts'
 import { StatementStatistics, type StatisticsReport } from './gate/statement-statistics.ts'
+import { CLUSTER_QUERY, lockBranch, requireOverlayServer } from './overlay/own-server.ts'
 import { claimOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
 import { auditFileOf } from './proxy-gate.ts'
 import { openParts } from './proxy-parts.ts'
@@ -92,6 +93,7 @@ async function startParts(
     () => gate.close(),
     () => overlay.close(),
   )
+  if (overlay.self === undefined) started.push(await takeOwnServer(overlay, gate, [upstream.database, name], signal))
   const branch = await openBranchDatabase(source, name, signal)
   const engine = new PostgresEngine({
     overlay,
@@ -101,14 +103,41 @@ async function startParts(
     limits: { ...DEFAULT_BRANCH_LIMITS, ...options.limits },
     databaseOf: (asked) => (asked === upstream.database ? branch.database : undefined),
   })
-  const ears = await overlay.connectAdmin(maintenanceDatabase(upstream.database), signal)
-  started.push(() => ears.end())
-  await listenForResets(ears, (database) => engine.reload(database).catch(() => undefined))
+  const closing = new AbortController()
+  const ears = await listenForResets({
+    connect: () =>
+      overlay.connectAdmin(maintenanceDatabase(upstream.database), AbortSignal.any([signal, closing.signal])),
+    reset: (database) => engine.reload(database).catch(() => undefined),
+    away: (back) => engine.pauseUntil(back),
+  })
+  started.push(() => {
+    closing.abort()
+    return ears.close()
+  })
   const { listen, tls, authentication, maxClients } = options
   const listener = await listenForClients({ listen, tls, authentication, maxClients, engine })
   started.push(() => listener.close())
   const auditFile = auditFileOf(options.stateFolder)
   return running({ engine, gate, overlay, listener, branch, auditFile, statistics: await statistics }, started)
+}
+
+/** Checks a server of the user's own, and takes the branch there; gives what lets it go. */
+async function takeOwnServer(
+  overlay: Overlay,
+  gate: Gate,
+  [upstream, branch]: readonly [upstream: string, branch: string],
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const { rows } = await gate.query(CLUSTER_QUERY)
+  const admin = await overlay.connectAdmin(maintenanceDatabase(upstream), signal)
+  try {
+    await requireOverlayServer(admin, rows[0]?.[0] ?? '')
+    await lockBranch(admin, branchDatabase(upstream, branch))
+  } catch (thrown) {
+    admin.destroy()
+    throw thrown
+  }
+  return () => admin.end()
 }
 
 interface Parts {

@@ -1,8 +1,10 @@
 import { MeshError } from '../../../core/errors.ts'
+import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import type { Gate } from '../gate/gate.ts'
 import { readSchema, restoreSchema, type SchemaImage } from '../overlay/clone.ts'
 import { FINGERPRINT_QUERY, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
 import { type GateAddress, repointSql } from '../overlay/foreign-table.ts'
+import { CLUSTER_QUERY } from '../overlay/own-server.ts'
 import { quoteName, quoteText } from '../overlay/identifiers.ts'
 import { createMerge } from '../overlay/merge.ts'
 import { createDatabase, type DatabaseLocale, type Overlay } from '../overlay/overlay.ts'
@@ -73,7 +75,9 @@ export async function openBranchDatabase(
   if (isNew) await makeBranch(source, database, signal)
   const admin = await source.overlay.connectAdmin(database, signal)
   try {
+    if (source.overlay.self === undefined) await requireSameProduction(admin, source, database)
     if (!isNew) await admin.query(repointSql(gateAddress(source)))
+    await requireReach(admin, gateAddress(source))
     await admin.query(SERVED)
     const [tables, ours, theirs] = [
       Number(textOf(await admin.query('SELECT count(*) FROM mesh.tables'))),
@@ -183,6 +187,36 @@ async function withAdmin<Result>(
   } finally {
     await admin.end()
   }
+}
+
+/** Databases of one name may be of several productions, and a server of the user's own has one of each name. */
+async function requireSameProduction(admin: ServerConnection, { gate }: BranchSource, database: string): Promise<void> {
+  const cluster = textOf([await gate.query(CLUSTER_QUERY)])
+  const keep = `INSERT INTO mesh.settings VALUES ('cluster', $1) ON CONFLICT (name) DO UPDATE SET value = mesh.settings.value RETURNING value`
+  const { rows } = await admin.execute(keep, [cluster])
+  if (rows[0]?.[0] === cluster) return
+  throw new MeshError('MESH_ERR_FILE_EXISTS', {
+    what: `the branch's database "${database}" was made from another production than --upstream`,
+    where: admin.where,
+    remedy: 'choose another --branch, or drop that one with `mesh cow branch drop` to make it anew',
+  })
+}
+
+/** A server of the user's own may be on another machine, or run as a user whom the gate's folder keeps out: no row could be read. */
+async function requireReach(admin: ServerConnection, gate: GateAddress): Promise<void> {
+  const words = Object.entries({ host: gate.socketFolder, port: gate.port, dbname: gate.database, user: gate.user })
+  const text = words.map(([name, value]) => `${name}='${value}'`).join(' ')
+  try {
+    await admin.execute('SELECT mesh.dblink_connect_u($1, $2)', ['mesh reach', text])
+  } catch (thrown) {
+    throw new MeshError('MESH_ERR_UNREACHABLE', {
+      what: `expected the overlay's server to reach the gate, found: ${postgresErrorOf(thrown)?.detail ?? String(thrown)}`,
+      where: gate.socketFolder,
+      remedy: 'the server of --overlay has to run on this machine, as the user that mesh runs as',
+      cause: thrown,
+    })
+  }
+  await admin.execute('SELECT mesh.dblink_disconnect($1)', ['mesh reach'])
 }
 
 /** Where the overlay's foreign tables find a gate. */

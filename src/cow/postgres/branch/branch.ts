@@ -162,6 +162,12 @@ export class Branch {
     return reloading
   }
 
+  /** Reads everything anew, marks of touched rows too: the overlay was away, and may have told of changes that nobody heard. */
+  async recover(): Promise<void> {
+    await this.reload()
+    if (this.#gate !== undefined) await this.#withAdmin((admin) => this.dirty.load(admin))
+  }
+
   /** Production has changed: what is known of it is read anew. */
   forgetProduction(): void {
     this.#production = undefined

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { MeshError } from '../../../core/errors.ts'
 import { BACKEND, readNotificationResponse } from '../../../wire/postgres/backend.ts'
 import { query } from '../../../wire/postgres/frontend.ts'
@@ -14,6 +15,9 @@ const LISTENER = 'mesh proxy'
 
 /** A proxy reads a branch's catalogue again in well under a second; one that takes this long hangs. */
 const MAX_WAIT_MS = 10_000
+
+/** A server that recovers from a crash is back within a second or so. */
+const RETRY_MS = 100
 
 /**
  * Tells the proxy, where there is one, that a branch's tables were reset under it, and waits until it knows: a client that writes after
@@ -42,16 +46,50 @@ export async function announceReset(admin: ServerConnection, database: string): 
   })
 }
 
-/** Calls back with the name of each branch's database that is reset from now on, and says so when the callback is done. The connection is the listener's until it ends. */
-export async function listenForResets(
-  admin: ServerConnection,
-  onReset: (database: string) => Promise<void>,
-): Promise<void> {
-  await admin.query(`SET application_name = '${LISTENER}'; LISTEN ${CHANNEL}`)
-  onNotification(admin, (channel, payload) => {
-    if (channel !== CHANNEL) return
-    void onReset(payload).finally(() => admin.write(query(notifySql(KNOWN_CHANNEL, payload))))
-  })
+/** What a listener for resets is told. */
+export interface ResetHooks {
+  /** A connection as the overlay's administrator to its maintenance database. */
+  connect(): Promise<ServerConnection>
+  /** A branch's database was reset. Resolves when the proxy knows what there is now. */
+  reset(database: string): Promise<void>
+  /** The overlay is away, with everything that it might have told meanwhile; `back` resolves when it is heard again. */
+  away(back: Promise<void>): void
+}
+
+/** Listens for resets until it is closed, over crashes and restarts of the overlay. Throws where it cannot begin. */
+export async function listenForResets(hooks: ResetHooks): Promise<{ close(): Promise<void> }> {
+  const over = new AbortController()
+  let current: ServerConnection | undefined
+  const begin = async (): Promise<void> => {
+    const connection = await hooks.connect()
+    current = connection
+    await connection.query(`SET application_name = '${LISTENER}'; LISTEN ${CHANNEL}`)
+    onNotification(connection, (channel, payload) => {
+      if (channel !== CHANNEL) return
+      void hooks.reset(payload).finally(() => connection.write(query(notifySql(KNOWN_CHANNEL, payload))))
+    })
+    void connection.closed.then(() => {
+      if (!over.signal.aborted) hooks.away(again())
+    })
+  }
+  const again = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await pause(RETRY_MS)
+      try {
+        await begin()
+        return
+      } catch {
+        current?.destroy()
+      }
+    }
+  }
+  await begin()
+  return {
+    close: async () => {
+      over.abort()
+      await current?.end()
+    },
+  }
 }
 
 function onNotification(admin: ServerConnection, heard: (channel: string, payload: string) => void): void {

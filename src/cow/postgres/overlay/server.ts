@@ -86,7 +86,11 @@ export async function startServer(options: EmbeddedServerOptions, signal: AbortS
 
 function runningServer(child: ChildProcess, ended: Promise<void>, socketFolder: string, log: string): EmbeddedServer {
   let asked = false
-  const closed = ended.then(() => (asked ? undefined : lastWords(log, 'the overlay PostgreSQL stopped by itself')))
+  const closed = ended.then(() => {
+    if (asked) return undefined
+    const how = child.signalCode === null ? 'stopped by itself' : `was ended by ${child.signalCode}`
+    return lastWords(log, `the overlay PostgreSQL ${how}`)
+  })
   return {
     socketFolder,
     port: EMBEDDED_PORT,

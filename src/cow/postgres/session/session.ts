@@ -257,12 +257,11 @@ export class PostgresSession implements CowSession {
         else link.send(frame.bytes, { kind: 'sync' })
         return this.#schemaChanged ? this.#afterSchemaChange() : undefined
       case FRONTEND.functionCall:
-        // Answered like a query, and no driver has sent one for twenty years.
+        // Answered like a query; no driver sends it.
         this.#extended?.note(undefined)
         link.send(frame.bytes, { kind: 'query' })
         return undefined
       default:
-        // Flush, copy data, Terminate.
         link.sendBare(frame.bytes)
         return undefined
     }

@@ -1,0 +1,59 @@
+import { MeshError } from '../../../core/errors.ts'
+import type { ServerConnection } from '../server-connection.ts'
+import { rowsOf } from './rows.ts'
+
+/** What tells a cluster from every other one; a physical replica has that of its primary. Any role may ask. */
+export const CLUSTER_QUERY = 'SELECT system_identifier::text FROM pg_catalog.pg_control_system()'
+
+/** Classes of advisory locks have one key for all; this one is mesh's. */
+const LOCK_CLASS = 1_298_494_312
+
+const FACTS = `SELECT pg_catalog.current_setting('server_version_num'), r.rolsuper, (${CLUSTER_QUERY})
+  FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user`
+
+/**
+ * Checks that a server of the user's own can be an overlay, before anything is written there.
+ *
+ * @throws MeshError MESH_ERR_USAGE where it is production's own server or one of another version, MESH_ERR_PERMISSION where we are no
+ * superuser there.
+ */
+export async function requireOverlayServer(admin: ServerConnection, productionCluster: string): Promise<void> {
+  const [[version, isSuperuser, cluster] = []] = rowsOf(await admin.query(FACTS))
+  if (cluster === productionCluster) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: 'expected --overlay to be another server than --upstream, found that both are one cluster, or replicas of one',
+      where: admin.where,
+      remedy: 'name a server of its own in --overlay: branches are databases there, and mesh writes to it',
+    })
+  }
+  const major = Math.floor(Number(version) / 10_000)
+  if (major !== 18) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: `expected PostgreSQL 18 in --overlay, found ${major}`,
+      where: admin.where,
+      remedy: 'name a server of that version',
+    })
+  }
+  if (isSuperuser === 't') return
+  throw new MeshError('MESH_ERR_PERMISSION', {
+    what: 'expected a superuser in --overlay, found a role that is none',
+    where: admin.where,
+    remedy: 'name a superuser of that server',
+  })
+}
+
+/**
+ * Takes a branch for this process, as long as the connection lives.
+ *
+ * @throws MeshError MESH_ERR_FILE_EXISTS where another proxy has it.
+ */
+export async function lockBranch(admin: ServerConnection, database: string): Promise<void> {
+  const lock = `SELECT pg_catalog.pg_try_advisory_lock(${LOCK_CLASS}, pg_catalog.hashtext($1))`
+  const { rows } = await admin.execute(lock, [database])
+  if (rows[0]?.[0] === 't') return
+  throw new MeshError('MESH_ERR_FILE_EXISTS', {
+    what: `another mesh serves the branch's database "${database}" on this overlay`,
+    where: admin.where,
+    remedy: 'stop it, or choose another --branch or --overlay',
+  })
+}

@@ -1,4 +1,5 @@
 import { qualified, quoteName } from './identifiers.ts'
+import { isDated } from '../sql/probe.ts'
 import type { TableShape } from './table-shape.ts'
 
 /**
@@ -48,8 +49,14 @@ export function keyNames(shape: Pick<TableShape, 'key'>, alias: string): string[
   return shape.key.map(({ name }) => `${alias}.${quoteName(name)}`)
 }
 
-/** A key as JSON: an array with the text of each column, `["5", "eu"]`. Reports and copy-up speak of keys so. */
+/**
+ * A key as JSON: an array with the text of each column, `["5", "eu"]`. Reports and copy-up speak of keys so. A date is written as JSON
+ * has it, whatever the client's DateStyle.
+ */
 export function keyAsJson(shape: Pick<TableShape, 'key'>, alias: string): string {
-  const texts = keyNames(shape, alias).map((name) => `${name}::pg_catalog.text`)
+  const texts = shape.key.map(({ name, type }) => {
+    const column = `${alias}.${quoteName(name)}`
+    return isDated(type) ? `pg_catalog.to_jsonb(${column}) OPERATOR(pg_catalog.#>>) '{}'` : `${column}::pg_catalog.text`
+  })
   return `pg_catalog.jsonb_build_array(${texts.join(', ')})`
 }

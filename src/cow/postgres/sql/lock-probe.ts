@@ -24,6 +24,7 @@ import {
   isRepeatableFrom,
   keptConjuncts,
   keyList,
+  keyValue,
   namesFit,
   probeOfAll,
   textIn,
@@ -128,7 +129,7 @@ function probeText(ground: ProbeGround, select: PinnedSelect, pinned: PinnedTabl
   const keys = pinned.table.keyColumns.map(
     ({ name }, at) => `${quoteName(pinned.alias)}.${quoteName(name)} AS mesh_key_${at}`,
   )
-  const outputs = pinned.table.keyColumns.map((_, at) => `mesh_q.mesh_key_${at}`)
+  const outputs = pinned.table.keyColumns.map(({ type }, at) => keyValue(`mesh_q.mesh_key_${at}`, type))
   const body = `SELECT ${textIn(ground, clauses.list)}\n, ${keys.join(', ')} ${tables} ${tail}`
   const used = [clauses.list, from, ...conjuncts, ...(clauses.order === undefined ? [] : [clauses.order])]
   return `${ctes.clauseFor(used)}SELECT ${outputs.join(', ')} FROM (${body}) AS mesh_q`

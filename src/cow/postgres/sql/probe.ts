@@ -21,9 +21,19 @@ export function textIn({ statement, splices }: ProbeGround, range: TextRange): s
   return spliced(statement.text, range, splices)
 }
 
-/** The key columns of a table under a name. */
+/** The key columns of a table under a name, as values of the probe. */
 export function keyList(table: MergedTable, alias: string): string {
-  return table.keyColumns.map(({ name }) => `${quoteName(alias)}.${quoteName(name)}`).join(', ')
+  return table.keyColumns.map(({ name, type }) => keyValue(`${quoteName(alias)}.${quoteName(name)}`, type)).join(', ')
+}
+
+/** A key column's value; a date as JSON has it, for the overlay reads it past the client's DateStyle. */
+export function keyValue(column: string, type: string): string {
+  return isDated(type) ? `(pg_catalog.to_jsonb(${column}) OPERATOR(pg_catalog.#>>) '{}')` : column
+}
+
+/** Its text hangs on DateStyle. `type` as `format_type` writes it. */
+export function isDated(type: string): boolean {
+  return /^(?:date|timestamp)\b/.test(type)
 }
 
 /** True for the base rows of a table under a name, hidden ones left out by the policy. */

@@ -33,8 +33,8 @@ export interface GatedProxyOptions {
 export interface ProductionServer {
   readonly server: TestServer
   admin(database?: string): Promise<pg.Client>
-  /** The role `app` on the database that nobody proxies. */
-  plain(): Promise<pg.Client>
+  /** The role `app` on the database that nobody proxies. `options`: of the server, as in a connection string. */
+  plain(options?: string): Promise<pg.Client>
   hash(): Promise<string>
 }
 
@@ -64,7 +64,7 @@ async function filled(server: TestServer, schema: string, data: string): Promise
     await owner.query(data)
     await owner.end()
   }
-  return { server, admin, plain: () => server.client('app', 'plain'), hash: () => hashOf(server) }
+  return { server, admin, plain: (options) => server.client('app', 'plain', options), hash: () => hashOf(server) }
 }
 
 /** Starts a proxy before production. As root its folder is one that the overlay's user can enter. */

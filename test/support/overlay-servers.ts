@@ -12,7 +12,7 @@ const BINARIES = join(tmpdir(), 'mesh-test-postgres')
 
 /** An embedded PostgreSQL for a test, in a folder of its own that goes with it. */
 export interface TestServer extends EmbeddedServer {
-  client(user: string, database: string): Promise<pg.Client>
+  client(user: string, database: string, options?: string): Promise<pg.Client>
   /** How mesh itself connects to it. */
   options(user: string, database: string): ServerOptions
   /** Stops it; `start` brings it back on the same data and address. */
@@ -39,8 +39,8 @@ export async function startTestServer(more: Readonly<Record<string, string>> = {
       user,
       database,
     }),
-    client: async (user, database) => {
-      const client = new pg.Client({ host: server.socketFolder, port: server.port, user, database })
+    client: async (user, database, options) => {
+      const client = new pg.Client({ host: server.socketFolder, port: server.port, user, database, options })
       client.on('error', () => undefined)
       await client.connect()
       return client

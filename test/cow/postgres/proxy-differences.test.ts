@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CopyQuery } from '../../support/copy-query.ts'
 import { type CowProxy, startCowProxy } from '../../support/cow-proxy.ts'
 import { connectedTo } from '../../support/connected.ts'
-import { PROXY_DATA, PROXY_SCHEMA } from './proxy-schema.ts'
+import { PROXY_DATA, PROXY_SCHEMA } from './random/schema.ts'
 
 /** Differences that random statements through the proxy have found, one a test. */
 describe('what differed from a plain database once', () => {
@@ -11,7 +11,10 @@ describe('what differed from a plain database once', () => {
   let client: pg.Client
 
   beforeAll(async () => {
-    proxy = await startCowProxy(PROXY_SCHEMA, PROXY_DATA)
+    proxy = await startCowProxy(
+      `${PROXY_SCHEMA} CREATE TABLE days (day date PRIMARY KEY, n int);`,
+      `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i;`,
+    )
     client = await connectedTo(proxy.url)
   }, 120_000)
   afterAll(async () => {
@@ -68,5 +71,21 @@ describe('what differed from a plain database once', () => {
     await expect(CopyQuery.run(client, 'COPY p FROM STDIN', '1\n')).rejects.toMatchObject({ code: '25P02' })
     await client.query('ROLLBACK')
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  })
+
+  it('copies up rows whose key has a date, whatever the client writes dates like', async () => {
+    for (const [style, n] of [
+      ['German', 3],
+      ['SQL, DMY', 6],
+    ] as const) {
+      await client.query(`SET DateStyle = '${style}'`)
+      expect((await client.query(`UPDATE days SET n = n + 10 WHERE n = ${n} RETURNING n`)).rows).toEqual([
+        { n: n + 10 },
+      ])
+      await client.query(`SELECT n FROM days ORDER BY day DESC LIMIT ${n} FOR UPDATE`)
+      await client.query(`DO $$ BEGIN UPDATE days SET n = -n WHERE n = ${n + 1}; END $$`)
+      expect((await client.query(`SELECT n FROM days WHERE n < 0 ORDER BY n LIMIT 1`)).rows).toEqual([{ n: -n - 1 }])
+    }
+    await client.query('RESET DateStyle')
   })
 })

@@ -26,19 +26,24 @@ export interface SqlFunction {
   readonly body: string
   /** `definer` runs with the rights of `mesh_copy`, `admin` with those of the superuser, `invoker` with the caller's. */
   readonly rights: 'definer' | 'admin' | 'invoker'
+  /**
+   * It runs under the caller's search_path, because code of users runs inside it: its body names the schema of everything, operators
+   * too. Default: a path that holds no schema which a user may write to.
+   */
+  readonly keepsPath?: boolean
   /** Settings while it runs, beside the search_path. */
   readonly settings?: readonly string[]
   /** Who may call it; a trigger function is called by nobody. */
   readonly callers: 'everyone' | 'nobody'
 }
 
-/** CREATE FUNCTION with its owner and rights. The search_path holds no schema that a user may write to. */
+/** CREATE FUNCTION with its owner and rights. */
 export function functionSql(definition: SqlFunction): string {
-  const { signature, returns, body, rights, callers, settings = [] } = definition
+  const { signature, returns, body, rights, callers, keepsPath = false, settings = [] } = definition
   const clauses = [
     `CREATE FUNCTION ${signature} RETURNS ${returns} LANGUAGE plpgsql`,
     rights === 'invoker' ? '' : 'SECURITY DEFINER',
-    'SET search_path = pg_catalog, pg_temp',
+    keepsPath ? '' : 'SET search_path = pg_catalog, pg_temp',
     ...settings.map((setting) => `SET ${setting}`),
     `AS ${dollarQuoted(body)};`,
   ]

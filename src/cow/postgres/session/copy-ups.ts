@@ -1,12 +1,13 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
-import { bind, close, execute, parse, type PgBindBytes } from '../../../wire/postgres/frontend.ts'
+import { bind, close, describe, execute, parse, type PgBindBytes } from '../../../wire/postgres/frontend.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { PlannedStatement } from '../branch/text-plan.ts'
 import type { CopyIn, KeyProbe, Refusal } from '../sql/rewriting.ts'
-import { IGNORED, RowCollector } from './collectors.ts'
+import { IGNORED, RowCollector, TypeCollector } from './collectors.ts'
 import { copyInsertTexts, copyTableText } from './copy-in.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
+import type { PreparedStatement } from './statement-store.ts'
 
 /** Parameters of the statement that a probe is for, with the types that the server found. */
 export interface ProbeArguments {
@@ -31,21 +32,39 @@ export class CopyUps {
     this.#branch = branch
   }
 
-  /** Does all that a statement needs. Where it cannot, the client has been told and the link has failed. */
-  async before(statement: PlannedStatement, given: ProbeArguments): Promise<void> {
+  /**
+   * Does all that a statement needs. Where it cannot, the client has been told and the link has failed. Resolves to whether rows were
+   * brought in that it may skip, should other sessions lock them first.
+   */
+  async before(statement: PlannedStatement, given: ProbeArguments): Promise<boolean> {
     if (statement.refusal !== undefined) {
       this.#branch.counters.refused++
       raise(this.#link, statement.refusal)
-      return
+      return false
     }
     await this.#link.settle()
-    if (this.#link.failed) return
+    if (this.#link.failed) return false
     await this.#runAll(statement.preparations.map((preparation) => this.#branch.preparationText(preparation)))
     if (statement.copyIn !== undefined) await this.#run(copyTableText(statement.copyIn))
+    let mayBeSkipped = false
     for (const probe of statement.probes) {
-      if (this.#link.failed) return
-      await this.#copyUp(probe, given)
+      if (this.#link.failed) return false
+      const hadRows = await this.#copyUp(probe, given)
+      if (probe.skipLocked && hadRows) mayBeSkipped = true
     }
+    return mayBeSkipped
+  }
+
+  /** A probe bears the client's parameters, and has to have their types, of which it may leave some unused. */
+  async typesOf(name: string, prepared: PreparedStatement): Promise<readonly number[]> {
+    if (prepared.parameterTypes === undefined) {
+      const collector = new TypeCollector()
+      await this.#link.settle()
+      this.#link.send(describe({ kind: 'statement', name }), { kind: 'describe', collector })
+      await this.#link.settle()
+      prepared.parameterTypes = collector.types
+    }
+    return prepared.parameterTypes ?? prepared.statedTypes
   }
 
   /** Does what is left when the client has sent its rows. */
@@ -61,12 +80,13 @@ export class CopyUps {
     }
   }
 
-  async #copyUp(probe: KeyProbe, given: ProbeArguments): Promise<void> {
+  async #copyUp(probe: KeyProbe, given: ProbeArguments): Promise<boolean> {
     const { maxCopyUpRows } = this.#branch.limits
     const rows = await this.#run(probe.text, given, maxCopyUpRows + 1)
-    if (this.#link.failed || rows.length === 0) return
+    if (this.#link.failed || rows.length === 0) return false
     if (rows.length > maxCopyUpRows) raise(this.#link, tooMany(probe, maxCopyUpRows))
     else await this.#run(this.#branch.copyUpText(probe.table, rows))
+    return true
   }
 
   /** Runs a query of ours on the client's backend, inside whatever transaction it has. An error goes to the client. */

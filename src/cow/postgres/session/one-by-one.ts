@@ -1,11 +1,13 @@
-import { bind, close, describe, execute, flush, parse, sync } from '../../../wire/postgres/frontend.ts'
+import { close, describe, execute, flush, parse, sync } from '../../../wire/postgres/frontend.ts'
 import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { DescriptionFilter, IGNORED } from './collectors.ts'
 import { COPY_TABLE, CopyCollector } from './copy-in.ts'
 import { type CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
 import type { OverlayLink } from './overlay-link.ts'
+import type { ReplyCollector } from './reply-queue.ts'
 import { statementMapper } from './session-errors.ts'
+import { bindUnnamed, mayRunAgain, runUntilServed } from './skip-locked.ts'
 
 /** The statement of ours that a simple query is run by, where it needs work. */
 const ONE = 'mesh query'
@@ -59,13 +61,18 @@ export class OneByOne {
         continue
       }
       link.send(parse({ name: ONE, text: statement.text, parameterTypes: [] }), { kind: 'parse', ...collected })
-      await this.#copyUps.before(statement, NO_ARGUMENTS)
-      link.send(bind({ portal: '', statement: ONE, formats: [], values: [], resultFormats: [] }), {
-        kind: 'bind',
-        ...collected,
-      })
+      const prepare = async (): Promise<boolean> => {
+        const hadCandidates = await this.#copyUps.before(statement, NO_ARGUMENTS)
+        link.send(bindUnnamed(ONE), { kind: 'bind', ...collected })
+        return hadCandidates
+      }
+      const hadCandidates = await prepare()
       link.send(describe({ kind: 'portal', name: '' }), { kind: 'describe', collector: description, mapError })
-      link.send(execute({ portal: '', maxRows: 0 }), { kind: 'execute', mapError })
+      const run = (collector?: ReplyCollector): void =>
+        link.send(execute({ portal: '', maxRows: 0 }), { kind: 'execute', collector, mapError })
+      if (hadCandidates && mayRunAgain(statement))
+        await runUntilServed(link, this.#hooks.toClient, { execute: run, prepare })
+      else run()
     }
     link.send(sync(), { kind: 'sync' })
   }
@@ -76,10 +83,7 @@ export class OneByOne {
     await this.#copyUps.before(statement, NO_ARGUMENTS)
     const text = copyIn.textFor(COPY_TABLE)
     link.send(parse({ name: ONE, text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED })
-    link.send(bind({ portal: '', statement: ONE, formats: [], values: [], resultFormats: [] }), {
-      kind: 'bind',
-      collector: IGNORED,
-    })
+    link.send(bindUnnamed(ONE), { kind: 'bind', collector: IGNORED })
     await this.executeCopy(execute({ portal: '', maxRows: 0 }), copyIn)
   }
 

@@ -7,7 +7,6 @@ import {
 } from '../../../wire/postgres/backend.ts'
 import { MessageFramer, type PgFrame, type PgMessage } from '../../../wire/postgres/framer.ts'
 import {
-  describe,
   flush,
   FRONTEND,
   parse,
@@ -27,7 +26,6 @@ import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { ClientOutput } from './client-output.ts'
 import { COPY_TABLE } from './copy-in.ts'
-import { TypeCollector } from './collectors.ts'
 import { CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
 import { ExtendedPassage } from './extended-passage.ts'
 import { OneByOne } from './one-by-one.ts'
@@ -47,6 +45,7 @@ import {
   statementMapper,
   TOO_LONG,
 } from './session-errors.ts'
+import { mayRunAgain, SkippingPortals } from './skip-locked.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
 import { type PreparedStatement, StatementStore } from './statement-store.ts'
 import { TransactionSnapshot } from './transaction-snapshot.ts'
@@ -82,11 +81,14 @@ export class PostgresSession implements CowSession {
   /** Undefined where everything runs on the overlay. */
   #extended: ExtendedPassage | undefined
   #busy = false
+  /** The client has said goodbye. */
+  #leaving = false
   /** Takes messages of a client that waits: its copy data. */
   #resume: (() => void) | undefined
   readonly #oneByOne: OneByOne
   /** Portals of COPY .. FROM into a merged table. */
   readonly #copies = new Map<string, CopyIn>()
+  readonly #skipping: SkippingPortals
   readonly #snapshot: TransactionSnapshot
   /** The schema was changed by a statement that is not done before the next Sync. */
   #schemaChanged = false
@@ -104,6 +106,7 @@ export class PostgresSession implements CowSession {
       transaction: (status) => this.#onStatus(status),
     })
     this.#copyUps = new CopyUps(this.#link, options.branch)
+    this.#skipping = new SkippingPortals(this.#link, this.#copyUps, (bytes) => this.#output?.append(bytes))
     this.#snapshot = new TransactionSnapshot(options.gate, options.connection.processId)
     this.#oneByOne = new OneByOne(this.#link, this.#copyUps, {
       toClient: (bytes) => this.#output?.append(bytes),
@@ -134,7 +137,7 @@ export class PostgresSession implements CowSession {
       client.once('close', end)
       client.on('error', end)
       void connection.closed.then(() => {
-        if (!this.#link.saidWhy) this.#say(BACKEND_GONE)
+        if (!this.#leaving && !this.#link.saidWhy) this.#say(BACKEND_GONE)
         end()
       })
       signal.addEventListener('abort', shutDown)
@@ -238,10 +241,12 @@ export class PostgresSession implements CowSession {
         link.send(frame.bytes, { kind: 'describe' })
         return undefined
       case FRONTEND.execute: {
-        const copyIn = this.#copies.get(readExecute(frame.payload).portal)
+        const { portal, maxRows } = readExecute(frame.payload)
+        const copyIn = this.#copies.get(portal)
         if (copyIn !== undefined) return this.#oneByOne.executeCopy(Uint8Array.from(frame.bytes), copyIn)
-        link.send(frame.bytes, { kind: 'execute' })
-        return undefined
+        const run = this.#skipping.execute(portal, maxRows)
+        if (run === undefined) link.send(frame.bytes, { kind: 'execute' })
+        return run
       }
       case FRONTEND.copyDone:
       case FRONTEND.copyFail:
@@ -263,6 +268,8 @@ export class PostgresSession implements CowSession {
         return undefined
       default:
         link.sendBare(frame.bytes)
+        // A client that says goodbye gets no answer: its pool would take one for an error of a connection that it still has.
+        if (frame.type === FRONTEND.terminate) this.#leaving = true
         return undefined
     }
   }
@@ -330,6 +337,7 @@ export class PostgresSession implements CowSession {
     if (statement === undefined) this.#extended?.note(undefined)
     else this.#note(statement)
     this.#copies.delete(message.portal)
+    this.#skipping.forget(message.portal)
     if (statement?.copyIn !== undefined) this.#copies.set(message.portal, statement.copyIn)
     if (prepared?.plan.changesSchema === true) this.#schemaChanged = true
     if (prepared === undefined || statement === undefined || !needsWork(statement)) {
@@ -344,23 +352,15 @@ export class PostgresSession implements CowSession {
     await this.#link.settle()
     // What was sent before may have failed: then that Parse was none, and in a failed transaction there is nothing to prepare for.
     if (this.#statements.prepared(message.statement) !== prepared) return this.#bind(messageOf(bytes))
-    if (!this.#link.synced || this.#options.connection.status !== 'E') {
-      const types = message.values.length === 0 ? [] : await this.#typesOf(message.statement, prepared)
-      await this.#copyUps.before(statement, { types, bind: message })
+    if (this.#link.synced && this.#options.connection.status === 'E') {
+      this.#link.send(bytes, { kind: 'bind' })
+      return
     }
+    const types = message.values.length === 0 ? [] : await this.#copyUps.typesOf(message.statement, prepared)
+    const given = { types, bind: message }
+    const hadCandidates = await this.#copyUps.before(statement, given)
     this.#link.send(bytes, { kind: 'bind' })
-  }
-
-  /** A probe bears the client's parameters, and has to have their types, of which it may leave some unused. */
-  async #typesOf(name: string, prepared: PreparedStatement): Promise<readonly number[]> {
-    if (prepared.parameterTypes === undefined) {
-      const collector = new TypeCollector()
-      await this.#link.settle()
-      this.#link.send(describe({ kind: 'statement', name }), { kind: 'describe', collector })
-      await this.#link.settle()
-      prepared.parameterTypes = collector.types
-    }
-    return prepared.parameterTypes ?? prepared.statedTypes
+    if (hadCandidates && mayRunAgain(statement)) this.#skipping.add(message.portal, statement, given, bytes)
   }
 
   #close(frame: PgMessage): undefined {

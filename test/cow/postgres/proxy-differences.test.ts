@@ -5,6 +5,13 @@ import { type CowProxy, startCowProxy } from '../../support/cow-proxy.ts'
 import { connectedTo } from '../../support/connected.ts'
 import { PROXY_DATA, PROXY_SCHEMA } from './random/schema.ts'
 
+/** A trigger that finds its tables by the search_path. */
+const WATCHED = `CREATE TABLE watched (id int PRIMARY KEY, n int);
+CREATE TABLE seen (what text);
+CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO seen VALUES (TG_OP || ' ' || OLD.id); RETURN NULL; END $$;
+CREATE TRIGGER watches AFTER UPDATE OR DELETE ON watched FOR EACH ROW EXECUTE FUNCTION watch();`
+
 /** Differences that random statements through the proxy have found, one a test. */
 describe('what differed from a plain database once', () => {
   let proxy: CowProxy
@@ -12,8 +19,8 @@ describe('what differed from a plain database once', () => {
 
   beforeAll(async () => {
     proxy = await startCowProxy(
-      `${PROXY_SCHEMA} CREATE TABLE days (day date PRIMARY KEY, n int);`,
-      `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i;`,
+      `${PROXY_SCHEMA} CREATE TABLE days (day date PRIMARY KEY, n int); ${WATCHED}`,
+      `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i; INSERT INTO watched VALUES (1, 1), (2, 2);`,
     )
     client = await connectedTo(proxy.url)
   }, 120_000)
@@ -87,5 +94,24 @@ describe('what differed from a plain database once', () => {
       expect((await client.query(`SELECT n FROM days WHERE n < 0 ORDER BY n LIMIT 1`)).rows).toEqual([{ n: -n - 1 }])
     }
     await client.query('RESET DateStyle')
+  })
+
+  it('says nothing to a client that says goodbye', async () => {
+    const errors: unknown[] = []
+    for (let place = 0; place < 5; place += 1) {
+      const leaving = await connectedTo(proxy.url)
+      leaving.on('error', (error) => errors.push(error))
+      await leaving.query('SELECT 1')
+      await leaving.end()
+    }
+    expect(errors).toEqual([])
+  })
+
+  it('runs triggers of users under the search_path of the client, where a function changes a row of production', async () => {
+    await client.query(`DO $$ BEGIN UPDATE watched SET n = 5 WHERE id = 1; END $$`)
+    await client.query(
+      `SET search_path = pg_catalog, public; DO $$ BEGIN DELETE FROM watched WHERE id = 2; END $$; RESET search_path`,
+    )
+    expect((await client.query('SELECT what FROM seen')).rows).toEqual([{ what: 'UPDATE 1' }, { what: 'DELETE 2' }])
   })
 })

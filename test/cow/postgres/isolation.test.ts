@@ -144,8 +144,8 @@ describe('a worker all of whose candidates are taken before it locks one', () =>
   it.each(['simple', 'extended'] as const)('takes the next job of production all the same: %s', async (protocol) => {
     const [worker, other, watcher] = [await connectedTo(proxy.url), await connectedTo(proxy.url), await proxy.admin()]
     const isLate = protocol === 'extended'
-    // Rows are read through this lock, and neither brought in nor locked: the worker stops between its question and its statement.
-    await other.query('BEGIN; LOCK TABLE jobs IN EXCLUSIVE MODE')
+    // Through this lock rows are read, and not brought in: the worker stops between its question and its statement.
+    await other.query('BEGIN; LOCK TABLE jobs IN SHARE MODE')
     const text = `SELECT id FROM jobs WHERE queue = 3 AND state = 'new' ORDER BY id LIMIT ${isLate ? '$1' : '1'} FOR UPDATE SKIP LOCKED`
     const picked = worker.query(text, isLate ? [1] : undefined)
     const waits = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass`

@@ -148,7 +148,5 @@ function tableOf(outcome: ClientOutcome, place: number): unknown {
 }
 
 async function countersOf({ proxy }: GatedProxy): Promise<BranchCounters> {
-  const [branch] = await proxy.branches()
-  if (branch === undefined) throw new Error('expected a branch')
-  return branch.counters
+  return (await proxy.proof()).branch
 }

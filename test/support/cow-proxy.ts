@@ -9,6 +9,7 @@ import { type CowListener, listenForClients } from '../../src/cow/postgres/front
 import { type Gate, openGate } from '../../src/cow/postgres/gate/gate.ts'
 import type { GateOptions } from '../../src/cow/postgres/gate/options.ts'
 import { servantAccount } from '../../src/cow/postgres/overlay/account.ts'
+import { answerOverlay } from '../../src/cow/postgres/overlay/rebuild.ts'
 import { repointSql } from '../../src/cow/postgres/overlay/foreign-table.ts'
 import { connectServer } from '../../src/cow/postgres/server-connection.ts'
 import type { ServerOptions } from '../../src/cow/postgres/server-options.ts'
@@ -47,6 +48,7 @@ export async function startGatedProxy(
       upstream: pair.upstream.options('reader', 'shop'),
       folder,
       auditFile: join(folder, 'audit.ndjson'),
+      answer: answerOverlay,
       ...(account === undefined ? {} : { owner: { uid: account.userId, gid: account.groupId } }),
       ...gateOptions,
     },

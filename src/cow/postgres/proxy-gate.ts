@@ -1,6 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Gate, openGate } from './gate/gate.ts'
+import { answerOverlay } from './overlay/rebuild.ts'
 import { servantAccount } from './overlay/account.ts'
 import type { ServerOptions } from './server-options.ts'
 
@@ -37,6 +38,7 @@ export async function openProxyGate(options: ProxyGateOptions, signal: AbortSign
       folder: await gateFolder(stateFolder, account !== undefined),
       auditFile: auditFileOf(stateFolder),
       trustUpstreamRole,
+      answer: answerOverlay,
       ...(account === undefined ? {} : { owner: { uid: account.userId, gid: account.groupId } }),
       ...(poolSize === undefined ? {} : { poolSize }),
       ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),

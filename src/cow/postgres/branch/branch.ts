@@ -1,13 +1,13 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
-import { quoteText } from '../overlay/identifiers.ts'
+import { qualified, quoteName, quoteText, textArray } from '../overlay/identifiers.ts'
 import { loadCatalog } from '../overlay/load-catalog.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { DirtyTables } from './dirty-tables.ts'
 import { LaneKnowledge, type Production } from './lane-knowledge.ts'
 import { PlanCache } from './plan-cache.ts'
 import type { ProductionGate } from './production-gate.ts'
-import { changedTables, SCHEMA_WATCH } from './schema-watch.ts'
+import { changedTables, schemaWatch } from './schema-watch.ts'
 import { loadParser } from '../sql/parser.ts'
 import { planText, type Preparation, type TextPlan } from './text-plan.ts'
 
@@ -145,9 +145,17 @@ export class Branch {
   }
 
   /** A query that prepares a table, in the client's transaction. */
-  preparationText({ kind, table }: Preparation): string {
-    if (kind === 'hydrate') return `SELECT mesh.hydrate(${table.id}, ${this.limits.maxCopyUpRows})`
-    return `SELECT mesh.${kind}(${table.id})`
+  preparationText(preparation: Preparation): string {
+    const { kind, table } = preparation
+    const { maxCopyUpRows } = this.limits
+    if (kind === 'bring_parents') {
+      const { child, reference } = preparation
+      const name = child.schema === undefined ? quoteName(child.name) : qualified(child.schema, child.name)
+      const columns = `${textArray(reference.columns)}, ${table.id}, ${textArray(reference.parentColumns)}`
+      return `SELECT mesh.bring_parents(${quoteText(name)}::pg_catalog.regclass, ${columns}, ${maxCopyUpRows})`
+    }
+    const limit = kind === 'hydrate' || kind === 'bring_all_parents' ? `, ${maxCopyUpRows}` : ''
+    return `SELECT mesh.${kind}(${table.id}${limit})`
   }
 
   /** Reads anew what there is, after the schema was changed. Plans made before are forgotten; marks of touched rows stay. */
@@ -188,7 +196,7 @@ export class Branch {
   async #watch(): Promise<void> {
     if (this.#gate === undefined) return
     await this.#withAdmin(async (admin) => {
-      await admin.query(SCHEMA_WATCH)
+      await admin.query(schemaWatch(this.limits.maxCopyUpRows))
       await this.dirty.load(admin)
       await this.#learn(admin)
       await this.#knowledge?.alignDefaults(admin, this.database)

@@ -1,6 +1,7 @@
 import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import { qualified, quoteName, quoteText } from '../overlay/identifiers.ts'
+import { inheritedOnly } from '../overlay/follow-schema.ts'
 import { hideAgainSql } from '../overlay/hiding-policy.ts'
 import { baseName, touchedName } from '../overlay/names.ts'
 import { rowsOf, textOf } from '../overlay/rows.ts'
@@ -102,6 +103,7 @@ async function resetTable(admin: ServerConnection, table: BranchTable): Promise<
     const attached = table.state !== 'merged'
     if (attached) {
       await admin.query(`ALTER FOREIGN TABLE ${baseName(id)} INHERIT ${name}`)
+      await admin.query(inheritedOnly(`= ${quoteText(baseName(id))}::pg_catalog.regclass`))
       await admin.query(hideAgainSql(name))
       await admin.query(`UPDATE mesh.tables SET cut = NULL WHERE id = ${id}`)
     }

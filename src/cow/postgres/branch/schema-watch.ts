@@ -1,10 +1,11 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
+import { followSchemaSql } from '../overlay/follow-schema.ts'
 import { dollarQuoted } from '../overlay/identifiers.ts'
 
 /** SQLSTATE of the notices that tell of a change of the schema, wherever in a statement it was made. */
 const SCHEMA_CHANGED = 'MSH02'
 
-const BODY = `
+const body = (maxRows: number): string => `
 DECLARE
   mesh_ids jsonb;
   mesh_lasting boolean;
@@ -24,25 +25,31 @@ BEGIN
         AND CASE WHEN c.classid = 'pg_class'::regclass THEN c.objid ELSE coalesce(y.polrelid, w.ev_class) END IN (t.relation::oid, t.foreign_relation::oid);
   END IF;
   IF mesh_lasting THEN
+    PERFORM mesh.follow(${maxRows});
     RAISE INFO USING MESSAGE = 'mesh changed', ERRCODE = '${SCHEMA_CHANGED}', DETAIL = mesh_ids::text;
   END IF;
 END`
 
 /**
  * Event triggers that report DDL to the session that runs it, before its completion: in functions and DO blocks too, where no text
- * tells of it. Run by the superuser at each start.
+ * tells of it; and that let merged tables follow it. Run by the superuser at each start. `maxRows`: of production, that a migration may
+ * copy where it computes values row by row.
  */
-export const SCHEMA_WATCH: string = `
+export function schemaWatch(maxRows: number): string {
+  return `
 BEGIN;
 SET LOCAL client_min_messages = error;
 DROP EVENT TRIGGER IF EXISTS mesh_ddl;
 DROP EVENT TRIGGER IF EXISTS mesh_drop;
+SET LOCAL search_path = pg_catalog, pg_temp;
+${followSchemaSql()}
 CREATE OR REPLACE FUNCTION mesh.schema_changed() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
-  SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(BODY)};
+  SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(body(maxRows))};
 REVOKE ALL ON FUNCTION mesh.schema_changed() FROM PUBLIC;
 CREATE EVENT TRIGGER mesh_ddl ON ddl_command_end EXECUTE FUNCTION mesh.schema_changed();
 CREATE EVENT TRIGGER mesh_drop ON sql_drop EXECUTE FUNCTION mesh.schema_changed();
 COMMIT;`
+}
 
 /** The merged tables that a change of the schema was about; undefined for any other notice. */
 export function changedTables({ code, detail }: PgErrorFields): readonly number[] | undefined {

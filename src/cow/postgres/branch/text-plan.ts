@@ -4,16 +4,25 @@ import { analyse } from '../sql/analysis.ts'
 import type { NameUse } from '../sql/mention.ts'
 import { rewrite } from '../sql/rewrite.ts'
 import type { CopyIn, KeyProbe, Refusal, Rewriting } from '../sql/rewriting.ts'
-import type { Statement } from '../sql/statement.ts'
+import type { ForeignReference, Statement, TableCommand } from '../sql/statement.ts'
 
 /**
  * Something done to a whole table before a statement. `hydrate`: all its rows become local (a table without a key is written, or a
- * migration gives it what production has not). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped.
+ * migration computes values of its rows). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped. `free_key`: so that
+ * columns of its key can be changed. `bring_all_parents`, and `bring_parents` for a foreign key that is being made: rows that local ones
+ * refer to become local, for PostgreSQL looks at these alone.
  */
-export interface Preparation {
-  readonly kind: 'hydrate' | 'detach' | 'drop_base'
-  readonly table: MergedTable
-}
+export type Preparation =
+  | {
+      readonly kind: 'hydrate' | 'detach' | 'drop_base' | 'free_key' | 'bring_all_parents'
+      readonly table: MergedTable
+    }
+  | {
+      readonly kind: 'bring_parents'
+      readonly table: MergedTable
+      readonly child: NameUse
+      readonly reference: ForeignReference
+    }
 
 /** One statement of a client's text, and what the overlay runs in its stead. */
 export interface PlannedStatement {
@@ -68,18 +77,40 @@ export function planText(text: string, catalog: Catalog, resolve: ResolveRelatio
   return { direct, statements, changesSchema }
 }
 
-/** What production could not be asked for afterwards: a column that it has not, or has in another type. */
-const WIDENING: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_AlterColumnType'])
+/** A change of a key column: mesh's own policy and trigger name it, which lets no type change. */
+const KEY_COMMANDS: ReadonlySet<string> = new Set(['AT_AlterColumnType', 'AT_DropColumn'])
+
+/** What an ALTER TABLE has to find done: rows that it computes or tells apart in another way are the branch's, and nothing of ours in its way. */
+function beforeAlter(commands: readonly TableCommand[], tables: readonly MergedTable[]): readonly Preparation[] {
+  const done: Preparation[] = []
+  for (const table of tables) {
+    const isKey = ({ name }: TableCommand): boolean => table.keyColumns.some((column) => column.name === name)
+    const dropsKey = commands.some((command) => command.type === 'AT_DropColumn' && isKey(command))
+    const computes = commands.some(({ computed }) => computed)
+    if (commands.some(({ type }) => type === 'AT_AlterColumnType')) done.push({ kind: 'bring_all_parents', table })
+    if (dropsKey || computes) done.push({ kind: 'hydrate', table })
+    if (commands.some((command) => KEY_COMMANDS.has(command.type) && isKey(command))) {
+      done.push({ kind: 'free_key', table })
+    }
+  }
+  return done
+}
 
 function preparationsOf({ detail }: Statement, rewriting: Rewriting, resolve: ResolveRelation): readonly Preparation[] {
   const { hydrate, truncate = [], ddlTables = [] } = rewriting
-  const prepare = (kind: Preparation['kind'], tables: readonly MergedTable[]): Preparation[] =>
+  const prepare = (kind: 'hydrate' | 'detach' | 'drop_base', tables: readonly MergedTable[]): Preparation[] =>
     tables.map((table) => ({ kind, table }))
   const done = [...prepare('hydrate', hydrate), ...prepare('detach', truncate)]
   if (detail.kind !== 'ddl') return done
   const { action, object, commands, names } = detail.ddl
   const tables = ddlTables.filter(({ kind }) => kind !== 'matview')
-  if (commands.some(({ type }) => WIDENING.has(type))) done.push(...prepare('hydrate', tables))
+  done.push(...beforeAlter(commands, tables))
+  const [child] = names
+  for (const { reference } of commands) {
+    const parent = reference === undefined ? 'unknown' : resolve(relationName(reference.parent))
+    if (reference === undefined || child === undefined || !isMerged(parent)) continue
+    done.push({ kind: 'bring_parents', table: parent, child, reference })
+  }
   if (action === 'drop' && object === 'table') {
     const dropped = names.map((name) => resolve(relationName(name))).filter(isMerged)
     done.push(...prepare('drop_base', dropped))

@@ -11,6 +11,7 @@ export type FdwCommand =
   | { readonly kind: 'close'; readonly cursor: string }
   | { readonly kind: 'explain'; readonly text: string }
   | { readonly kind: 'select'; readonly text: string }
+  | { readonly kind: 'question'; readonly text: string }
 
 /** How many levels of savepoints postgres_fdw opens: as deep as the overlay's own transaction, which has its bounds. */
 const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) s(\d{1,6})$/
@@ -22,6 +23,9 @@ const START =
 /** Search path first: functions and operators of a foreign scan are those of pg_catalog, whatever else production has. */
 const SET =
   /^SET (?:(search_path) = (pg_catalog)|(timezone|datestyle|intervalstyle|extra_float_digits) = '?([\w/+:-]{1,64})'?)$/i
+
+/** Not postgres_fdw's: functions of the overlay ask mesh something by it, over a connection of their own. */
+export const QUESTION = 'MESH '
 
 /**
  * The commands in a text, or undefined where it is none of postgres_fdw's. It sends one at a time, but for the pair that undoes a
@@ -36,6 +40,7 @@ export function readFdwCommands(text: string): readonly FdwCommand[] | undefined
 
 /** A text that is a single command. */
 export function readFdwCommand(text: string): FdwCommand | undefined {
+  if (text.startsWith(QUESTION)) return { kind: 'question', text: text.slice(QUESTION.length) }
   switch (text) {
     case 'COMMIT TRANSACTION':
       return { kind: 'commit' }

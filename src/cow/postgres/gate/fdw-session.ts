@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { monotonicNs } from '../../../core/clock.ts'
 import { concatBytes } from '../../../core/bytes.ts'
-import type { TransactionStatus } from '../../../wire/postgres/backend.ts'
+import { dataRow, type PgField, rowDescription, type TransactionStatus } from '../../../wire/postgres/backend.ts'
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgMessage } from '../../../wire/postgres/framer.ts'
 import { FRONTEND, readParse, readQuery } from '../../../wire/postgres/frontend.ts'
@@ -23,6 +23,8 @@ export interface FdwSessionOptions {
   /** postgres_fdw's transaction is SERIALIZABLE: the client's is, and needs a snapshot. */
   serializable(isBegun: boolean): void
   setting(name: string, value: string): void
+  /** What mesh says to a function of the overlay that asks. */
+  answer(question: string): string
 }
 
 /**
@@ -150,6 +152,7 @@ export class FdwSession {
     if (kind === 'fetch') return this.#options.scans.fetch(command.cursor, command.count, this.#reply)
     if (kind === 'explain') return this.#explain(command.text)
     if (kind === 'select') return this.#select(command.text)
+    if (kind === 'question') return this.#answer(command.text)
     if (kind === 'declare')
       return this.#declare(command.cursor, { text: command.text, parameterTypes: types, bindTail: tail })
     this.#local(command)
@@ -162,8 +165,15 @@ export class FdwSession {
     return this.#options.scans.declare(cursor, { ...statement, text: verdict.text })
   }
 
+  #answer(question: string): undefined {
+    const answer = this.#options.answer(question)
+    this.#reply.append(rowDescription([ANSWER]))
+    this.#reply.append(dataRow([answer]))
+    this.#reply.completed('SELECT 1')
+  }
+
   /** What only this session knows of: production hears nothing of it. */
-  #local(command: Exclude<FdwCommand, { kind: 'fetch' | 'explain' | 'select' | 'declare' }>): void {
+  #local(command: Exclude<FdwCommand, { kind: 'fetch' | 'explain' | 'select' | 'declare' | 'question' }>): void {
     const { scans } = this.#options
     switch (command.kind) {
       case 'set':
@@ -234,6 +244,16 @@ export class FdwSession {
     this.#reply.completed(`SELECT ${end.rows}`)
     return undefined
   }
+}
+
+const ANSWER: PgField = {
+  name: 'answer',
+  tableOid: 0,
+  column: 0,
+  typeOid: 25,
+  typeBytes: -1,
+  typeModifier: -1,
+  format: 0,
 }
 
 interface Batch {

@@ -1,5 +1,6 @@
 import { parseStatements } from './parse-tree.ts'
 import type { Shippable } from './shippable.ts'
+import { supplyColumns } from './supplied-columns.ts'
 import { isNode, namesOf } from './tree-node.ts'
 
 /**
@@ -68,10 +69,14 @@ const CATALOG_READS: ReadonlySet<string> = new Set([
 /** postgres_fdw writes its locking clause last; the result is parsed again, so a wrong cut cannot pass unseen. */
 const LOCKING_TAIL = /\s+FOR\s+(?:UPDATE|NO\s+KEY\s+UPDATE|SHARE|KEY\s+SHARE)(?:\s+OF\s+[\w", ]+)?\s*$/i
 
-/** Judges one statement: a single plain SELECT, its row locks cut off (a read-only transaction cannot take them). */
+/**
+ * Judges one statement: a single plain SELECT, its row locks cut off (a read-only transaction cannot take them), and columns that are
+ * the branch's own replaced by what stands for them.
+ */
 export function judgeFdwStatement(text: string, shippable: Shippable): FdwVerdict {
   let read = text
   while (LOCKING_TAIL.test(read)) read = read.replace(LOCKING_TAIL, '')
+  read = supplyColumns(read)
   const parsed = parseStatements(read)
   if ('failure' in parsed) return refused(`it does not parse: ${parsed.failure}`)
   const [statement, ...more] = parsed.statements

@@ -259,6 +259,7 @@ class OpenGate implements Gate {
         }
       },
       setting: (name, value) => void settings.set(name, value),
+      answer: (question) => this.#options.answer?.(question) ?? '',
     })
   }
 }

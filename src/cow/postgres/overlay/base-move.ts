@@ -21,7 +21,7 @@ export function baseMoveSql(shape: TableShape): string {
     body: shape.key.length === 0 ? keylessBody(shape) : body(shape),
   })
   return `${definition}
-CREATE TRIGGER "~mesh_moved" BEFORE UPDATE OR DELETE ON ${baseName(shape.id)} FOR EACH ROW EXECUTE FUNCTION ${called}();`
+CREATE OR REPLACE TRIGGER "~mesh_moved" BEFORE UPDATE OR DELETE ON ${baseName(shape.id)} FOR EACH ROW EXECUTE FUNCTION ${called}();`
 }
 
 function body(shape: TableShape): string {

@@ -10,19 +10,22 @@ import type { TableShape } from './table-shape.ts'
  */
 export function hidingPolicySql(shape: TableShape): string {
   const table = tableName(shape)
-  // Not "tableoid = the table": rechecking a row that it had to wait for, PostgreSQL 18 sees tableoid 0 where there is a BEFORE
-  // UPDATE trigger (the slot that is copied loses it), and the update would find no row.
-  const own = `tableoid <> ${quoteText(baseName(shape.id))}::pg_catalog.regclass`
-  const hidden = shape.key.length === 0 ? 'true' : `${own} OR ${untouched(shape, table)}`
-  const statements = [
-    `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;`,
-    `CREATE POLICY mesh_hide ON ${table} AS RESTRICTIVE USING (${hidden}) WITH CHECK (true);`,
-  ]
+  const statements = [`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;`, hideSql(shape)]
   if (!shape.rowSecurity) statements.push(`CREATE POLICY mesh_all ON ${table} USING (true) WITH CHECK (true);`)
   else if (!shape.forcedRowSecurity) {
     statements.push(`CREATE POLICY mesh_owner ON ${table} TO ${shape.owner} USING (true) WITH CHECK (true);`)
   }
   return statements.join('\n')
+}
+
+/** The one policy that names columns: those of the key. */
+export function hideSql(shape: TableShape): string {
+  const table = tableName(shape)
+  // Not "tableoid = the table": rechecking a row that it had to wait for, PostgreSQL 18 sees tableoid 0 where there is a BEFORE
+  // UPDATE trigger (the slot that is copied loses it), and the update would find no row.
+  const own = `tableoid <> ${quoteText(baseName(shape.id))}::pg_catalog.regclass`
+  const hidden = shape.key.length === 0 ? 'true' : `${own} OR ${untouched(shape, table)}`
+  return `CREATE POLICY mesh_hide ON ${table} AS RESTRICTIVE USING (${hidden}) WITH CHECK (true);`
 }
 
 /**

@@ -32,7 +32,8 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO mesh_columns
-    FROM pg_attribute AS a WHERE a.attrelid = mesh_entry.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+    FROM pg_attribute AS a WHERE a.attrelid = mesh_entry.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      AND a.attname NOT IN (SELECT c.name FROM mesh.base_columns AS c WHERE c.id = table_id AND c.supplied ? 'computed');
   SELECT format('NOT EXISTS (SELECT 1 FROM %s AS t WHERE %s)', mesh_entry.touched, string_agg(format('t.k%s = b.%I', k.place, a.attname), ' AND '))
     INTO mesh_untouched
     FROM unnest(mesh_entry.key_numbers) WITH ORDINALITY AS k(number, place)
@@ -44,15 +45,17 @@ BEGIN
       FROM unnest(mesh_entry.key_numbers) WITH ORDINALITY AS k(number, place)
       JOIN pg_attribute AS a ON a.attrelid = mesh_entry.relation AND a.attnum = k.number;
   END IF;
-  EXECUTE format('WITH mesh_base AS MATERIALIZED (SELECT b.* FROM %s AS b WHERE %s LIMIT %s), mesh_image AS (%s)
-      INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM mesh_base AS b',
-    mesh_entry.foreign_relation, coalesce(mesh_untouched, 'true'), max_rows + 1, mesh_image, mesh_entry.relation, mesh_columns, mesh_columns);
-  GET DIAGNOSTICS mesh_rows = ROW_COUNT;
+  EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %s AS b WHERE %s LIMIT %s) AS r',
+    mesh_entry.foreign_relation, coalesce(mesh_untouched, 'true'), max_rows + 1) INTO mesh_rows;
   IF mesh_rows > max_rows THEN
     RAISE program_limit_exceeded USING
       MESSAGE = format('table %s has more than %s rows, too many to copy', mesh_entry.relation, max_rows),
-      HINT = 'Give the table a primary key in production, or raise the limit.';
+      HINT = 'A table is copied whole if it has no primary key, or if a migration computes values for each row. --max-copy-up-rows is the limit.';
   END IF;
+  EXECUTE format('WITH mesh_base AS MATERIALIZED (SELECT b.* FROM %s AS b WHERE %s), mesh_image AS (%s)
+      INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM mesh_base AS b',
+    mesh_entry.foreign_relation, coalesce(mesh_untouched, 'true'), mesh_image, mesh_entry.relation, mesh_columns, mesh_columns);
+  GET DIAGNOSTICS mesh_rows = ROW_COUNT;
   RETURN mesh_rows;
 END`,
   })
@@ -96,7 +99,9 @@ BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   ${requirePrivilege('mesh_entry.relation', 'UPDATE, DELETE, TRUNCATE')}
   IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
-  IF NOT mesh.autonomous(table_id, mesh_call) THEN
+  -- Another connection would wait for a lock of this one's, such as a statement has that is parsed already.
+  IF EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation = mesh_entry.relation::oid)
+    OR NOT mesh.autonomous(table_id, mesh_call) THEN
     EXECUTE mesh_call;
   END IF;
   PERFORM mesh.report(table_id, NULL);

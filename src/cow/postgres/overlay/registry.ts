@@ -1,7 +1,8 @@
 import { quoteText } from './identifiers.ts'
-import { COPY_ROLE } from './names.ts'
+import { COPY_ROLE, TRIGGER_PREFIX } from './names.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
+import { BASE_COLUMNS_VIEW } from './supplied-columns.ts'
 import { functionSql, requireOwner, requirePrivilege } from './sql-function.ts'
 
 /** A report names at most this many keys; of a statement that touches more, it says `*`. */
@@ -22,7 +23,9 @@ export function registrySql(): string {
     autonomousSql(),
     faultInSql(),
     detachSql(),
+    BASE_COLUMNS_VIEW,
     dropBaseSql(),
+    freeKeySql(),
     hydrationSql(),
     refreshSql(),
   ].join('\n')
@@ -192,6 +195,29 @@ BEGIN
   EXECUTE format('DROP FOREIGN TABLE %s', mesh_entry.foreign_relation);
   DELETE FROM mesh.tables AS t WHERE t.id = table_id;
   INSERT INTO mesh.dropped_tables VALUES (mesh_entry.upstream_schema, mesh_entry.upstream_name);
+END`,
+  })
+}
+
+/**
+ * `mesh.free_key(table_id)`: takes away what of ours names columns of a table's key, so that a migration can change these. The event
+ * trigger behind the migration puts it back. For the table's owner; part of the caller's transaction.
+ */
+function freeKeySql(): string {
+  return functionSql({
+    signature: 'mesh.free_key(table_id integer)',
+    returns: 'void',
+    rights: 'admin',
+    callers: 'everyone',
+    settings: ['event_triggers = off', 'client_min_messages = error'],
+    body: `
+DECLARE
+  mesh_table regclass;
+BEGIN
+  SELECT t.relation INTO STRICT mesh_table FROM mesh.tables AS t WHERE t.id = table_id;
+  ${requireOwner('mesh_table', 'must be owner of table %s')}
+  EXECUTE format('DROP POLICY IF EXISTS mesh_hide ON %s', mesh_table);
+  EXECUTE format('DROP TRIGGER IF EXISTS "${TRIGGER_PREFIX}rekeyed" ON %s', mesh_table);
 END`,
   })
 }

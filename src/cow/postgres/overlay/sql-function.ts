@@ -37,11 +37,11 @@ export interface SqlFunction {
   readonly callers: 'everyone' | 'nobody'
 }
 
-/** CREATE FUNCTION with its owner and rights. */
+/** CREATE OR REPLACE FUNCTION with its owner and rights. */
 export function functionSql(definition: SqlFunction): string {
   const { signature, returns, body, rights, callers, keepsPath = false, settings = [] } = definition
   const clauses = [
-    `CREATE FUNCTION ${signature} RETURNS ${returns} LANGUAGE plpgsql`,
+    `CREATE OR REPLACE FUNCTION ${signature} RETURNS ${returns} LANGUAGE plpgsql`,
     rights === 'invoker' ? '' : 'SECURITY DEFINER',
     keepsPath ? '' : 'SET search_path = pg_catalog, pg_temp',
     ...settings.map((setting) => `SET ${setting}`),

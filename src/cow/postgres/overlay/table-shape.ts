@@ -64,12 +64,14 @@ export interface KeyColumn {
   readonly type: string
   readonly operatorSchema: string
   readonly operatorName: string
+  /** The type that its key table has for it; absent while there is no key table. */
+  readonly touchedType?: string
 }
 
 /** All that is needed to write the SQL of one merged table. */
 export interface TableShape {
   readonly oid: number
-  /** Position in `mesh.tables`. */
+  /** Position in `mesh.tables`; 0 for a table that is the branch's alone. */
   readonly id: number
   readonly schema: string
   readonly name: string
@@ -88,6 +90,9 @@ export interface TableShape {
 
 type RawShape = Omit<TableShape, 'key' | 'id'>
 
+/** Position and key as the registry has them: the key stays what it was when the table was merged. */
+type KnownShape = RawShape & { readonly id: number | null; readonly key: readonly KeyColumn[] | null }
+
 /**
  * The tables of the overlay that are not merged yet, in one round trip. Ids are given in the order of the names,
  * from `firstId` on. Left out: relations of mesh itself, those that belong to an extension, and tables that are
@@ -102,8 +107,16 @@ export async function loadShapes(admin: SqlRunner, firstId: number): Promise<Tab
   return parsed.map((shape, index) => ({ ...shape, id: firstId + index, key: keyOf(shape) }))
 }
 
+/** Shapes of tables that are known to the overlay, as `shapesQuery` gives them. */
+export function readShapes(parsed: unknown): TableShape[] {
+  if (!isShapes(parsed)) {
+    throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected a list of tables from the overlay, found another' })
+  }
+  return parsed.map((shape) => ({ ...shape, id: shape.id ?? 0, key: shape.key ?? [] }))
+}
+
 /** The query below is ours, so its shape is given; the first row is looked at all the same. */
-function isShapes(parsed: unknown): parsed is RawShape[] {
+function isShapes(parsed: unknown): parsed is KnownShape[] {
   if (!Array.isArray(parsed)) return false
   const first: unknown = parsed[0]
   return (
@@ -182,17 +195,41 @@ const FOREIGN_KEYS = `
     'onDelete', f.confdeltype, 'onUpdate', f.confupdtype, 'deferrable', f.condeferrable) ORDER BY f.conname), '[]')
   FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'`
 
-const SHAPES = `
+/** By the key table's primary key; a column's name and type may be others by now. */
+const KEY = `
+  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
+    'operatorSchema', n.nspname, 'operatorName', o.oprname, 'touchedType', format_type(k.atttypid, k.atttypmod)) ORDER BY u.place)
+  FROM mesh.tables t, unnest(t.key_numbers) WITH ORDINALITY AS u(number, place), pg_attribute a, pg_attribute k, pg_index i, pg_opclass oc,
+    pg_amop p, pg_operator o, pg_namespace n
+  WHERE t.relation = r.oid AND a.attrelid = r.oid AND a.attnum = u.number AND NOT a.attisdropped AND k.attrelid = t.touched AND k.attname = 'k' || u.place
+    AND i.indrelid = t.touched AND i.indisprimary AND oc.oid = i.indclass[u.place - 1] AND p.amopfamily = oc.opcfamily
+    AND p.amopstrategy = 3 AND p.amoplefttype = oc.opcintype AND p.amoprighttype = oc.opcintype AND o.oid = p.amopopr AND n.oid = o.oprnamespace`
+
+/** A query for the shapes of tables as one JSON text. `more`: members of each; `restriction`: over `pg_class` as c, and r for a view's. */
+function shapesSql(more: string, restriction: string): string {
+  return `
 SELECT json_agg(s.shape ORDER BY s.schema, s.name) FROM (
   SELECT n.nspname AS schema, r.relname AS name, json_build_object(
     'oid', r.oid::int8, 'schema', n.nspname, 'name', r.relname, 'owner', r.relowner::regrole::text, 'kind', c.relkind,
     'rowSecurity', c.relrowsecurity, 'forcedRowSecurity', c.relforcerowsecurity,
-    'columns', (${COLUMNS}), 'uniques', (${UNIQUES}), 'foreignKeys', (${FOREIGN_KEYS})) AS shape
+    'columns', (${COLUMNS}), 'uniques', (${UNIQUES}), 'foreignKeys', (${FOREIGN_KEYS})${more}) AS shape
   FROM pg_class c LEFT JOIN mesh.materialized_views v ON v.hidden = c.oid
   JOIN pg_class r ON r.oid = coalesce(v.relation, c.oid) JOIN pg_namespace n ON n.oid = r.relnamespace
-  WHERE (c.relkind = 'r' AND n.nspname NOT IN ('mesh', 'mesh_base') OR c.relkind = 'm' AND v.relation IS NOT NULL)
+  WHERE ${restriction}
+) s`
+}
+
+const SHAPES = shapesSql(
+  '',
+  `(c.relkind = 'r' AND n.nspname NOT IN ('mesh', 'mesh_base') OR c.relkind = 'm' AND v.relation IS NOT NULL)
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relpersistence <> 't'
     AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
     AND NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = c.oid OR h.inhparent = c.oid)
-    AND NOT EXISTS (SELECT 1 FROM mesh.tables t WHERE t.relation = r.oid)
-) s`
+    AND NOT EXISTS (SELECT 1 FROM mesh.tables t WHERE t.relation = r.oid)`,
+)
+
+/** A query for the shapes of tables whose oids an SQL array has, merged or not; `readShapes` reads what it gives. */
+export function shapesQuery(oids: string): string {
+  const id = '(SELECT t.id FROM mesh.tables t WHERE t.relation = r.oid)'
+  return shapesSql(`, 'id', ${id}, 'key', (${KEY})`, `c.relkind = 'r' AND c.oid = ANY (${oids})`)
+}

@@ -35,7 +35,7 @@ BEGIN
 END`,
   )
   return `${definition}
-CREATE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT ON ${tableName(shape)} REFERENCING NEW TABLE AS mesh_inserted
+CREATE OR REPLACE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT ON ${tableName(shape)} REFERENCING NEW TABLE AS mesh_inserted
   FOR EACH STATEMENT EXECUTE FUNCTION ${called}();`
 }
 
@@ -55,7 +55,7 @@ END`,
     ({ name }) => `OLD.${quoteName(name)}::text IS DISTINCT FROM NEW.${quoteName(name)}::text`,
   )
   return `${definition}
-CREATE TRIGGER "${TRIGGER_PREFIX}rekeyed" AFTER UPDATE ON ${tableName(shape)} FOR EACH ROW WHEN (${changed.join(' OR ')})
+CREATE OR REPLACE TRIGGER "${TRIGGER_PREFIX}rekeyed" AFTER UPDATE ON ${tableName(shape)} FOR EACH ROW WHEN (${changed.join(' OR ')})
   EXECUTE FUNCTION ${called}();`
 }
 
@@ -75,6 +75,6 @@ BEGIN
 END`,
   )
   return `${definition}
-CREATE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT OR UPDATE OR DELETE ON ${tableName(shape)}
+CREATE OR REPLACE TRIGGER "${TRIGGER_PREFIX}inserted" AFTER INSERT OR UPDATE OR DELETE ON ${tableName(shape)}
   FOR EACH STATEMENT EXECUTE FUNCTION ${called}();`
 }

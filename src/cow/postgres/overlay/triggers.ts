@@ -8,10 +8,19 @@ import { uniqueFaultIn, uniqueVariables } from './unique-fault-in.ts'
 /** The plans of a fault-in are made once a session: a plan made for each value would cost an EXPLAIN by the foreign wrapper. */
 const GENERIC_PLANS = ['plan_cache_mode = force_generic_plan']
 
+/** Takes the triggers away that are made below. */
+export function dropFaultInSql(shape: TableShape): string {
+  return ['placed', 'left'].map((name) => `DROP FUNCTION IF EXISTS ${functionName(shape, name)}() CASCADE;`).join('\n')
+}
+
+function functionName({ id, oid }: TableShape, name: string): string {
+  return id === 0 ? `mesh.${name}_of_${oid}` : `mesh.${name}_${id}`
+}
+
 /** The triggers by which rows of the base come into the overlay before PostgreSQL's own checks look for them. */
 export function faultInSql(shape: TableShape, family: TableFamily): string {
   const statements: string[] = []
-  const clashes = uniqueFaultIn(shape)
+  const clashes = shape.id === 0 ? '' : uniqueFaultIn(shape)
   const parents = parentFaultIn(shape, family)
   if (clashes !== '' || parents !== '') {
     statements.push(trigger(shape, 'placed', 'INSERT OR UPDATE', `${attached(shape.id, clashes)}${parents}`, true))
@@ -29,7 +38,7 @@ function attached(id: number, statements: string): string {
 }
 
 function trigger(shape: TableShape, name: string, events: string, body: string, placing: boolean): string {
-  const called = `mesh.${name}_${shape.id}`
+  const called = functionName(shape, name)
   const returning = placing ? 'RETURN NEW;' : `IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;`
   const definition = functionSql({
     signature: `${called}()`,
@@ -40,11 +49,11 @@ function trigger(shape: TableShape, name: string, events: string, body: string, 
     body: `#variable_conflict use_column
 DECLARE
   mesh_keys jsonb;
-${placing ? uniqueVariables(shape) : ''}
+${placing && shape.id > 0 ? uniqueVariables(shape) : ''}
 BEGIN${body}
   ${returning}
 END`,
   })
   return `${definition}
-CREATE TRIGGER "${TRIGGER_PREFIX}${name}" BEFORE ${events} ON ${tableName(shape)} FOR EACH ROW EXECUTE FUNCTION ${called}();`
+CREATE OR REPLACE TRIGGER "${TRIGGER_PREFIX}${name}" BEFORE ${events} ON ${tableName(shape)} FOR EACH ROW EXECUTE FUNCTION ${called}();`
 }

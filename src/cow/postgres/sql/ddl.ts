@@ -2,7 +2,7 @@
 import type { Described } from './described.ts'
 import type { SyntaxTree } from './node.ts'
 import { fieldOf, flagOf, isTree, listOf, stringsOf, textOf, unwrap, unwrapAs } from './node.ts'
-import type { DdlDetail } from './statement.ts'
+import type { DdlDetail, ForeignReference } from './statement.ts'
 import type { NameUse } from './mention.ts'
 
 type Action = DdlDetail['action']
@@ -203,6 +203,29 @@ function commandsOf(tree: SyntaxTree): DdlDetail['commands'] {
     if (command === undefined) return []
     const definition = unwrap(command['def'])?.tree
     const made = definition === undefined ? undefined : (textOf(definition, 'colname') ?? textOf(definition, 'conname'))
-    return [{ type: textOf(command, 'subtype') ?? '', name: textOf(command, 'name') ?? made }]
+    const type = textOf(command, 'subtype') ?? ''
+    const computed = definition !== undefined && isComputed(type, definition)
+    const reference = definition === undefined ? undefined : referenceOf(definition)
+    return [{ type, name: textOf(command, 'name') ?? made, computed, reference }]
   })
+}
+
+/** A change of type with USING; a new identity column, which a table with a base cannot be given. */
+function isComputed(type: string, definition: SyntaxTree): boolean {
+  if (type === 'AT_AlterColumnType') return fieldOf(definition, 'raw_default') !== undefined
+  if (type !== 'AT_AddColumn') return false
+  return listOf(definition, 'constraints').some(
+    (each) => textOf(unwrapAs('Constraint', each) ?? {}, 'contype') === 'CONSTR_IDENTITY',
+  )
+}
+
+/** The foreign key that an ADD CONSTRAINT makes. */
+function referenceOf(definition: SyntaxTree): ForeignReference | undefined {
+  const parent = fieldOf(definition, 'pktable')
+  if (textOf(definition, 'contype') !== 'CONSTR_FOREIGN' || parent === undefined) return undefined
+  return {
+    columns: stringsOf(listOf(definition, 'fk_attrs')),
+    parent: { schema: textOf(parent, 'schemaname'), name: textOf(parent, 'relname') ?? '', position: -1 },
+    parentColumns: stringsOf(listOf(definition, 'pk_attrs')),
+  }
 }

@@ -142,8 +142,26 @@ export interface DdlDetail {
   readonly concurrently: boolean
   /** What is made is temporary. */
   readonly temporary: boolean
-  /** ALTER TABLE: PostgreSQL's own words, `AT_AddColumn`, `AT_DropColumn`, ... with the column or constraint named. */
-  readonly commands: readonly { readonly type: string; readonly name: string | undefined }[]
+  /** ALTER TABLE: the parts of it. */
+  readonly commands: readonly TableCommand[]
+}
+
+/** One part of an ALTER TABLE. */
+export interface TableCommand {
+  /** PostgreSQL's own word: `AT_AddColumn`, `AT_DropColumn`, ... */
+  readonly type: string
+  /** The column or constraint that it names. */
+  readonly name: string | undefined
+  /** Its values are computed row by row: a change of type with USING, a new identity column. */
+  readonly computed: boolean
+  readonly reference: ForeignReference | undefined
+}
+
+/** A foreign key over columns of the table; without parent columns to the primary key. */
+export interface ForeignReference {
+  readonly columns: readonly string[]
+  readonly parent: NameUse
+  readonly parentColumns: readonly string[]
 }
 
 /** One statement of a text. */

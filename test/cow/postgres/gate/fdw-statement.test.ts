@@ -49,6 +49,51 @@ describe('judgeFdwStatement()', () => {
     expect(judgeFdwStatement(text, SHIPPABLE)).toEqual({ kind: 'read', text: read })
   })
 
+  const named = (what: unknown): string => `"mesh:${JSON.stringify(what).replaceAll('"', '""')}"`
+  const seven = named({ value: '7', type: 'integer' })
+  const wider = named({ column: 'id', type: 'bigint', ordered: true })
+
+  it.each([
+    [
+      'a value',
+      `SELECT id, ${seven} FROM public.o WHERE ((${seven} > 3)) ORDER BY ${seven} ASC NULLS LAST`,
+      `SELECT id, ('7'::integer) FROM public.o WHERE ((('7'::integer) > 3)) ORDER BY ('7'::integer) ASC NULLS LAST`,
+    ],
+    ['nothing', `SELECT ${named({ value: null, type: 'text' })} FROM public.o`, 'SELECT (NULL::text) FROM public.o'],
+    [
+      'a value with quotes and backslashes',
+      `SELECT ${named({ value: `it's \\ "so"`, type: 'text' })} FROM public.o`,
+      `SELECT ( E'it''s \\\\ "so"'::text) FROM public.o`,
+    ],
+    [
+      'a value beside an outer join, whose rows may be made up',
+      `SELECT r2.${seven} FROM (public.u r1 LEFT JOIN public.o r2 ON (((r1.id = r2.u))))`,
+      `SELECT (CASE WHEN (r2.*)::text IS NOT NULL THEN ('7'::integer) END) FROM (public.u r1 LEFT JOIN public.o r2 ON (((r1.id = r2.u))))`,
+    ],
+    [
+      'a wider type, but for comparisons and order, which indexes serve',
+      `SELECT r1.${wider} FROM public.o r1 WHERE ((r1.${wider} = $1::bigint)) AND (((r1.${wider} + 1) < 9)) ORDER BY r1.${wider} DESC NULLS FIRST`,
+      'SELECT (r1."id"::bigint) FROM public.o r1 WHERE ((r1."id" = $1::bigint)) AND ((((r1."id"::bigint) + 1) < 9)) ORDER BY r1."id" DESC NULLS FIRST',
+    ],
+    [
+      'a time zone',
+      `SELECT ${named({ column: 'at', type: 'timestamp with time zone', zone: 'UTC' })} FROM public.o`,
+      `SELECT ("at" AT TIME ZONE 'UTC') FROM public.o`,
+    ],
+  ])('supplies %s', (_what, text, read) => {
+    expect(judgeFdwStatement(text, { ...SHIPPABLE, functions: new Set(['timezone']) })).toEqual({
+      kind: 'read',
+      text: read,
+    })
+  })
+
+  it('takes no name in a constant for a column, and lets nothing through that is supplied', () => {
+    const text = `SELECT id FROM public.o WHERE ((name = '${seven}'::text))`
+    expect(judgeFdwStatement(text, SHIPPABLE)).toEqual({ kind: 'read', text })
+    const evil = named({ value: '1', type: 'integer), pg_notify($1, $2' })
+    expect(judgeFdwStatement(`SELECT ${evil} FROM public.o`, SHIPPABLE)).toMatchObject({ kind: 'refused' })
+  })
+
   it.each([
     ['a function that is not listed', 'SELECT pg_notify($1, $2)', /pg_notify/],
     ['a function of another schema with a listed name', 'SELECT public.lower(a) FROM public.t', /public\.lower/],

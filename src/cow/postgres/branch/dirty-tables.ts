@@ -1,10 +1,11 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { touchedColumn, touchedName } from '../overlay/names.ts'
+import { REPORTED_KEYS } from '../overlay/registry.ts'
 import { rowsOf } from '../overlay/rows.ts'
 import type { ServerConnection } from '../server-connection.ts'
 
 /** Keys that are remembered for one table: a megabyte. Of a table with more, lookups by key go to the overlay too. */
-const MAX_KEYS = 10_000
+const MAX_KEYS = REPORTED_KEYS
 
 /** SQLSTATE of the notices in which the overlay's triggers tell what was touched. */
 const TOUCHED = 'MSH01'

@@ -1,10 +1,11 @@
 import { keyAsJson, keyNames, TRIGGER_PREFIX, tableName, touchedColumns, touchedName } from './names.ts'
 import { quoteName } from './identifiers.ts'
+import { REPORTED_KEYS } from './registry.ts'
 import { functionSql } from './sql-function.ts'
 import type { TableShape } from './table-shape.ts'
 
 /** How many keys a trigger collects at most: one more than a report names, so that it can tell "too many". */
-const COLLECTED_KEYS = 101
+const COLLECTED_KEYS = REPORTED_KEYS + 1
 
 /**
  * Triggers that record the keys of inserted rows, and of rows whose key changes, as touched, and report them. An update

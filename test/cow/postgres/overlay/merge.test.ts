@@ -209,11 +209,15 @@ describe('the merged schema, by SQL alone', () => {
     await client.query(`SET client_min_messages = error`)
     await client.query(`INSERT INTO orders (id, total) SELECT 500000 + i, 1 FROM generate_series(1, 3) AS i`)
     await client.query(`UPDATE ONLY orders SET id = 600001 WHERE id = 500001`)
-    await client.query(`INSERT INTO orders (total) SELECT 1 FROM generate_series(1, 200) AS i`)
+    await client.query(`INSERT INTO orders (id, total) SELECT 700000 + i, 1 FROM generate_series(1, 200) AS i`)
+    await client.query(
+      `SELECT mesh.report(${id}, (SELECT jsonb_agg(jsonb_build_array(i::text)) FROM generate_series(1, 10001) AS i))`,
+    )
     await client.query(`SELECT set_note(43, 'x')`)
     expect(notices).toEqual([
       ['MSH01', `mesh touched ${id}`, '[["500001"], ["500002"], ["500003"]]'],
       ['MSH01', `mesh touched ${id}`, '[["600001"]]'],
+      ['MSH01', `mesh touched ${id}`, expect.stringMatching(/^\[\["700001"\], .*\["700200"\]\]$/)],
       ['MSH01', `mesh touched ${id}`, '*'],
       ['MSH01', `mesh touched ${id}`, '[["43"]]'],
     ])

@@ -6,7 +6,9 @@ CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users, st state 
   code text, at timestamp NOT NULL);
 CREATE TABLE lines (order_id int REFERENCES orders ON DELETE CASCADE, pos int, what text, PRIMARY KEY (order_id, pos));
 CREATE TABLE log (line text, level int);
-CREATE TABLE many (id int PRIMARY KEY, a int, b text);`
+CREATE TABLE many (id int PRIMARY KEY, a int, b text);
+CREATE TABLE events (id int) PARTITION BY RANGE (id);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (1000);`
 
 export const MIGRATION_DATA = `
 INSERT INTO users (id, email, name) SELECT i, 'u' || i || '@x.io', CASE WHEN i <> 30 THEN 'name ' || i END FROM generate_series(1, 30) i;
@@ -112,7 +114,8 @@ export const MIGRATIONS: readonly Migration[] = [
       `UPDATE orders SET code = 'x' WHERE id IN (5, 6)`,
       `UPDATE lines SET what = 'x' WHERE order_id = 5`,
       `ALTER TABLE orders ALTER COLUMN id TYPE bigint, ALTER COLUMN user_id TYPE bigint`,
-      `ALTER TABLE users ALTER COLUMN id TYPE bigint`,
+      `ALTER TABLE users ALTER COLUMN id TYPE bigint, ADD COLUMN rank numeric(5, 2) DEFAULT 1.5, ADD COLUMN word varchar(9) DEFAULT 'it''s'`,
+      `SELECT rank, word, count(*) FROM users GROUP BY rank, word`,
       `ALTER TABLE lines ALTER COLUMN order_id TYPE bigint, ALTER COLUMN what TYPE varchar(100)`,
       `INSERT INTO orders (id, user_id, total, at) VALUES (5000000000, 4, 5, '2026-02-02')`,
       `INSERT INTO lines VALUES (5000000000, 1, 'z'), (17, 3, 'y')`,

@@ -75,6 +75,17 @@ describe('migrations on a branch, and on a plain database with the same rows', (
     }
   })
 
+  it.each([
+    'CREATE TABLE child (x int) INHERITS (many)',
+    'CREATE TABLE part PARTITION OF events FOR VALUES FROM (1000) TO (2000)',
+    'ALTER TABLE loose INHERIT many',
+    'ALTER TABLE events ATTACH PARTITION loose FOR VALUES FROM (1000) TO (2000)',
+  ])('refuses %s', async (text) => {
+    await own.query('CREATE TABLE IF NOT EXISTS loose (id int)')
+    expect(await told(own, text)).toMatchObject({ code: '0A000' })
+    expect(await told(own, 'INSERT INTO events VALUES (1500) RETURNING id')).toMatchObject({ rowCount: 1 })
+  })
+
   it('leaves production as it was', async () => {
     expect(await production.hash()).toBe(hash)
   })

@@ -68,7 +68,7 @@ export function planText(text: string, catalog: Catalog, resolve: ResolveRelatio
       copyIn: rewriting.copyIn,
       writes: rewriting.written.length > 0,
       isolation: isolationOf(statement),
-      refusal: rewriting.refusal,
+      refusal: rewriting.refusal ?? familyRefusal(statement, resolve),
       positionOf: (position) => rewriting.positions(position),
     }
   })
@@ -116,6 +116,29 @@ function preparationsOf({ detail }: Statement, rewriting: Rewriting, resolve: Re
     done.push(...prepare('drop_base', dropped))
   }
   return done
+}
+
+/** Commands of ALTER TABLE that give a table parents or partitions. */
+const FAMILY_COMMANDS: ReadonlySet<string> = new Set(['AT_AddInherit', 'AT_AttachPartition', 'AT_DetachPartition'])
+
+/** A table of production has no children here but its base: what a new one held would be changed by nobody. */
+function familyRefusal({ detail }: Statement, resolve: ResolveRelation): Refusal | undefined {
+  if (detail.kind !== 'ddl') return undefined
+  const { action, family, names, commands } = detail.ddl
+  const joins = action === 'create' || commands.some(({ type }) => FAMILY_COMMANDS.has(type))
+  if (family.length === 0 || !joins) return undefined
+  const table = [...family, ...(action === 'create' ? [] : names)]
+    .map((name) => resolve(relationName(name)))
+    .find(isMerged)
+  if (table === undefined) return undefined
+  return {
+    code: '0A000',
+    message: `"${table.name}" cannot have children or partitions on a branch, or be one`,
+    hint:
+      table.kind === 'partitioned'
+        ? 'It is one table here, without partitions: rows that production has no partition for yet go into it all the same.'
+        : 'It is merged with its rows in production. Make a table of its own with CREATE TABLE ... (LIKE ...).',
+  }
 }
 
 const ONE_SNAPSHOT = /^(?:repeatable read|serializable)$/i

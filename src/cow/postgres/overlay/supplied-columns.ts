@@ -93,21 +93,29 @@ DECLARE
   mesh_copied integer[] := '{}';
   mesh_id integer;
   mesh_value text;
+  mesh_default text;
+  mesh_constant boolean;
 BEGIN
   FOR mesh_column IN SELECT c.*, t.typtype FROM mesh.base_columns AS c JOIN pg_type AS t ON t.oid = c.type_oid
     WHERE c.asked IS NULL AND c.attgenerated <> 'v'
   LOOP
-    IF mesh_column.attgenerated <> '' OR mesh_column.attidentity <> '' OR mesh_column.atthasdef AND NOT mesh_column.atthasmissing
+    mesh_value := mesh_column.missing;
+    -- Where the same statement rewrites the table the value is not kept: a constant is taken from the default itself.
+    SELECT pg_get_expr(d.adbin, d.adrelid) INTO mesh_default FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+      WHERE d.adrelid = mesh_column.relation AND a.attname = mesh_column.name;
+    mesh_constant := NOT mesh_column.atthasmissing AND mesh_column.type_oid < 10000 AND mesh_default ~ '^(-?[0-9.]+|true|false|''([^'']|'''')*''::[a-z ]+(\\([0-9, ]+\\))?(\\[\\])?)$';
+    IF mesh_constant THEN EXECUTE format('SELECT (%s)::%s::text', mesh_default, mesh_column.type) INTO mesh_value; END IF;
+    IF mesh_column.attgenerated <> '' OR mesh_column.attidentity <> '' OR mesh_column.atthasdef AND NOT mesh_column.atthasmissing AND mesh_constant IS DISTINCT FROM true
       OR mesh_column.typtype = 'd' AND EXISTS (SELECT 1 FROM pg_constraint AS c WHERE c.contypid = mesh_column.type_oid) THEN
       mesh_copied := mesh_copied || mesh_column.id;
       PERFORM mesh.supply(mesh_column.foreign_relation, mesh_column.name, true, jsonb_build_object('value', NULL,
         'type', 'text', 'local', mesh_column.type, 'computed', true));
     ELSE
-      PERFORM mesh.supply(mesh_column.foreign_relation, mesh_column.name, true, jsonb_build_object('value', mesh_column.missing,
+      PERFORM mesh.supply(mesh_column.foreign_relation, mesh_column.name, true, jsonb_build_object('value', mesh_value,
         'type', mesh.shipped_type(mesh_column.type_oid, -1), 'local', mesh_column.type));
     END IF;
   END LOOP;
-  FOR mesh_column IN SELECT c.*, u.type AS upstream_type, c.type_oid < 10000 AS is_builtin, ${HARMLESS} AS cast_as
+  FOR mesh_column IN SELECT c.*, u.type AS upstream_type, c.type_oid < 10000 AND coalesce(to_regtype(c.supplied->>'local')::oid < 10000, true) AS is_builtin, ${HARMLESS} AS cast_as
     FROM mesh.base_columns AS c
     LEFT JOIN mesh.upstream_columns AS u ON u.id = c.id AND u.name = coalesce(c.supplied->>'column', c.asked)
     WHERE coalesce(c.supplied->>'local', u.type) <> c.type

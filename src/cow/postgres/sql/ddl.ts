@@ -124,6 +124,7 @@ export function describeDdl({ raw, relations }: Described): DdlDetail {
     cascade: textOf(tree, 'behavior') === 'DROP_CASCADE',
     concurrently: flagOf(tree, 'concurrent'),
     temporary: isTemporary(tree),
+    family: familyOf(tree),
     commands: commandsOf(tree),
   }
 }
@@ -194,6 +195,26 @@ function isTemporary(tree: SyntaxTree): boolean {
   const made =
     fieldOf(tree, 'relation') ?? fieldOf(tree, 'view') ?? fieldOf(tree, 'sequence') ?? (into && fieldOf(into, 'rel'))
   return made !== undefined && textOf(made, 'relpersistence') === 't'
+}
+
+/** Parents of INHERITS and PARTITION OF; of ALTER TABLE .. INHERIT and ATTACH PARTITION the other table. */
+function familyOf(tree: SyntaxTree): readonly NameUse[] {
+  const attached = listOf(tree, 'cmds').flatMap((entry): SyntaxTree[] => {
+    const command = unwrapAs('AlterTableCmd', entry)
+    const definition = command === undefined ? undefined : unwrap(command['def'])
+    if (definition?.type === 'RangeVar') return [definition.tree]
+    const partition = definition?.type === 'PartitionCmd' ? fieldOf(definition.tree, 'name') : undefined
+    return partition === undefined ? [] : [partition]
+  })
+  const inherited = listOf(tree, 'inhRelations').flatMap((entry): SyntaxTree[] => {
+    const range = unwrapAs('RangeVar', entry)
+    return range === undefined ? [] : [range]
+  })
+  return [...inherited, ...attached].map((range) => ({
+    schema: textOf(range, 'schemaname'),
+    name: textOf(range, 'relname') ?? '',
+    position: -1,
+  }))
 }
 
 /** The parts of ALTER TABLE: what, and the column or constraint meant. */

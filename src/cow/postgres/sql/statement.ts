@@ -142,6 +142,8 @@ export interface DdlDetail {
   readonly concurrently: boolean
   /** What is made is temporary. */
   readonly temporary: boolean
+  /** Tables that one becomes a child or a partition of; what is attached to one as its partition. */
+  readonly family: readonly NameUse[]
   /** ALTER TABLE: the parts of it. */
   readonly commands: readonly TableCommand[]
 }

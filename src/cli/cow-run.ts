@@ -78,6 +78,13 @@ export function sayCowStart(
       "mesh: the overlay sorts text otherwise than production: ORDER BY and ranges of text may differ; --overlay URL with production's locale mends it",
     )
   }
+  for (const line of branch.drift)
+    terminal.warn(`mesh: production's schema has changed since the branch was made: ${line}`)
+  if (branch.drift.length > 0) {
+    terminal.warn(
+      'mesh: the branch keeps the schema that it was made with, and fails where it reads what is gone; another --branch, or this one after mesh cow branch drop, has the new one',
+    )
+  }
   const made = branch.isNew ? 'made' : 'as it was left'
   const tables = `${formatCount(branch.tables)} ${branch.tables === 1 ? 'table' : 'tables'}`
   terminal.say(
@@ -112,7 +119,7 @@ export function statisticsText({ calls, writes }: StatisticsReport): string {
 }
 
 function metricsOf(proxy: PostgresProxy): Metric[] {
-  const { sent, rows, failed, refused, writes, open, busy, waiting, timedOut } = proxy.gateCounters()
+  const { sent, rows, failed, refused, writes, drifted, open, busy, waiting, timedOut } = proxy.gateCounters()
   const gauge = (name: string, help: string, value: number): Metric => ({ name, help, type: 'gauge', value })
   const counter = (name: string, help: string, value: number): Metric => ({ name, help, type: 'counter', value })
   return [
@@ -126,6 +133,11 @@ function metricsOf(proxy: PostgresProxy): Metric[] {
     })),
     counter('mesh_cow_upstream_rows_total', 'Rows read from production.', rows),
     counter('mesh_cow_upstream_errors_total', 'Statements that production answered with an error.', failed),
+    counter(
+      'mesh_cow_schema_drift_errors_total',
+      "Scans of the branch that failed since production's schema is another by now.",
+      drifted,
+    ),
     counter('mesh_cow_gate_refused_total', 'Statements that the gate did not let through.', refused),
     counter('mesh_cow_upstream_writes_total', 'Statements that production reported as anything but a read.', writes),
     gauge('mesh_cow_upstream_connections', 'Connections to production.', open),

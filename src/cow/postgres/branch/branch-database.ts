@@ -11,6 +11,7 @@ import { createDatabase, type DatabaseLocale, type Overlay } from '../overlay/ov
 import { rowsOf, textOf } from '../overlay/rows.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { ServerOptions } from '../server-options.ts'
+import { findDrift } from './upstream-drift.ts'
 
 /** What branches are made from and into. */
 export interface BranchSource {
@@ -40,6 +41,8 @@ export interface BranchState {
   readonly tables: number
   /** The overlay sorts text as production does. */
   readonly sameCollation: boolean
+  /** In what production's tables differ from what they were when the branch was made, a line each. */
+  readonly drift: readonly string[]
 }
 
 /** The setting of `mesh.settings` that says that a branch was made to its end. */
@@ -84,7 +87,8 @@ export async function openBranchDatabase(
       rowsOf(await admin.query(FINGERPRINT_QUERY)),
       (await source.gate.query(FINGERPRINT_QUERY)).rows,
     ]
-    return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours) }
+    const drift = isNew ? [] : await findDrift(admin, source.gate)
+    return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours), drift }
   } finally {
     await admin.end()
   }

@@ -11,6 +11,8 @@ export interface GateCounters {
   readonly refused: number
   /** Statements that production reported as anything but a read: 0, or something is badly wrong. */
   readonly writes: number
+  /** Scans of the overlay that found production's schema to be another than the branch was made with. */
+  readonly drifted: number
   readonly explainHits: number
   /** Connections to production: now, at most at once, made in all. */
   readonly open: number
@@ -52,6 +54,7 @@ export class StatementCounts {
   failed = 0
   refused = 0
   writes = 0
+  drifted = 0
 
   count(statement: SentStatement): void {
     if (!statement.isContinued) this.sent[statement.lane]++

@@ -31,6 +31,21 @@ export function faultOf(thrown: unknown): PgErrorFields {
   return gateFault(code, `mesh cannot read from production: ${error.message}`)
 }
 
+/** What production says to a scan of the overlay, whose names were all there once: undefined column and table, schema, type. */
+const DRIFT: ReadonlySet<string> = new Set(['42703', '42P01', '3F000', '42704'])
+
+/** The error says that production's schema is another than the branch was made with. */
+export function isDrift({ code }: PgErrorFields): boolean {
+  return DRIFT.has(code)
+}
+
+/** The same error with what to do. */
+export function driftFault(fault: PgErrorFields): PgErrorFields {
+  const hint =
+    "Production's schema has changed since the branch was made. A new branch has it as it is now: mesh cow postgres --branch NAME."
+  return { ...fault, message: `production: ${fault.message}`, hint }
+}
+
 /** A fault on its way as an exception; `faultOf` gives it back. */
 export function thrownFault(fault: PgErrorFields): MeshError {
   return new MeshError('MESH_ERR_POSTGRES', {

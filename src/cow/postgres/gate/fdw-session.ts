@@ -8,7 +8,7 @@ import { FRONTEND, readParse, readQuery } from '../../../wire/postgres/frontend.
 import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
 import type { ExplainCache } from './explain-cache.ts'
-import { faultOf, gateFault, SQLSTATE } from './faults.ts'
+import { driftFault, faultOf, gateFault, isDrift, SQLSTATE } from './faults.ts'
 import { type FdwCommand, readFdwCommand, readFdwCommands } from './fdw-command.ts'
 import { FdwReply } from './fdw-reply.ts'
 import type { FdwScans } from './fdw-scans.ts'
@@ -23,6 +23,8 @@ export interface FdwSessionOptions {
   /** postgres_fdw's transaction is SERIALIZABLE: the client's is, and needs a snapshot. */
   serializable(isBegun: boolean): void
   setting(name: string, value: string): void
+  /** A scan found production's schema changed. */
+  drifted(): void
   /** What mesh says to a function of the overlay that asks. */
   answer(question: string): string
 }
@@ -143,7 +145,9 @@ export class FdwSession {
   }
 
   #fail(fault: PgErrorFields): void {
-    this.#reply.failed(fault)
+    const hasDrifted = isDrift(fault)
+    if (hasDrifted) this.#options.drifted()
+    this.#reply.failed(hasDrifted ? driftFault(fault) : fault)
     if (this.#status === 'T') this.#status = 'E'
   }
 

@@ -206,7 +206,7 @@ class OpenGate implements Gate {
   }
 
   counters(): GateCounters {
-    const { sent, rows, failed, refused, writes } = this.#counts
+    const { sent, rows, failed, refused, writes, drifted } = this.#counts
     const { open, busy, mostOpen, connected, waiting, timedOut } = this.#pool
     const pool = { open, busy, mostOpen, connected, waiting, timedOut }
     return {
@@ -215,6 +215,7 @@ class OpenGate implements Gate {
       failed,
       refused,
       writes,
+      drifted,
       explainHits: this.#explains.hits,
       ...pool,
       foreignSessions: this.#server?.sessions ?? 0,
@@ -259,6 +260,7 @@ class OpenGate implements Gate {
         }
       },
       setting: (name, value) => void settings.set(name, value),
+      drifted: () => void this.#counts.drifted++,
       answer: (question) => this.#options.answer?.(question) ?? '',
     })
   }

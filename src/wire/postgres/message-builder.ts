@@ -6,6 +6,8 @@ export type PgValue = string | Uint8Array | null
 /** A message's length is an int32, and PostgreSQL takes no more than 1 GiB. */
 const MAX_MESSAGE_BYTES: number = 1024 * 1024 * 1024
 const MAX_COUNT = 0xffff
+/** Longer texts are faster written by the runtime. */
+const SHORT_TEXT = 32
 
 /** Builds one message after another into one buffer: the messages of a batch leave in one write. */
 export class MessageBuilder {
@@ -60,6 +62,7 @@ export class MessageBuilder {
 
   /** Text and a zero byte. Throws at text with a zero byte in it, which no message can carry. */
   text(value: string): this {
+    if (value.length <= SHORT_TEXT && this.#shortText(value)) return this
     if (value.includes('\0')) {
       throw new MeshError('MESH_ERR_POSTGRES', {
         what: 'expected text without a zero byte, found one',
@@ -90,6 +93,20 @@ export class MessageBuilder {
   /** Everything built so far, the caller's from now on; the builder is spent. */
   finish(): Uint8Array {
     return this.#buffer.subarray(0, this.#at)
+  }
+
+  /** Names are short and ASCII: written without leaving JavaScript. False: nothing was written. */
+  #shortText(value: string): boolean {
+    this.#reserve(value.length + 1)
+    const start = this.#at
+    for (let at = 0; at < value.length; at++) {
+      const code = value.charCodeAt(at)
+      if (code === 0 || code > 0x7f) return false
+      this.#buffer[start + at] = code
+    }
+    this.#buffer[start + value.length] = 0
+    this.#at = start + value.length + 1
+    return true
   }
 
   #characters(value: string, length: number): void {

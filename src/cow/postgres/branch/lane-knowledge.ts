@@ -4,6 +4,7 @@ import { rowsOf, textOf } from '../overlay/rows.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { splitNames } from './name-list.ts'
 import { DescriptionMap } from './description-map.ts'
+import { KnownLookups } from './known-lookups.ts'
 import { KnownTexts } from './known-texts.ts'
 import type { ProductionGate } from './production-gate.ts'
 import { OVERLAY_SIDE, PRODUCTION_SIDE, readSide, type SideCatalog, type SideTable } from './side-catalog.ts'
@@ -51,6 +52,7 @@ const MERGED = `SELECT t.id, c.oid, t.upstream_schema, t.upstream_name FROM mesh
  */
 export class LaneKnowledge {
   readonly texts: KnownTexts = new KnownTexts()
+  readonly lookups: KnownLookups = new KnownLookups()
   readonly descriptions: DescriptionMap
   /** By name, as production's side has them for the role that reads it. */
   readonly settings: ReadonlyMap<string, string>

@@ -1,4 +1,6 @@
 import type { PassedStatement, PassOutcome } from '../gate/pass.ts'
+import type { Cancellable } from '../gate/result-limit.ts'
+import type { ShortOutcome } from '../gate/short-reads.ts'
 import type { RowSink } from '../gate/upstream-statement.ts'
 import type { QueryResult } from '../server-connection.ts'
 
@@ -8,4 +10,6 @@ export interface ProductionGate {
   query(text: string, values?: readonly (string | null)[]): Promise<QueryResult>
   /** Runs a client's statement. The signal cancels it. */
   pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome>
+  /** The same for one that is known to be short: see `Gate`. */
+  passShort(statement: PassedStatement, sink: RowSink, ended: (outcome: ShortOutcome) => void): Cancellable | undefined
 }

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { toMeshError } from '../../../core/errors.ts'
 import type { MeshError } from '../../../core/errors.ts'
-import { unixNs } from '../../../core/clock.ts'
+import { monotonicNs, unixNs } from '../../../core/clock.ts'
 import { maskedSql } from './masked-sql.ts'
 import type { SentStatement } from './sent-statement.ts'
 
@@ -9,6 +9,8 @@ import type { SentStatement } from './sent-statement.ts'
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024
 /** Longer statements are cut in the log, and their length is told. */
 const MAX_SHOWN_CHARACTERS = 4096
+/** A write is begun so long after the last one ended: what many statements recorded leaves in one. */
+const WRITE_PAUSE_MS = 10
 /** Masked texts that are kept, so that a text which comes again is not masked again. */
 const MAX_KEPT_TEXTS = 1024
 
@@ -19,11 +21,16 @@ const MAX_KEPT_TEXTS = 1024
 export class AuditLog {
   readonly path: string
   readonly #file: FileHandle
+  /** By text: as it stands in a line. */
   readonly #masked = new Map<string, string>()
   #lines: string[] = []
   #queuedBytes = 0
   #writing: Promise<void> | undefined
   #failure: MeshError | undefined
+  #isClosing = false
+  #endPause = (): void => undefined
+  #timeNs = -Infinity
+  #time = ''
 
   private constructor(path: string, file: FileHandle) {
     this.path = path
@@ -49,9 +56,14 @@ export class AuditLog {
     return this.#queuedBytes < MAX_QUEUED_BYTES ? undefined : this.#drained()
   }
 
+  /** A statement may be sent now. */
+  get hasRoom(): boolean {
+    return this.#failure === undefined && this.#queuedBytes < MAX_QUEUED_BYTES
+  }
+
   record(sent: SentStatement): void {
     if (this.#failure !== undefined) return
-    const line = `${JSON.stringify(this.#entryOf(sent))}\n`
+    const line = this.#lineOf(sent)
     this.#lines.push(line)
     this.#queuedBytes += line.length
     this.#writing ??= this.#write()
@@ -59,8 +71,22 @@ export class AuditLog {
 
   /** Writes what is queued, and closes the file. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    this.#endPause()
     while (this.#writing !== undefined) await this.#writing
     await this.#file.close()
+  }
+
+  /** Ends early where the log is closed, or where there is much to write. */
+  #pause(): Promise<void> {
+    if (this.#isClosing || this.#queuedBytes >= MAX_QUEUED_BYTES) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, WRITE_PAUSE_MS)
+      this.#endPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   async #drained(): Promise<void> {
@@ -68,9 +94,8 @@ export class AuditLog {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** A turn of the event loop later: what many statements recorded leaves in one write. */
   async #write(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await this.#pause()
     const lines = this.#lines
     this.#lines = []
     const text = lines.join('')
@@ -84,25 +109,29 @@ export class AuditLog {
     this.#writing = this.#lines.length > 0 ? this.#write() : undefined
   }
 
-  #entryOf(sent: SentStatement): Record<string, unknown> {
-    const { lane, statement, isContinued, processId, durationNs, end } = sent
-    return {
-      time: new Date(Number(unixNs() / 1_000_000n)).toISOString(),
-      lane,
-      process: processId,
-      statement: this.#maskedOf(statement.text),
-      parameters: parameterCount(statement.bindTail),
-      ...(isContinued ? { continued: true } : {}),
-      rows: end.rows,
-      durationUs: Math.round(durationNs / 1000),
-      ...(end.kind === 'failed' ? { failed: end.error.code } : {}),
+  /** A line is made of pieces: its fields are numbers, names of ours, and a text that is quoted once. */
+  #lineOf({ lane, statement, isContinued, processId, durationNs, end }: SentStatement): string {
+    const fields =
+      `{"time":"${this.#timeNow()}","lane":"${lane}","process":${processId},"statement":${this.#maskedOf(statement.text)}` +
+      `,"parameters":${parameterCount(statement.bindTail)}${isContinued ? ',"continued":true' : ''}` +
+      `,"rows":${end.rows},"durationUs":${Math.round(durationNs / 1000)}`
+    return end.kind === 'failed' ? `${fields},"failed":${JSON.stringify(end.error.code)}}\n` : `${fields}}\n`
+  }
+
+  /** Written out once a millisecond. */
+  #timeNow(): string {
+    const nowNs = monotonicNs()
+    if (nowNs - this.#timeNs >= 1e6) {
+      this.#timeNs = nowNs
+      this.#time = new Date(Number(unixNs() / 1_000_000n)).toISOString()
     }
+    return this.#time
   }
 
   #maskedOf(text: string): string {
     const known = this.#masked.get(text)
     if (known !== undefined) return known
-    const masked = shortened(maskedSql(text))
+    const masked = JSON.stringify(shortened(maskedSql(text)))
     if (text.length <= MAX_SHOWN_CHARACTERS) {
       if (this.#masked.size >= MAX_KEPT_TEXTS) this.#masked.clear()
       this.#masked.set(text, masked)

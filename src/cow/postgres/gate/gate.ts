@@ -20,7 +20,11 @@ import { type GateLimits, type GateOptions, limitsOf, sessionParameters } from '
 import { loadPassable, type Passable } from './passable.ts'
 import { type PassedStatement, type PassOutcome, passStatement } from './pass.ts'
 import { objectionToPassing } from './passed-statement.ts'
+import { Pace } from './pace.ts'
 import { Pool } from './pool.ts'
+import type { Cancellable } from './result-limit.ts'
+import { unknownSetting } from './settings.ts'
+import { ShortReads, type ShortOutcome } from './short-reads.ts'
 import { checkRole, type RoleReport } from './role-check.ts'
 import { loadShippable, type Shippable } from './shippable.ts'
 import { Snapshots } from './snapshots.ts'
@@ -40,6 +44,11 @@ export interface Gate {
   query(text: string, values?: readonly (string | null)[]): Promise<QueryResult>
   /** Runs a client's statement on production, in lane T0 or TK. The signal cancels it. */
   pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome>
+  /**
+   * The same for a statement that has always been short: it shares a transaction with those of other clients. `ended` is told of
+   * the end, later. Undefined where it is not known to be short: nothing was done.
+   */
+  passShort(statement: PassedStatement, sink: RowSink, ended: (outcome: ShortOutcome) => void): Cancellable | undefined
   /** A connection for pg_dump to read the schema over. The caller closes it. */
   transportForDump(signal?: AbortSignal): Promise<DumpTransport>
   /** The overlay's backend has begun a REPEATABLE READ or SERIALIZABLE transaction: its foreign scans share one on production. */
@@ -106,7 +115,8 @@ class OpenGate implements Gate {
   #shippable: Shippable = { functions: new Set(), operators: new Set(), types: new Set() }
   #passable: Passable = NOTHING_PASSABLE
   #fdwVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => judgeFdwStatement(text, this.#shippable))
-  #passVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => objectionToPassing(text, this.#passable))
+  #passVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => this.#judge(text))
+  readonly #shortReads: ShortReads
   #server: FdwServer | undefined
 
   private constructor(
@@ -122,6 +132,11 @@ class OpenGate implements Gate {
     this.#audit = audit
     this.role = role
     this.#transactions = new Transactions(pool, audit, (sent) => this.#counts.count(sent))
+    this.#shortReads = new ShortReads({
+      pool,
+      observe: this.#transactions.observe,
+      maxResultBytes: limits.maxResultBytes,
+    })
     this.#snapshots = new Snapshots(this.#transactions, limits.maxTransactionMs, Math.floor((limits.poolSize - 1) / 2))
     const maxAgeMs = options.explainMaxAgeMs
     this.#explains = new ExplainCache(maxAgeMs === undefined ? {} : { maxAgeMs })
@@ -156,19 +171,23 @@ class OpenGate implements Gate {
   }
 
   async pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome> {
-    const outcome = await passStatement(
-      statement,
-      sink,
-      {
-        transactions: this.#transactions,
-        maxResultBytes: this.#limits.maxResultBytes,
-        maxTransactionMs: this.#limits.maxTransactionMs,
-        objectionTo: (text) => this.#passVerdicts.of(text),
-      },
-      signal,
-    )
+    const { objection, pace } = this.#passVerdicts.of(statement.text)
+    const { maxResultBytes, maxTransactionMs } = this.#limits
+    const options = { transactions: this.#transactions, maxResultBytes, maxTransactionMs, objection, pace }
+    const outcome = await passStatement(statement, sink, options, signal)
     if (outcome.kind === 'refused') this.#counts.refused++
     return outcome
+  }
+
+  passShort(
+    statement: PassedStatement,
+    sink: RowSink,
+    ended: (outcome: ShortOutcome) => void,
+  ): Cancellable | undefined {
+    const { objection, pace } = this.#passVerdicts.of(statement.text)
+    if (objection !== undefined || !pace.isShort || unknownSetting(statement.settings) !== undefined) return undefined
+    if (this.#audit?.hasRoom === false) return undefined
+    return this.#shortReads.add(statement, pace, sink, ended)
   }
 
   async transportForDump(signal?: AbortSignal): Promise<DumpTransport> {
@@ -230,6 +249,10 @@ class OpenGate implements Gate {
     await this.#audit?.close()
   }
 
+  #judge(text: string): PassVerdict {
+    return { objection: objectionToPassing(text, this.#passable), pace: new Pace() }
+  }
+
   #openSession(socket: Socket, processId: number): FdwSession {
     const settings = new Map(FDW_SETTINGS)
     // A serializable transaction whose beginning nobody announced is announced by its first foreign scan.
@@ -264,6 +287,13 @@ class OpenGate implements Gate {
       answer: (question) => this.#options.answer?.(question) ?? '',
     })
   }
+}
+
+/** What is known of a client's text. */
+interface PassVerdict {
+  /** Why it is not passed; undefined: it is. */
+  readonly objection: string | undefined
+  readonly pace: Pace
 }
 
 const NOTHING_PASSABLE: Passable = {

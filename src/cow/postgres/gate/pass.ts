@@ -1,9 +1,10 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { AfterExecution, Portal, ReadTransaction } from './read-transaction.ts'
+import type { Pace } from './pace.ts'
+import { ResultLimit } from './result-limit.ts'
 import { type SessionSettings, unknownSetting } from './settings.ts'
 import type { Transactions } from './transactions.ts'
-import type { Execution } from './upstream-connection.ts'
 import type { RowSink, UpstreamStatement } from './upstream-statement.ts'
 
 /** A client's statement in lane T0 or TK. */
@@ -36,7 +37,10 @@ export interface PassOptions {
   readonly transactions: Transactions
   readonly maxResultBytes: number
   readonly maxTransactionMs: number
-  objectionTo(text: string): string | undefined
+  /** Why the text is not passed; undefined: it is. */
+  readonly objection: string | undefined
+  /** Told of how long it took. */
+  readonly pace: Pace
 }
 
 /** Runs one statement on production and streams its rows. The signal cancels it there. */
@@ -47,7 +51,7 @@ export async function passStatement(
   signal?: AbortSignal,
 ): Promise<PassOutcome> {
   const setting = unknownSetting(statement.settings)
-  const reason = setting === undefined ? options.objectionTo(statement.text) : `setting ${setting} cannot be replayed`
+  const reason = setting === undefined ? options.objection : `setting ${setting} cannot be replayed`
   if (reason !== undefined) return { kind: 'refused', reason }
   const { lane, describe, settings, rowLimit = 0 } = statement
   const after: AfterExecution = rowLimit === 0 ? 'commit' : 'await'
@@ -56,7 +60,7 @@ export async function passStatement(
   const started = await options.transactions.start(
     { purpose: 'ordinary', isolation: 'statement', settings, begun, ...(signal === undefined ? {} : { signal }) },
     statement,
-    { lane, describe, maxRows: rowLimit, after },
+    { lane, describe, maxRows: rowLimit, after, pace: options.pace },
     limit,
   )
   const { transaction, portal } = started
@@ -103,46 +107,3 @@ class OpenPassage implements PassedPortal {
 }
 
 const OVER = gateFault(SQLSTATE.serializationFailure, "the portal's transaction on production is over", 'repeat it')
-
-/** Passes rows on up to a number of bytes; more cancels the statement. */
-class ResultLimit implements RowSink {
-  sink: RowSink
-  readonly #maxBytes: number
-  #bytes = 0
-  #transaction: ReadTransaction | undefined
-
-  constructor(sink: RowSink, maxBytes: number) {
-    this.sink = sink
-    this.#maxBytes = maxBytes
-  }
-
-  /** What is cancelled where there are too many. */
-  endBy(transaction: ReadTransaction): void {
-    this.#transaction = transaction
-  }
-
-  description(bytes: Uint8Array): void {
-    this.sink.description?.(bytes)
-  }
-
-  rows(bytes: Uint8Array, messages: number): boolean {
-    this.#bytes += bytes.length
-    if (this.#bytes <= this.#maxBytes) return this.sink.rows(bytes, messages)
-    this.#transaction?.cancel()
-    this.#transaction = undefined
-    return true
-  }
-
-  whenReady(): Promise<void> {
-    return this.sink.whenReady()
-  }
-
-  judge(end: Execution): Exclude<Execution, { kind: 'failed' }> | Extract<PassOutcome, { kind: 'failed' }> {
-    if (this.#bytes > this.#maxBytes) {
-      const message = `the result has more than ${this.#maxBytes} bytes`
-      const error = gateFault(SQLSTATE.programLimit, message, 'ask for fewer rows, or allow larger results')
-      return { kind: 'failed', error, rows: end.rows }
-    }
-    return end.kind === 'failed' ? { kind: 'failed', error: end.error, rows: end.rows } : end
-  }
-}

@@ -13,12 +13,19 @@ export interface PreparedPlace {
   readonly evicted?: string
 }
 
+/** What is known of a text that has a name. */
+interface PreparedText {
+  readonly name: string
+  confirmed: boolean
+  description: Uint8Array | undefined
+}
+
 /**
  * Which texts a connection has prepared. A text that comes for the second time gets a name, so texts with values written into
  * them do not push out the ones that come again.
  */
 export class PreparedNames {
-  readonly #names = new Map<string, { readonly name: string; confirmed: boolean }>()
+  readonly #names = new Map<string, PreparedText>()
   readonly #keys = new Map<string, string>()
   readonly #seenOnce = new Set<string>()
   /** Names that the server still holds, and that nobody uses. */
@@ -39,7 +46,7 @@ export class PreparedNames {
     }
     if (!always && !this.#seenBefore(key)) return { name: '', known: false }
     const name = `mesh_${this.#next++}`
-    this.#names.set(key, { name, confirmed: false })
+    this.#names.set(key, { name, confirmed: false, description: undefined })
     this.#keys.set(name, key)
     if (this.#names.size > MAX_PREPARED) this.#evict()
     const evicted = this.#unused.pop()
@@ -48,8 +55,22 @@ export class PreparedNames {
 
   /** The server has parsed it. */
   confirm(name: string): void {
-    const entry = this.#names.get(this.#keys.get(name) ?? '')
+    const entry = this.#entry(name)
     if (entry !== undefined) entry.confirmed = true
+  }
+
+  /** The server has described its rows. */
+  describe(name: string, message: Uint8Array): void {
+    const entry = this.#entry(name)
+    if (entry !== undefined) entry.description = Uint8Array.from(message)
+  }
+
+  /**
+   * The RowDescription of a name, where the server has given it. It holds as long as the name: a statement whose rows have changed
+   * since it was prepared is refused by the server (0A000), before it runs.
+   */
+  description(name: string): Uint8Array | undefined {
+    return this.#entry(name)?.description
   }
 
   /** What used this name failed: where its Parse was not answered, the server does not have it. */
@@ -72,6 +93,11 @@ export class PreparedNames {
     this.#names.clear()
     this.#keys.clear()
     this.#disabled = true
+  }
+
+  #entry(name: string): PreparedText | undefined {
+    const key = this.#keys.get(name)
+    return key === undefined ? undefined : this.#names.get(key)
   }
 
   #seenBefore(key: string): boolean {

@@ -2,6 +2,7 @@ import { monotonicNs } from '../../../core/clock.ts'
 import { execute, flush, FRONTEND, query, sync } from '../../../wire/postgres/frontend.ts'
 import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { gateFault, SQLSTATE } from './faults.ts'
+import type { Pace } from './pace.ts'
 import type { Lane, SentStatement } from './sent-statement.ts'
 import { type SessionSettings, settingsText } from './settings.ts'
 import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
@@ -37,10 +38,21 @@ export interface RunOptions {
   readonly after: AfterExecution
   /** Give the sink a RowDescription. */
   readonly describe: boolean
+  /** Told of how long it took. */
+  readonly pace?: Pace
 }
 
 /** Told of every execution on production when it has ended. */
 export type ExecutionObserver = (sent: SentStatement) => void
+
+/** A statement that runs to its end beside others. */
+export interface SharedStatement {
+  readonly lane: Lane
+  readonly statement: UpstreamStatement
+  /** Gets a RowDescription too. */
+  readonly sink: RowSink
+  done(end: Execution): void
+}
 
 /** A statement's portal in its transaction. */
 export interface Portal {
@@ -95,14 +107,33 @@ export class ReadTransaction {
     const packet = new MessageBuilder(256 + statement.text.length + statement.bindTail.length)
     const steps: Step[] = []
     if (this.#state === 'new') this.#begin(packet, steps)
-    const name = this.#prepare(packet, steps, statement.text, statement.parameterTypes, false)
-    appendBind(packet, portal.name, name, statement.bindTail)
-    if (options.describe) packet.begin(FRONTEND.describe).uint8(PORTAL_TARGET).text(portal.name).end()
+    const name = this.#bind(packet, steps, portal, sink, options.describe)
     packet.begin(FRONTEND.execute).text(portal.name).int32(options.maxRows).end()
-    const end = this.#execution(steps, sink, portal, false, name)
+    const end = new Promise<Execution>((resolve) => {
+      this.#execution(steps, sink, { portal, isContinued: false, name, pace: options.pace, done: resolve })
+    })
     this.#follow(packet, steps, options.after)
     this.connection.send(packet.finish(), steps)
     return { portal, end }
+  }
+
+  /**
+   * Runs statements one after the other to their ends and commits, all in one packet. Where one fails, those behind it fail with its
+   * error, and have not run.
+   */
+  runAll(shared: readonly SharedStatement[]): void {
+    const packet = new MessageBuilder(256 + 128 * shared.length)
+    const steps: Step[] = []
+    this.#begin(packet, steps)
+    for (const each of shared) {
+      const { lane, statement, sink } = each
+      const portal: Portal = { lane, statement, name: '' }
+      const name = this.#bind(packet, steps, portal, sink, true)
+      packet.bytes(EXECUTE_ALL)
+      this.#execution(steps, sink, { portal, isContinued: false, name, done: (end) => each.done(end) })
+    }
+    this.#follow(packet, steps, 'commit')
+    this.connection.send(packet.finish(), steps)
   }
 
   /** Takes more rows out of a portal that was suspended. */
@@ -110,7 +141,9 @@ export class ReadTransaction {
     if (!this.isOpen) return Promise.resolve(overdue())
     const packet = new MessageBuilder().bytes(execute({ portal: portal.name, maxRows }))
     const steps: Step[] = []
-    const end = this.#execution(steps, sink, portal, true)
+    const end = new Promise<Execution>((resolve) => {
+      this.#execution(steps, sink, { portal, isContinued: true, name: undefined, done: resolve })
+    })
     this.#follow(packet, steps, after)
     this.connection.send(packet.finish(), steps)
     return end
@@ -157,8 +190,20 @@ export class ReadTransaction {
   #command(packet: MessageBuilder, steps: Step[], text: string, tail: Uint8Array): void {
     const name = this.#prepare(packet, steps, text, [], true)
     appendBind(packet, '', name, tail)
-    packet.begin(FRONTEND.execute).text('').int32(0).end()
+    packet.bytes(EXECUTE_ALL)
     steps.push({ kind: 'command', name })
+  }
+
+  /** Binds a statement; its description is asked for where the connection does not have it. Gives the statement's name. */
+  #bind(packet: MessageBuilder, steps: Step[], portal: Portal, sink: RowSink, describe: boolean): string {
+    const { text, parameterTypes, bindTail } = portal.statement
+    const name = this.#prepare(packet, steps, text, parameterTypes, false)
+    appendBind(packet, portal.name, name, bindTail)
+    if (!describe) return name
+    const known = this.connection.prepared.description(name)
+    if (known === undefined) packet.begin(FRONTEND.describe).uint8(PORTAL_TARGET).text(portal.name).end()
+    else sink.description?.(known)
+    return name
   }
 
   /** The name under which the server has the text, or will have it by the Parse that is added. */
@@ -175,21 +220,21 @@ export class ReadTransaction {
     return place.name
   }
 
-  #execution(steps: Step[], sink: RowSink, portal: Portal, isContinued: boolean, name?: string): Promise<Execution> {
+  #execution(steps: Step[], sink: RowSink, { portal, isContinued, name, pace, done }: Awaited): void {
     const sentNs = monotonicNs()
     const { lane, statement } = portal
     const { processId } = this.connection.server
-    return new Promise((resolve) => {
-      const done = (end: Execution): void => {
-        resolve(end)
-        this.#observe({ lane, statement, isContinued, processId, durationNs: monotonicNs() - sentNs, end })
-        if (end.kind !== 'failed') return
-        if (end.error.code === STALE_PLAN && name !== undefined) this.connection.prepared.forget(name)
-        if (end.error.code === UNKNOWN_NAME) this.connection.prepared.disable()
-        this.#failed(end.lost)
-      }
-      steps.push({ kind: 'execution', sink, done, ...(name === undefined ? {} : { name }) })
-    })
+    const ended = (end: Execution): void => {
+      done(end)
+      const sent = { lane, statement, isContinued, processId, durationNs: monotonicNs() - sentNs, end }
+      pace?.note(sent)
+      this.#observe(sent)
+      if (end.kind !== 'failed') return
+      if (end.error.code === STALE_PLAN && name !== undefined) this.connection.prepared.forget(name)
+      if (end.error.code === UNKNOWN_NAME) this.connection.prepared.disable()
+      this.#failed(end.lost)
+    }
+    steps.push({ kind: 'execution', name, sink, done: ended })
   }
 
   #follow(packet: MessageBuilder, steps: Step[], after: AfterExecution): void {
@@ -235,6 +280,18 @@ export class ReadTransaction {
     this.#release(this.connection)
   }
 }
+
+/** An execution whose end is awaited. `name`: of its prepared statement, where it was bound just now. */
+interface Awaited {
+  readonly portal: Portal
+  readonly isContinued: boolean
+  readonly name: string | undefined
+  readonly pace?: Pace | undefined
+  readonly done: (end: Execution) => void
+}
+
+/** Of the unnamed portal. */
+const EXECUTE_ALL = execute({ portal: '', maxRows: 0 })
 
 const PORTAL_TARGET = 0x50
 const STATEMENT_TARGET = 0x53

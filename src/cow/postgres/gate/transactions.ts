@@ -24,17 +24,18 @@ export interface Started {
 }
 
 /** Failures that say nothing of the statement: a plan made before the table was altered, a name that is not kept. */
-const STALE_CODES: ReadonlySet<string> = new Set(['0A000', '26000'])
+export const STALE_CODES: ReadonlySet<string> = new Set(['0A000', '26000'])
 
 /** The server ended the session: administrator, crash, start-up, idle timeout. */
-const ENDED_CODES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '57P05', '25P03'])
+export const ENDED_CODES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '57P05', '25P03'])
 
 /** Begins transactions on the pool's connections, and has every statement recorded. */
 export class Transactions {
   readonly #pool: Pool
   readonly #audit: AuditLog | undefined
   readonly #count: (sent: SentStatement) => void
-  readonly #observe = (sent: SentStatement): void => {
+  /** Counts and records a statement that was sent. */
+  readonly observe = (sent: SentStatement): void => {
     this.#count(sent)
     this.#audit?.record(sent)
   }
@@ -50,7 +51,7 @@ export class Transactions {
     const room = this.#audit?.ready()
     if (room !== undefined) await room
     const connection = this.#pool.take(request.purpose) ?? (await this.#pool.acquire(request.purpose, request.signal))
-    return new ReadTransaction(connection, request, (done) => this.#pool.release(done), this.#observe)
+    return new ReadTransaction(connection, request, (done) => this.#pool.release(done), this.observe)
   }
 
   /**

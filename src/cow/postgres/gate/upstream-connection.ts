@@ -22,7 +22,8 @@ export type Step =
   | { readonly kind: 'close' }
   | {
       readonly kind: 'execution'
-      readonly name?: string
+      /** Of the prepared statement that is bound in front of it. */
+      readonly name: string | undefined
       readonly sink: RowSink
       readonly done: (end: Execution) => void
     }
@@ -85,7 +86,9 @@ export class UpstreamConnection {
         if ('name' in step && step.name !== undefined) this.prepared.confirm(step.name)
         return
       case BACKEND.rowDescription:
-        if (step.kind === 'execution') step.sink.description?.(frame.bytes)
+        if (step.kind !== 'execution') return
+        if (step.name !== undefined) this.prepared.describe(step.name, frame.bytes)
+        step.sink.description?.(frame.bytes)
         return
       case BACKEND.closeComplete:
         if (step.kind === 'close') this.#steps.shift()

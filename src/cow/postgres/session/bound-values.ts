@@ -1,4 +1,5 @@
 import { asBuffer, utf8 } from '../../../core/bytes.ts'
+import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -12,6 +13,13 @@ export class BoundValues {
 
   constructor(tail: Uint8Array) {
     this.tail = tail
+  }
+
+  /** Values in text form. */
+  static ofTexts(texts: readonly string[]): BoundValues {
+    const tail = new MessageBuilder(64).int16(0).count(texts.length)
+    for (const text of texts) tail.value(text)
+    return new BoundValues(tail.int16(0).finish())
   }
 
   /** How many values there are. */

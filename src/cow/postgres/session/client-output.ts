@@ -3,9 +3,19 @@ import type { Duplex } from 'node:stream'
 /** Bytes are gathered up to this size, then written: fewer system calls for the many small messages of short statements. */
 const GATHERED_BYTES = 64 * 1024
 
+/** Held back at most, as PostgreSQL does (PQ_SEND_BUFFER_SIZE): more leaves though a statement is under way. */
+const HELD_BYTES = 8 * 1024
+
+/** Outputs that have something to write at the end of this turn of the event loop. */
+const dirty: ClientOutput[] = []
+
+function flushAll(): void {
+  for (const output of dirty.splice(0)) output.endTurn()
+}
+
 /**
  * What goes to the client. Messages are copied, because those of a framer are borrowed; whatever one turn of the event loop gave
- * leaves in one write.
+ * leaves in one write, and what comes in front of a statement's rows waits for these.
  */
 export class ClientOutput {
   readonly #client: Duplex
@@ -15,6 +25,7 @@ export class ClientOutput {
   #length = 0
   #scheduled = false
   #full = false
+  #isHeld = false
   #whenDrained: (() => void)[] = []
 
   /** `onFull` is called when the client does not read as fast as we write, `onDrained` when it has caught up. */
@@ -45,13 +56,29 @@ export class ClientOutput {
     }
     this.#buffer.set(bytes, this.#length)
     this.#length += bytes.length
+    this.#schedule()
+  }
+
+  /** A statement is under way: what it gives leaves with its end, or when it is more than a buffer of PostgreSQL's. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    if (this.#length > 0) this.#schedule()
+  }
+
+  /** A turn of the event loop is over. */
+  endTurn(): void {
+    this.#scheduled = false
+    if (!this.#isHeld || this.#length >= HELD_BYTES) this.flush()
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    // A microtask after the one that took the chunk: what came in one chunk leaves in one.
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.flush()
-    })
+    if (dirty.push(this) === 1) setImmediate(flushAll)
   }
 
   flush(): void {

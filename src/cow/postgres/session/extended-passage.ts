@@ -103,7 +103,7 @@ export class ExtendedPassage {
     prepared.known = branch.knowledge?.texts.get(key)
     if (message.name !== '' || prepared.known === undefined) return false
     if (!link.settled || link.failed || link.copying || status === 'E') return false
-    prepared.deferred = Uint8Array.from(bytes)
+    prepared.deferred = new Uint8Array(bytes)
     prepared.confirmed = true
     output.append(parseComplete())
     return true
@@ -178,7 +178,7 @@ export class ExtendedPassage {
     const types = prepared?.statedTypes ?? []
     const planned = prepared === undefined ? undefined : this.passage.mayPass(prepared.plan, types)
     if (prepared === undefined || planned === undefined) return this.#leave(portal, statement)
-    const values = new BoundValues(Uint8Array.from(reader.borrow(reader.remaining)))
+    const values = new BoundValues(new Uint8Array(reader.borrowRest()))
     const bound = { portal, statement, prepared, planned, values }
     if (this.passage.isReady) return this.#bindNow(bound) ? true : this.#leave(portal, statement)
     const bytes = Uint8Array.from(frame.bytes)

@@ -8,8 +8,10 @@ import {
 import { sync } from '../../../wire/postgres/frontend.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { ProductionGate } from '../branch/production-gate.ts'
-import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
-import type { PassedPortal, PassOutcome } from '../gate/pass.ts'
+import { hasParameters, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
+import type { PassedPortal, PassedStatement, PassOutcome } from '../gate/pass.ts'
+import type { Cancellable } from '../gate/result-limit.ts'
+import type { ShortOutcome } from '../gate/short-reads.ts'
 import type { RowSink } from '../gate/upstream-statement.ts'
 import { type BoundValues, NO_VALUES } from './bound-values.ts'
 import type { ClientOutput } from './client-output.ts'
@@ -19,6 +21,7 @@ import { askOverlay } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
 import type { RelationNames } from './relation-names.ts'
+import { type PassableQuery, SimpleLookups } from './simple-lookups.ts'
 import { SESSION_SETTINGS_QUERY, SessionSettings } from './session-settings.ts'
 
 /** What a passage is made of. */
@@ -56,10 +59,12 @@ export class Passage {
   readonly output: ClientOutput
   readonly branch: Branch
   readonly #gate: ProductionGate
+  readonly #names: RelationNames
   readonly #chooser: LaneChooser
+  readonly #lookups: SimpleLookups
   readonly #settings = new SessionSettings()
-  #canceller = new AbortController()
-  #isRunning = false
+  /** What runs on production. */
+  #running: Cancellable | undefined
   /** The schema was changed in the transaction at hand. */
   #schemaChanged = false
   /** Statements that were passed since the last Sync share their transaction's time of day. */
@@ -70,7 +75,12 @@ export class Passage {
     this.output = output
     this.branch = branch
     this.#gate = gate
+    this.#names = names
     this.#chooser = new LaneChooser(branch, names, user)
+    this.#lookups = new SimpleLookups(branch, names, {
+      mayPass: (plan, types) => this.mayPass(plan, types),
+      verdict: (planned, types) => this.#chooser.verdict(planned, types, false),
+    })
   }
 
   get status(): TransactionStatus {
@@ -142,14 +152,25 @@ export class Passage {
     return this.status !== 'E' && !this.link.failed && !this.link.copying
   }
 
-  /** A simple query of one statement. False: it belongs on the overlay. */
-  async query(text: string, planned: PlannedStatement): Promise<boolean> {
+  /** A simple query as it may run on production, at some moment; undefined where it never does. */
+  passable(text: string): PassableQuery | undefined {
+    const lookup = this.#lookups.find(text)
+    if (lookup !== undefined) return lookup
+    const plan = this.branch.plan(text, this.#names)
+    const planned = hasParameters(plan) ? undefined : this.mayPass(plan, NO_TYPES)
+    return planned === undefined ? undefined : { planned, text, types: NO_TYPES, values: NO_VALUES }
+  }
+
+  /** Runs a simple query of one statement. False: it belongs on the overlay. */
+  async query({ planned, text, types, values }: PassableQuery): Promise<boolean> {
     const isExtended = !this.link.synced
     if (isExtended) return false
     if (!this.isReady) await this.makeReady()
-    const choice = this.choose(planned, [], NO_VALUES)
+    const choice = this.choose(planned, types, values)
     if (choice === undefined) return false
-    const passed = await this.run({ choice, text, types: [], values: NO_VALUES, description: 'sent', maxRows: 0 })
+    const passed = await this.run({ choice, text, types, values, description: 'sent', maxRows: 0 })
+    // The overlay tells the error's place in the text that the client wrote.
+    if (passed.kind === 'failed' && passed.error.position !== undefined && values !== NO_VALUES) return false
     if (passed.kind === 'elsewhere') return false
     this.#passedSinceSync = false
     if (passed.kind === 'complete') {
@@ -177,9 +198,12 @@ export class Passage {
       settings: choice.settings,
       ...(maxRows === 0 ? {} : { rowLimit: maxRows }),
     }
-    const outcome = await this.#cancellable(choice.statementTimeoutMs, (signal) =>
-      this.#gate.pass(statement, sink, signal),
-    )
+    const short = this.#runShort(statement, sink, choice.statementTimeoutMs)
+    const ended = short === undefined ? undefined : await short
+    const outcome =
+      ended === undefined || ended.kind === 'again'
+        ? await this.#cancellable(choice.statementTimeoutMs, (signal) => this.#gate.pass(statement, sink, signal))
+        : ended
     if (outcome.kind === 'refused') refuse(choice.verdict)
     if (sink.isUnknown) this.branch.forgetProduction()
     if (outcome.kind === 'refused' || sink.isUnknown) {
@@ -213,12 +237,30 @@ export class Passage {
     return outcome.kind === 'refused' ? { kind: 'elsewhere' } : outcome
   }
 
+  /** Together with short statements of other clients; undefined where it is not known to be short. */
+  #runShort(statement: PassedStatement, sink: RowSink, timeoutMs: number): Promise<ShortOutcome> | undefined {
+    const isTimed = timeoutMs !== 0 && timeoutMs < MIN_SHARED_TIMEOUT_MS
+    if (isTimed || statement.rowLimit !== undefined || this.output.isFull) return undefined
+    let resolve = (_outcome: ShortOutcome): void => undefined
+    const ended = (outcome: ShortOutcome): void => {
+      this.#running = undefined
+      this.output.release()
+      resolve(outcome.kind === 'failed' ? { ...outcome, error: plainError(outcome.error) } : outcome)
+    }
+    const running = this.#gate.passShort(statement, sink, ended)
+    if (running === undefined) return undefined
+    this.#running = running
+    this.output.hold()
+    return new Promise((settle) => {
+      resolve = settle
+    })
+  }
+
   /** Runs something that `cancel`, the end of the session, or the client's statement_timeout stops. */
   async #cancellable(timeoutMs: number, work: (signal: AbortSignal) => Promise<PassOutcome>): Promise<PassOutcome> {
-    // One serves many statements, up to the first that is cancelled.
-    if (this.#canceller.signal.aborted) this.#canceller = new AbortController()
-    const running = this.#canceller
-    this.#isRunning = true
+    const running = new AbortController()
+    this.#running = { cancel: () => running.abort() }
+    this.output.hold()
     let isTimeout = false
     const timer =
       timeoutMs === 0
@@ -237,7 +279,8 @@ export class Passage {
       return { kind: 'failed', error: { severity: 'ERROR', code: LOST, message }, rows: 0 }
     } finally {
       clearTimeout(timer)
-      this.#isRunning = false
+      this.#running = undefined
+      this.output.release()
     }
   }
 
@@ -256,14 +299,20 @@ export class Passage {
 
   /** Stops what runs on production; false where nothing does. */
   cancel(): boolean {
-    if (this.#isRunning) this.#canceller.abort()
-    return this.#isRunning
+    const running = this.#running
+    running?.cancel()
+    return running !== undefined
   }
 }
 
 function refuse(verdict: LaneVerdict): void {
   verdict.refused = true
 }
+
+/** A statement_timeout is kept by a timer of its own, but for short statements of clients that allow them this much or more. */
+const MIN_SHARED_TIMEOUT_MS = 1000
+
+const NO_TYPES: readonly number[] = []
 
 const LOST = '08006'
 const CANCELLED = '57014'

@@ -5,6 +5,9 @@ import type { Refusal } from '../sql/rewriting.ts'
 /** A longer statement, or a longer set of parameters, is refused: it would be held whole, by each of many clients. */
 export const MAX_STATEMENT_BYTES: number = 64 * 1024 * 1024
 
+/** What a client may send ahead while its last message is dealt with; more waits in its socket. */
+export const MAX_WAITING_BYTES: number = 64 * 1024
+
 /** Of a text with one statement that is run in its new form; undefined: errors pass as they are. */
 export function mapper({ direct, statements }: TextPlan): ((fields: PgErrorFields) => PgErrorFields) | undefined {
   const [statement] = statements

@@ -26,7 +26,7 @@ import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { ClientOutput } from './client-output.ts'
 import { COPY_TABLE } from './copy-in.ts'
-import { CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
+import { CopyUps } from './copy-ups.ts'
 import { ExtendedPassage } from './extended-passage.ts'
 import { OneByOne } from './one-by-one.ts'
 import { OverlayLink } from './overlay-link.ts'
@@ -41,6 +41,7 @@ import {
   INTERNAL,
   mapper,
   MAX_STATEMENT_BYTES,
+  MAX_WAITING_BYTES,
   SHUT_DOWN,
   statementMapper,
   TOO_LONG,
@@ -183,6 +184,7 @@ export class PostgresSession implements CowSession {
   #receive(client: Duplex, chunk: Buffer): void {
     this.#framer.push(chunk)
     this.#pump(client)
+    if (this.#busy && this.#framer.heldBytes > MAX_WAITING_BYTES) client.pause()
   }
 
   /** Takes the client's messages one by one; while one needs something done first, the client waits. */
@@ -193,15 +195,13 @@ export class PostgresSession implements CowSession {
       if (work === undefined) return
       if (work === 'done') continue
       this.#busy = true
-      client.pause()
       this.#resume = () => {
-        client.resume()
+        if (client.isPaused()) client.resume()
         this.#pump(client)
       }
       const go = (): void => {
         this.#busy = false
-        client.resume()
-        this.#pump(client)
+        this.#resume?.()
       }
       work.then(go, (thrown: unknown) => {
         this.#say({ ...INTERNAL, message: thrown instanceof Error ? thrown.message : String(thrown) })
@@ -282,19 +282,16 @@ export class PostgresSession implements CowSession {
 
   #query(frame: PgMessage): Promise<void> | undefined {
     const text = readQuery(frame.payload)
-    const plan = this.#plan(text)
-    const planned = hasParameters(plan) ? undefined : this.#extended?.passage.mayPass(plan, NO_ARGUMENTS.types)
-    if (planned === undefined) return this.#queryOverlay(text, plan)
-    return this.#extended?.passage.query(text, planned).then((isDone) => {
-      if (!isDone) return this.#queryOverlay(text, plan)
-      this.#extended?.endUnnamed()
-      return undefined
-    })
+    const passage = this.#extended?.passage
+    const passable = passage?.passable(text)
+    if (passage === undefined || passable === undefined) return this.#queryOverlay(text)
+    return passage.query(passable).then((isDone) => (isDone ? this.#extended?.endUnnamed() : this.#queryOverlay(text)))
   }
 
-  #queryOverlay(text: string, plan: TextPlan): Promise<void> | undefined {
+  #queryOverlay(text: string): Promise<void> | undefined {
     // A simple query ends the unnamed statement (PostgreSQL manual 54.2.3).
     const undone = this.#statements.close('')
+    const plan = this.#plan(text)
     if (plan.direct === undefined && !hasParameters(plan)) return this.#runOneByOne(plan)
     if (plan.statements.length === 0) this.#extended?.note(undefined)
     for (const statement of plan.statements) this.#note(statement)

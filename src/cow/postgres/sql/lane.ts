@@ -4,7 +4,13 @@ import type { MergedTable, RelationName, TypedColumn } from '../catalog.ts'
 /** Where the value of a key column comes from. */
 export type KeyValue =
   | { readonly from: 'parameter'; readonly number: number; readonly type: string }
-  | { readonly from: 'literal'; readonly text: string; readonly type: string }
+  | {
+      readonly from: 'literal'
+      readonly text: string
+      readonly type: string
+      /** Where it stands in the text. */
+      readonly position: number
+    }
 
 /**
  * `T0`: verbatim to production. `TK`: verbatim to production unless the row of this key is touched, then to the

@@ -30,6 +30,11 @@ const CAST_FAMILY: Readonly<Record<string, Family>> = {
   text: 'text',
 }
 
+interface KeySearch {
+  readonly facts: LaneFacts
+  offsetOf(location: number): number
+}
+
 /** A value for each key column, in the order of the key; undefined where a column has none, or its type cannot be matched. */
 export function keyValuesOf(
   statement: Statement,
@@ -39,12 +44,13 @@ export function keyValuesOf(
   const { tree } = statement
   if (table.keyColumns.length === 0 || textOf(tree, 'op') !== 'SETOP_NONE') return undefined
   const conjuncts = conjunctsIn(tree['whereClause'])
+  const search: KeySearch = { facts, offsetOf: (location) => statement.offsetOf(location) }
   const values: KeyValue[] = []
   for (const column of table.keyColumns) {
     const family = familyOf(column)
     if (family === undefined || (family === 'text' && !facts.textKeysExact(table))) return undefined
     const value = conjuncts
-      .map((conjunct) => valueFor(conjunct, column, family, facts))
+      .map((conjunct) => valueFor(conjunct, column, family, search))
       .find((found) => found !== undefined)
     if (value === undefined) return undefined
     values.push(value)
@@ -68,12 +74,17 @@ function conjunctsIn(condition: unknown): readonly SyntaxTree[] {
   })
 }
 
-function valueFor(expression: SyntaxTree, column: TypedColumn, family: Family, facts: LaneFacts): KeyValue | undefined {
+function valueFor(
+  expression: SyntaxTree,
+  column: TypedColumn,
+  family: Family,
+  search: KeySearch,
+): KeyValue | undefined {
   if (textOf(expression, 'kind') !== 'AEXPR_OP' || stringsOf(listOf(expression, 'name')).join('.') !== '=')
     return undefined
   const { lexpr, rexpr } = expression
-  if (isColumn(lexpr, column.name)) return valueIn(rexpr, column, family, facts)
-  return isColumn(rexpr, column.name) ? valueIn(lexpr, column, family, facts) : undefined
+  if (isColumn(lexpr, column.name)) return valueIn(rexpr, column, family, search)
+  return isColumn(rexpr, column.name) ? valueIn(lexpr, column, family, search) : undefined
 }
 
 function isColumn(value: unknown, name: string): boolean {
@@ -81,19 +92,20 @@ function isColumn(value: unknown, name: string): boolean {
   return tree !== undefined && stringsOf(listOf(tree, 'fields')).at(-1) === name
 }
 
-function valueIn(value: unknown, column: TypedColumn, family: Family, facts: LaneFacts): KeyValue | undefined {
+function valueIn(value: unknown, column: TypedColumn, family: Family, search: KeySearch): KeyValue | undefined {
   const node = unwrap(value)
   if (node === undefined) return undefined
   if (node.type === 'TypeCast') {
     const type = fieldOf(node.tree, 'typeName')
     const cast = type === undefined ? undefined : CAST_FAMILY[stringsOf(listOf(type, 'names')).at(-1) ?? '']
     const plain = type !== undefined && listOf(type, 'typmods').length === 0 && listOf(type, 'arrayBounds').length === 0
-    return cast === family && plain ? valueIn(node.tree['arg'], column, family, facts) : undefined
+    return cast === family && plain ? valueIn(node.tree['arg'], column, family, search) : undefined
   }
-  if (node.type === 'ParamRef') return parameterIn(numberOf(node.tree, 'number'), column, family, facts)
+  if (node.type === 'ParamRef') return parameterIn(numberOf(node.tree, 'number'), column, family, search.facts)
   const text = node.type === 'A_Const' ? constantText(value) : undefined
   const exact = text === undefined ? undefined : canonical(text, family, fieldOf(node.tree, 'sval') !== undefined)
-  return exact === undefined ? undefined : { from: 'literal', text: exact, type: column.type }
+  if (exact === undefined) return undefined
+  return { from: 'literal', text: exact, type: column.type, position: search.offsetOf(numberOf(node.tree, 'location')) }
 }
 
 function parameterIn(number: number, column: TypedColumn, family: Family, facts: LaneFacts): KeyValue | undefined {

@@ -130,7 +130,7 @@ describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
     const controller = new AbortController()
     const text = 'SELECT count(*) FROM wide a JOIN wide b ON a.id <> b.id + 1 AND a.filler < b.filler'
     const running = Array.from({ length: 12 }, () => gate.gate.pass(passed(text), new RowTaker(), controller.signal))
-    await expect.poll(() => gate.gate.counters().busy).toBe(9)
+    await expect.poll(() => gate.gate.counters().busy, { timeout: 20_000 }).toBe(9)
     controller.abort()
     for (const outcome of await Promise.all(running))
       expect(outcome).toMatchObject({ kind: 'failed', error: { code: '57014' } })

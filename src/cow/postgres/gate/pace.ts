@@ -1,0 +1,37 @@
+import type { SentStatement } from './sent-statement.ts'
+
+/** A run within this was short. One that took somewhat longer says nothing: we may have been busy ourselves. */
+const SHORT_MS = 10
+/** A statement that takes longer is not short: others would wait for it. */
+export const MAX_SHORT_MS = 200
+/** With more rows it is not short. */
+const MAX_SHORT_ROWS = 100
+/** Short runs, each by itself, after which a text is trusted to be short. */
+const RUNS_TO_TRUST = 3
+/** After a run that was not short, so many more are asked for each time. */
+const DISTRUST = 4
+
+/** Whether a text has always been short of late. Short statements of several clients share a transaction and a packet. */
+export class Pace {
+  #left = RUNS_TO_TRUST
+  #distrust = 1
+
+  get isShort(): boolean {
+    return this.#left === 0
+  }
+
+  /** Told of a run by itself. */
+  note({ durationNs, end }: SentStatement): void {
+    if (durationNs > MAX_SHORT_MS * 1e6 || end.rows > MAX_SHORT_ROWS) this.lose()
+    else if (this.#left > 0 && durationNs <= SHORT_MS * 1e6 && end.kind === 'complete') this.#left--
+  }
+
+  /** It was not short. */
+  lose(): void {
+    this.#distrust = Math.min(this.#distrust * DISTRUST, MAX_DISTRUST)
+    this.#left = RUNS_TO_TRUST * this.#distrust
+  }
+}
+
+/** A text that is slow now and then runs alone for a while before it is trusted again. */
+const MAX_DISTRUST = 64

@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PassedStatement } from '../../../../src/cow/postgres/gate/pass.ts'
+import type { Cancellable } from '../../../../src/cow/postgres/gate/result-limit.ts'
+import type { ShortOutcome } from '../../../../src/cow/postgres/gate/short-reads.ts'
+import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
+import {
+  connectAdmin,
+  passed,
+  type Production,
+  RowTaker,
+  SETUP_TIMEOUT_MS,
+  startGate,
+  startProduction,
+  type TestGate,
+} from './gate-setup.ts'
+
+const NAME = 'SELECT name FROM customer WHERE id = $1'
+const SHARE = 'SELECT total / $1::text::int FROM orders WHERE id = 1'
+const WIDE = 'SELECT id FROM wide WHERE id = $1'
+
+describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
+  let production: Production
+  let gate: TestGate
+
+  beforeAll(async () => {
+    production = await startProduction()
+    gate = await startGate(production.server)
+  }, SETUP_TIMEOUT_MS)
+
+  afterAll(async () => {
+    await gate.close()
+    await production.close()
+  })
+
+  /** Runs a text by itself until it is known to be short. */
+  async function trusted(text: string): Promise<void> {
+    for (let run = 0; run < 100; run++) {
+      const probe = short(passed(text, ['1']))
+      if (probe !== undefined) {
+        await probe.ended
+        return
+      }
+      await gate.gate.pass(passed(text, ['1']), new RowTaker())
+    }
+    throw new Error(`${text} never was short`)
+  }
+
+  interface Sent {
+    readonly handle: Cancellable
+    readonly taker: RowTaker
+    readonly ended: Promise<ShortOutcome>
+  }
+
+  function short(statement: PassedStatement): Sent | undefined {
+    const taker = new RowTaker()
+    let resolve = (_outcome: ShortOutcome): void => undefined
+    const ended = new Promise<ShortOutcome>((settle) => {
+      resolve = settle
+    })
+    const handle = gate.gate.passShort(statement, taker, (outcome) => resolve(outcome))
+    return handle === undefined ? undefined : { handle, taker, ended }
+  }
+
+  function shortly(statement: PassedStatement): Sent {
+    const sent = short(statement)
+    if (sent === undefined) throw new Error('expected it to be short')
+    return sent
+  }
+
+  it('are known only after they have been short by themselves, and never where they are refused', async () => {
+    expect(short(passed('SELECT id FROM customer WHERE id = 4'))).toBeUndefined()
+    expect(short(passed('SELECT pg_sleep(0)'))).toBeUndefined()
+    for (let run = 0; run < 5; run++) await gate.gate.pass(passed('SELECT id FROM wide'), new RowTaker())
+    expect(short(passed('SELECT id FROM wide'))).toBeUndefined()
+    expect(short({ ...passed(NAME, ['1']), settings: new Map([['role', 'postgres']]) })).toBeUndefined()
+  })
+
+  it('share a transaction, each with its own rows, description and line in the audit log', async () => {
+    await trusted(NAME)
+    const before = gate.gate.counters()
+    const all = Array.from({ length: 12 }, (_, index) => shortly(passed(NAME, [String(index + 1)])))
+    for (const [index, { taker, ended }] of all.entries()) {
+      expect(await ended).toEqual({ kind: 'complete', tag: 'SELECT 1', rows: 1 })
+      expect(taker.rowsTaken).toEqual([[`customer ${index + 1}`]])
+      expect(taker.fields).toEqual(['name'])
+    }
+    const after = gate.gate.counters()
+    expect(after.sent.T0 - before.sent.T0).toBe(12)
+    expect(after.connected).toBe(before.connected)
+  })
+
+  it('fail by themselves: those in front have their rows, those behind are to be run again', async () => {
+    await trusted(NAME)
+    await trusted(SHARE)
+    const first = shortly(passed(NAME, ['1']))
+    const failing = shortly(passed(SHARE, ['0']))
+    const behind = shortly(passed(NAME, ['2']))
+    expect(await first.ended).toMatchObject({ kind: 'complete' })
+    expect(await failing.ended).toMatchObject({ kind: 'failed', error: { code: '22012' } })
+    expect(await behind.ended).toEqual({ kind: 'again' })
+    expect(behind.taker.rowsTaken).toEqual([])
+    expect(await gate.gate.pass(passed(NAME, ['2']), behind.taker)).toMatchObject({ kind: 'complete' })
+  })
+
+  it('do not wait for one that waits for a lock', async () => {
+    await trusted(NAME)
+    await trusted(WIDE)
+    const locker = await connectAdmin(production.server)
+    await locker.query('BEGIN; LOCK TABLE wide IN ACCESS EXCLUSIVE MODE')
+    const waiting = shortly(passed(WIDE, ['1']))
+    const behind = shortly(passed(NAME, ['2']))
+    expect(await Promise.all([waiting.ended, behind.ended])).toEqual([{ kind: 'again' }, { kind: 'again' }])
+    expect(short(passed(WIDE, ['1']))).toBeUndefined()
+    await locker.query('ROLLBACK')
+    await locker.end()
+  })
+
+  it('are cancelled one by one', async () => {
+    await trusted(NAME)
+    const first = shortly(passed(NAME, ['1']))
+    const second = shortly(passed(NAME, ['2']))
+    first.handle.cancel()
+    expect(await first.ended).toMatchObject({ kind: 'failed', error: { code: '57014' } })
+    expect(await second.ended).toMatchObject({ kind: 'complete' })
+  })
+
+  it('run under the settings of their clients', async () => {
+    const text = 'SELECT made FROM orders WHERE id = $1'
+    await trusted(text)
+    const [tokyo, plain] = [
+      shortly(passed(text, ['1'], { settings: new Map([['TimeZone', 'Asia/Tokyo']]) })),
+      shortly(passed(text, ['1'])),
+    ]
+    await Promise.all([tokyo.ended, plain.ended])
+    expect(tokyo.taker.rowsTaken[0]?.[0]).toContain('+09')
+    expect(plain.taker.rowsTaken[0]?.[0]).not.toContain('+09')
+  })
+
+  it('begin and commit once for many', async () => {
+    const text = 'SELECT now() FROM customer WHERE id = $1'
+    await trusted(text)
+    const all = Array.from({ length: 12 }, (_, index) => shortly(passed(text, [String(index + 1)])))
+    await Promise.all(all.map(({ ended }) => ended))
+    expect(new Set(all.map(({ taker }) => taker.rowsTaken[0]?.[0])).size).toBe(1)
+  })
+})

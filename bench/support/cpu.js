@@ -15,6 +15,12 @@ export function cpuSeconds(pid) {
   return ticks / CLOCK_TICKS_PER_SECOND
 }
 
+/** CPU microseconds of a process alone, so far. NaN without a process, and where that is not Linux. */
+export function processorUs(pid) {
+  const own = pid === undefined ? [] : statOf(pid)
+  return own.length === 0 ? Number.NaN : ((Number(own[11]) + Number(own[12])) * 1e6) / CLOCK_TICKS_PER_SECOND
+}
+
 /** The fields of `/proc/PID/stat` from the state on; none where the process is gone. */
 function statOf(pid) {
   try {

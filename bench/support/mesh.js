@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -81,22 +81,37 @@ export async function startTap(folder, { upstream, output, words = [] }) {
   return { port: Number(port), pid: child.pid, stop }
 }
 
-/** Starts `mesh cow postgres`; `seconds` from its start to the line that says where it listens, `peakBytes` until then. */
+/**
+ * Starts `mesh cow postgres`. `seconds`: from its start to the line that says where it listens; `peakBytes`: its memory until then.
+ * `stop` ends it in order and gives its proof and what it used.
+ */
 export async function startCow(folder, { upstream, state, words = [] }) {
+  // The overlay's server may run as somebody else, who has to come in.
+  chmodSync(folder, 0o755)
   const all = ['cow', 'postgres', '--upstream', upstream, '--state', state, '--listen', '127.0.0.1:0', ...words]
+  const { args, options, usage } = measured(folder, all)
   const start = performance.now()
-  const child = startChild(process.execPath, [MESH, ...all], { cwd: folder })
+  const child = startChild(process.execPath, args, options)
   const [, port] = await child.seen('err', /listening on 127\.0\.0\.1:(\d+)/, 300)
   const seconds = (performance.now() - start) / 1000
   const stop = async () => {
     const { code, out } = await child.stop('SIGTERM')
-    return { code, proof: out.split('\n')[0] }
+    return { code, out, proof: out.split('\n')[0], ...usage() }
   }
-  return { port: Number(port), pid: child.pid, seconds, peakBytes: peakBytes(child.pid), stop }
+  const memory = (name) => memoryBytes(child.pid, name)
+  return {
+    port: Number(port),
+    pid: child.pid,
+    seconds,
+    peakBytes: memory('VmHWM'),
+    residentBytes: () => memory('VmRSS'),
+    stop,
+  }
 }
 
-function peakBytes(pid) {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+/** Of a process, a line of its `status` in kB. */
+function memoryBytes(pid, name) {
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
 
 /** Starts `mesh mirror` before a server on this machine. `stop` ends it in order; what it gives is the proof's JSON. */

@@ -43,9 +43,16 @@ export const BACKEND = {
 /** Of a session: idle, in a transaction, in a failed transaction. */
 export type TransactionStatus = 'I' | 'T' | 'E'
 
+/** Shared bytes, never written to. */
 export function readyForQuery(status: TransactionStatus): Uint8Array {
-  return new MessageBuilder().begin(BACKEND.readyForQuery).uint8(status.charCodeAt(0)).end().finish()
+  return READY[status]
 }
+
+function ready(status: TransactionStatus): Uint8Array {
+  return new MessageBuilder(6).begin(BACKEND.readyForQuery).uint8(status.charCodeAt(0)).end().finish()
+}
+
+const READY: Readonly<Record<TransactionStatus, Uint8Array>> = { I: ready('I'), T: ready('T'), E: ready('E') }
 
 /** Anything but `T` and `E` is idle. */
 export function readReadyForQuery(payload: Uint8Array): TransactionStatus {

@@ -12,23 +12,26 @@ export class RelationNames {
   readonly #temporary = new Set<string>()
   #text: string
   #schemas: readonly string[]
+  #key: string
 
   constructor(branch: Branch, user: string, searchPath: string | undefined) {
     this.#branch = branch
     this.#user = user
     this.#text = searchPath ?? DEFAULT_SEARCH_PATH
     this.#schemas = this.#read(this.#text)
+    this.#key = keyOf(this.#schemas)
   }
 
   /** The setting as the server reports it; reported whenever it changes (PostgreSQL 18). */
   set searchPath(text: string) {
     this.#text = text
     this.#schemas = this.#read(text)
+    this.#key = keyOf(this.#schemas)
   }
 
   /** Two sessions with equal keys resolve every name alike: what a plan may be shared by. Empty: not to be shared. */
   get sharingKey(): string {
-    return this.#temporary.size > 0 ? '' : `${this.#schemas.join('\0')}\0`
+    return this.#temporary.size > 0 ? '' : this.#key
   }
 
   /** Where names are looked up, one after the other. */
@@ -64,4 +67,8 @@ export class RelationNames {
   #read(text: string): readonly string[] {
     return splitNames(text).map((name) => (name === '$user' ? this.#user : name))
   }
+}
+
+function keyOf(schemas: readonly string[]): string {
+  return `${schemas.join('\0')}\0`
 }

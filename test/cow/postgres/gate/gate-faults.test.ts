@@ -140,7 +140,7 @@ describe.skipIf(POSTGRES_ABSENT)('a gate in trouble', () => {
   })
 
   it('fails with 53300 and a hint when cursors hold all connections, but serves a favoured session', async () => {
-    const gate = await open({ poolSize: 3, waitTimeoutMs: 200 })
+    const gate = await open({ poolSize: 3, waitTimeoutMs: 1500 })
     const holders = await Promise.all([overlay.connect(), overlay.connect()])
     for (const holder of holders)
       await holder.query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM base.wide; FETCH 5 FROM c')

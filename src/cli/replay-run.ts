@@ -93,6 +93,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   } finally {
     clearInterval(progress)
   }
+  gateWatch.end()
   measurement.finish()
   const { abortedBy } = gateWatch
   const run = describeRun(

@@ -39,6 +39,7 @@ export class GateWatch {
   readonly #onAbort: (gate: Gate) => void
   #lastSecond: number | undefined
   #abortedBy: Gate | undefined
+  #ended = false
 
   /** `routeNames` may grow. Gates that judge the end of a run only are left alone. */
   constructor(gates: readonly Gate[], routeNames: readonly string[], onAbort: (gate: Gate) => void) {
@@ -54,6 +55,11 @@ export class GateWatch {
 
   seen(gate: Gate): SeenSeconds | undefined {
     return this.#watched.find((watched) => watched.gate === gate)
+  }
+
+  /** The run has ended by itself: what is still to come is looked at, and stops nothing. */
+  end(): void {
+    this.#ended = true
   }
 
   /** Takes the next second, in order of time. What ends after the run was stopped is not looked at. */
@@ -76,7 +82,7 @@ export class GateWatch {
       watched.worst = worse(watched.worst, value, gate)
       watched.inRow = holds(value, gate.comparison, limit) ? watched.inRow + 1 : 0
       watched.longest = Math.max(watched.longest, watched.inRow)
-      if (watched.inRow < watched.afterSeconds || this.#abortedBy !== undefined) continue
+      if (this.#ended || watched.inRow < watched.afterSeconds || this.#abortedBy !== undefined) continue
       watched.aborted = true
       this.#abortedBy = gate
       this.#onAbort(gate)

@@ -79,6 +79,9 @@ function judgeAbort(gate: Gate, { watch, cutShort }: GateEvidence): GateResult {
     return { ...facts, outcome: 'aborted', what: `${held} for ${seconds(seen.longest)} in a row, which stops a run` }
   }
   if (cutShort !== undefined) return { ...noData(gate, seen.samples, `not judged: ${cutShort}`), limit }
+  if (seen.longest >= (gate.abortAfterSeconds ?? Infinity)) {
+    return { ...facts, outcome: 'failed', what: `${held} for ${seconds(seen.longest)} in a row when the run ended` }
+  }
   const what = seen.longest === 0 ? `${held} in no second` : `${held} for at most ${seconds(seen.longest)} in a row`
   return { ...facts, outcome: 'passed', what }
 }

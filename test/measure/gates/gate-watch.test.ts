@@ -88,6 +88,21 @@ describe('GateWatch', () => {
     else expect((found?.actual ?? 0) / actual).toBeCloseTo(1, 2)
   })
 
+  it('fails where the seconds that fulfil it come when the run has ended, and stops nothing', () => {
+    const gate = parseGate('p50 > 20ms for 2s => abort', '--gate')
+    const outcomes = seconds(5, 50, 50)
+    const rows = measure(outcomes).rows.filter((row) => row.kind === 'second')
+    const watch = new GateWatch([gate], ['GET /'], () => expect.unreachable())
+    for (const row of rows.slice(0, 2)) watch.add(row)
+    watch.end()
+    for (const row of rows.slice(2)) watch.add(row)
+    const { total } = measure(outcomes).measurement
+    const evidence = { tally: total, total: total.total(), spanNs: SECOND, routeNames: ['GET /'], watch }
+    const what = 'p50 was above 20.0ms for 2 seconds in a row when the run ended'
+    expect(judgeGates([gate], evidence)).toMatchObject([{ outcome: 'failed', what }])
+    expect(watch.abortedBy).toBeUndefined()
+  })
+
   it('has no data for a route that never came, though its rate was 0', () => {
     const { watch, gate } = watched('rps{route="GET /never"} > 5/s for 2s => abort', seconds(5, 5, 5))
     const { total } = measure(seconds(5)).measurement

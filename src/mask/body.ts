@@ -2,6 +2,7 @@ import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib'
 import { latin1, latin1Bytes } from '../core/bytes.ts'
 import { decodeContent } from '../core/content-coding.ts'
 import { maskPairs } from './fields.ts'
+import { maskHtml } from './html.ts'
 import { maskJson } from './json.ts'
 import { maskMultipart } from './multipart.ts'
 import type { Pseudonyms } from './pseudonym.ts'
@@ -15,7 +16,7 @@ const MAX_DECODED_BYTES = 16 * 1024 * 1024
 export type MaskedBody = { readonly body: Uint8Array } | { readonly withheld: string }
 
 /** How a body's text is written, as far as masking cares. */
-type Form = 'json' | 'pairs' | 'json or pairs' | 'lines' | 'multipart' | 'xml' | 'none'
+type Form = 'json' | 'pairs' | 'json or pairs' | 'lines' | 'multipart' | 'xml' | 'html' | 'none'
 
 /** So far into a body its first character that is not white space is looked for. */
 const MAX_SNIFFED_BYTES = 1024
@@ -40,8 +41,10 @@ export function maskBody(
   const coding = contentEncoding.trim().toLowerCase()
   const plain = decodeContent(body, coding, MAX_DECODED_BYTES)
   if (plain === undefined) {
-    // Of what says little, only text is masked; a file in a coding of its own is none.
-    return kind === 'vague' ? { body } : { withheld: `a ${kind} body in the coding "${coding.slice(0, 40)}"` }
+    // Of what says little, only text is masked; a file in a coding of its own is none. Of a page hardly anything is.
+    return kind === 'vague' || kind === 'html'
+      ? { body }
+      : { withheld: `a ${kind} body in the coding "${coding.slice(0, 40)}"` }
   }
   const form = formOf(kind, type, plain)
   if (form === 'none') return { body }
@@ -55,6 +58,7 @@ export function maskBody(
 
 function maskText(text: string, form: Form, contentType: string, rules: MaskRules, pseudonyms: Pseudonyms): string {
   if (form === 'json') return maskJson(text, rules, pseudonyms)
+  if (form === 'html') return maskHtml(text, rules, pseudonyms)
   if (form === 'xml') return maskXml(text, rules, pseudonyms)
   if (form === 'multipart') return maskMultipart(text, contentType, rules, pseudonyms)
   if (form === 'lines')
@@ -63,10 +67,11 @@ function maskText(text: string, form: Form, contentType: string, rules: MaskRule
   return maskPairs(safe, rules, pseudonyms)
 }
 
-function kindOf(type: string): 'json' | 'pairs' | 'multipart' | 'xml' | 'vague' | 'none' {
+function kindOf(type: string): 'json' | 'pairs' | 'multipart' | 'xml' | 'html' | 'vague' | 'none' {
   if (type.includes('json') || type.includes('graphql') || type.includes('event-stream')) return 'json'
   if (type.includes('x-www-form-urlencoded')) return 'pairs'
   if (type.includes('multipart/form-data')) return 'multipart'
+  if (type.includes('html')) return 'html'
   if (/[/+.-]xml/.test(type)) return 'xml'
   return type === '' || VAGUE_TYPES.some((vague) => type.includes(vague)) ? 'vague' : 'none'
 }

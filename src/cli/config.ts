@@ -43,6 +43,19 @@ const environment: z.ZodType<EnvironmentText> = z
   })
   .describe('A place that requests can be mirrored to.')
 
+const correlate = z
+  .strictObject({
+    rules: z
+      .array(z.string())
+      .optional()
+      .describe('Added to what is learnt, and pinned: "POST /login json .token -> * header authorization".'),
+    forbid: z
+      .array(z.string())
+      .optional()
+      .describe('Rules that are not to be used; * is anything: "* -> * query page".'),
+  })
+  .describe('Which values of requests come from earlier replies, beside what is learnt.')
+
 const schema = z.strictObject({
   capture: section.optional(),
   cow: section.optional(),
@@ -51,6 +64,7 @@ const schema = z.strictObject({
   replay: section.optional(),
   mirror: section.optional(),
   report: section.optional(),
+  correlate: correlate.optional(),
   routes: z.array(z.string().startsWith('/')).optional(),
   gates: z
     .array(z.string())
@@ -69,6 +83,8 @@ export interface Config {
   readonly gates: readonly string[]
   /** Where `mesh mirror` can send copies, by name. */
   readonly environments: Readonly<Record<string, EnvironmentText>>
+  /** Rules of correlation by the user. */
+  readonly correlate: { readonly rules: readonly string[]; readonly forbid: readonly string[] }
 }
 
 /**
@@ -76,7 +92,7 @@ export interface Config {
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
 export function readConfig(file: string): Config {
-  const { routes, gates, environments, ...verbs } = check(file, load(file))
+  const { routes, gates, environments, correlate: correlation, ...verbs } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {
     sections[verb] = {}
@@ -84,7 +100,15 @@ export function readConfig(file: string): Config {
       sections[verb][name] = Array.isArray(value) ? value.map(String) : [String(value)]
     }
   }
-  return { file, sections, routes: routes ?? [], gates: gates ?? [], environments: environments ?? {} }
+  const { rules = [], forbid = [] } = correlation ?? {}
+  return {
+    file,
+    sections,
+    routes: routes ?? [],
+    gates: gates ?? [],
+    environments: environments ?? {},
+    correlate: { rules, forbid },
+  }
 }
 
 function load(file: string): unknown {

@@ -10,8 +10,12 @@ import { formatBytes, formatCount } from '../core/units.ts'
 import type { Matcher } from '../select/match.ts'
 import { compileMatch } from '../select/match.ts'
 import { parseBetween } from './between.ts'
+import type { Config } from './config.ts'
+import { correlateOptionsOf, learnCorrelation } from './correlate-options.ts'
+import { correlationsJson, correlationsText } from './correlations-text.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
+import type { FlagValues } from './flags.ts'
 import { switchFlag, textFlag } from './flags.ts'
 import { exchangeLine, inspectionJson, inspectionText } from './inspection-text.ts'
 import type { Inspection } from './inspection.ts'
@@ -23,6 +27,7 @@ import { commandOf } from './verb.ts'
 const FLAGS = {
   verify: switchFlag('verify', 'read every byte; exit 3 where a ledger does not balance or a file is damaged'),
   list: switchFlag('list', 'one line an exchange'),
+  correlations: switchFlag('correlations', 'which values of requests come from earlier replies, and how sure that is'),
   match: textFlag('match', '<cel>', 'look only at exchanges for which this is true'),
   between: textFlag('between', '<14:00-14:30>', 'look only at requests of this time'),
   json: switchFlag('json', 'one JSON document'),
@@ -37,6 +42,7 @@ export function inspectCommand(caller: Caller): Command {
       examples: [
         'mesh inspect shop.mcap',
         'mesh inspect --verify host-a.mcap host-b.mcap',
+        'mesh inspect --correlations shop.mcap',
         "mesh inspect shop.mcap --list --match 'response.code >= 500' --between 14:00-14:30",
       ],
       words: '<file...>',
@@ -44,6 +50,7 @@ export function inspectCommand(caller: Caller): Command {
       run: async ({ flags, words, terminal, config }) => {
         const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
         const readers = await openRecordings(words, process.stdin)
+        if (flags.correlations) return await showCorrelations(readers, matcher, flags, config, terminal)
         const documents: object[] = []
         let code: ExitCode = EXIT.ok
         try {
@@ -81,6 +88,27 @@ export function inspectCommand(caller: Caller): Command {
     },
     caller,
   )
+}
+
+/** What a replay of these recordings would learn. */
+async function showCorrelations(
+  readers: readonly RecordingReader[],
+  matcher: Matcher | undefined,
+  flags: FlagValues<typeof FLAGS>,
+  config: Config | undefined,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  try {
+    const inputs = readers.map((reader) => ({
+      info: reader.info,
+      exchanges: () => selected(reader, matcher, flags.between),
+    }))
+    const correlation = await learnCorrelation(inputs, correlateOptionsOf(config), config?.routes ?? [])
+    terminal.out(flags.json ? `${JSON.stringify(correlationsJson(correlation))}\n` : correlationsText(correlation))
+    return EXIT.ok
+  } finally {
+    await Promise.all(readers.map((reader) => reader.close()))
+  }
 }
 
 /** An empty answer is often a question asked in the wrong time zone. */

@@ -25,6 +25,7 @@ export function planText(plan: Plan, target: string): string {
     `  alignment  ${plan.alignment.reason}`,
     `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
     `  rate       ${rateText(plan)}`,
+    ...correlationLine(plan),
     ...leftOut(plan),
     ...plan.multipliers
       .filter(isNotable)
@@ -54,6 +55,12 @@ function rateText(plan: Plan): string {
   return `mean ${formatRate(plan.meanPerSecond)}, peak ${formatRate(plan.peakPerSecond)} (${recorded}), ${duration}`
 }
 
+function correlationLine({ correlations }: Plan): string[] {
+  if (correlations === undefined || correlations === 0) return []
+  const rules = `${formatCount(correlations)} rule${correlations === 1 ? '' : 's'}`
+  return [`  correlated ${rules}: what the target issues replaces what was recorded (mesh inspect --correlations)`]
+}
+
 function leftOut(plan: Plan): string[] {
   const lines: string[] = []
   if (plan.beyondEnd > 0)
@@ -65,7 +72,9 @@ function leftOut(plan: Plan): string[] {
   if (plan.maskedShare > 0) {
     const percent = plan.maskedShare < 0.01 ? 'under 1' : String(Math.round(plan.maskedShare * 100))
     lines.push(
-      `  masked     ${percent} % of requests carry masked credentials; they may be refused unless -H sets real ones`,
+      `  masked     ${percent} % of requests carry masked credentials; they may be refused unless ${
+        (plan.correlations ?? 0) > 0 ? 'the target issues them, or ' : ''
+      }-H sets real ones`,
     )
   }
   return lines

@@ -25,6 +25,7 @@ import {
 /** How a shot's connection is chosen, and how the time until it is due is spent. */
 const ORDERS = ['connection', 'none'] as const
 const PACINGS = ['precise', 'eco'] as const
+const CORRELATE_MODES = ['auto', 'off'] as const
 
 /** What a measurement is that our side disturbed: a failed run, or one with a warning. */
 const ON_INVALID = ['fail', 'warn'] as const
@@ -57,6 +58,7 @@ export type ReplayFlags = {
   readonly timeout: Flag<number>
   readonly allowWrites: Flag<boolean>
   readonly keepReplayed: Flag<boolean>
+  readonly correlate: Flag<(typeof CORRELATE_MODES)[number]>
   readonly keepHost: Flag<boolean>
   readonly header: Flag<readonly string[]>
   readonly pacing: Flag<(typeof PACINGS)[number] | undefined>
@@ -110,6 +112,14 @@ export const REPLAY_FLAGS: ReplayFlags = {
   timeout: withDefault(spanFlag('timeout', 'give a reply up after this'), '30s'),
   allowWrites: switchFlag('allow-writes', 'send POST, PUT, DELETE and the like too'),
   keepReplayed: switchFlag('keep-replayed', 'send what an earlier replay had sent, too'),
+  correlate: withDefault(
+    choiceFlag(
+      'correlate',
+      CORRELATE_MODES,
+      'replace recorded ids and tokens by those that the target issues, or send them',
+    ),
+    'auto',
+  ),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
   pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
@@ -141,7 +151,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
 
 /** How the help shows them. */
 export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
-  'What to replay:': ['match', 'between', 'align', 'ragged', 'keepReplayed'],
+  'What to replay:': ['match', 'between', 'align', 'ragged', 'correlate', 'keepReplayed'],
   'How much, and how fast:': [
     'amplify',
     'speed',

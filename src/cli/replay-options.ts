@@ -11,6 +11,8 @@ import type { TargetOptions } from '../replay/senders/resolve-target.ts'
 import type { Target } from '../replay/senders/target.ts'
 import { parseResolveRule } from '../replay/senders/target.ts'
 import { parseBetween } from './between.ts'
+import type { Config } from './config.ts'
+import { correlateOptionsOf } from './correlate-options.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { headerOf, paceOf } from './replay-flags.ts'
@@ -26,7 +28,7 @@ export function scheduleOptionsOf(
   flags: Flags,
   url: string,
   readers: readonly RecordingReader[],
-  patterns: readonly string[],
+  config: Config | undefined,
 ): ScheduleOptions {
   const [first] = readers
   if (flags.loop && flags.ragged) {
@@ -56,7 +58,8 @@ export function scheduleOptionsOf(
       runId: randomBytes(6).toString('hex'),
       close: pace.kind === 'max' || flags.closed !== undefined ? 'drop' : 'keep',
     },
-    routes: new RouteTable({ patterns }),
+    correlate: flags.correlate === 'off' ? undefined : correlateOptionsOf(config),
+    routes: new RouteTable({ patterns: config?.routes ?? [] }),
   }
 }
 

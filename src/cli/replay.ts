@@ -71,7 +71,7 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
-  const options = scheduleOptionsOf(flags, url, readers, config?.routes ?? [])
+  const options = scheduleOptionsOf(flags, url, readers, config)
   for (const { info, ending } of readers) {
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)

@@ -15,14 +15,18 @@ export const SHOT_ERRORS = [
   'unreachable',
   'shed',
   'aborted',
+  'correlation_lost',
 ] as const
 /**
  * `refused` … `tls`: no connection; `timeout` no whole reply in time; `reset` the connection was reset or closed inside the reply
  * (`closed`); `reset_reused` it was reset after bytes were written to a connection that had served before; `bad_reply` the reply's
  * framing cannot be trusted; `no_ports`, `no_descriptors` our own machine is out of them; `shed` never sent: too many in flight;
- * `aborted` the run was stopped first.
+ * `aborted` the run was stopped first; `correlation_lost` never sent: a reply that it needs a value of failed, or did not have it.
  */
 export type ShotError = (typeof SHOT_ERRORS)[number]
+
+/** Shots that never left, whatever the target did. */
+export const NEVER_SENT: readonly ShotError[] = ['shed', 'aborted', 'correlation_lost']
 
 /** Errors of our own making: they make a run INVALID, they say nothing of the target. */
 export const OWN_ERRORS: ReadonlySet<ShotError> = new Set<ShotError>(['no_ports', 'no_descriptors'])

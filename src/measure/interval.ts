@@ -109,7 +109,7 @@ export class IntervalRecorder implements OutcomeRecorder {
     } else {
       counters.count(row + COUNTS, FIRST_ERROR + (ERROR_PLACES.get(error) ?? 0))
       if (error === 'aborted') return
-      if (error === 'shed') {
+      if (error === 'shed' || error === 'correlation_lost') {
         this.#schedule.count(dueNs, -1)
         return
       }

@@ -1,4 +1,4 @@
-import { SHOT_ERRORS, type ShotError } from '../core/outcome.ts'
+import { NEVER_SENT, SHOT_ERRORS, type ShotError } from '../core/outcome.ts'
 import { BUCKET_COUNT } from './buckets.ts'
 import { forEachCount } from './counter-pages.ts'
 import { Histogram } from './histogram.ts'
@@ -42,7 +42,7 @@ export class Tally {
 
   /** Shots that were sent, or tried. */
   get sent(): number {
-    return this.shots - (this.errors.get('shed') ?? 0) - (this.errors.get('aborted') ?? 0)
+    return NEVER_SENT.reduce((sent, error) => sent - (this.errors.get(error) ?? 0), this.shots)
   }
 
   add(other: Tally): void {

@@ -213,7 +213,7 @@ function pacing(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] 
 /** The share of due shots that missed the window, divided by whose waiting it was: lag is ours, blocked and shed the target's. */
 function shortfall({ pace, lag, blocked, errors }: RunEvidence): { readonly own: number; readonly target: number } {
   if (pace.due === 0) return { own: 0, target: 0 }
-  const shed = errors.get('shed') ?? 0
+  const shed = (errors.get('shed') ?? 0) + (errors.get('correlation_lost') ?? 0)
   const late = Math.max(0, pace.due - shed - pace.sentInWindow) / pace.due
   const waitedNs = lag.sumNs + blocked.sumNs
   const ownShare = waitedNs === 0 ? 0 : lag.sumNs / waitedNs

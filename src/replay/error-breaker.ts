@@ -27,7 +27,8 @@ const SLOTS = 10
 
 /**
  * Watches outcomes on their way to a recorder and trips once when too many are errors. An error is a shot without a reply, or
- * a 5xx where none was recorded. Shots that were shed or aborted count neither way: a slow target is a result, not an error. Two rules:
+ * a 5xx where none was recorded. Shots that were never sent (shed, aborted, or for want of a value from an
+ * earlier reply, which counted itself) count neither way: a slow target is a result, not an error. Two rules:
  * the share of errors in a window, and, for low rates, errors in a row without one success for as long as the window.
  */
 export class ErrorBreaker implements OutcomeRecorder {
@@ -55,7 +56,7 @@ export class ErrorBreaker implements OutcomeRecorder {
   record(outcome: Outcome): void {
     this.#recorder.record(outcome)
     const { error } = outcome
-    if (error === 'shed' || error === 'aborted') return
+    if (error === 'shed' || error === 'aborted' || error === 'correlation_lost') return
     const slot = Math.floor(outcome.doneNs / this.#slotNs)
     if (slot > this.#slot) this.#advance(slot)
     const place = slot % SLOTS

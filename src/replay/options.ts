@@ -2,6 +2,7 @@ import type { RecordingReader, TimeRange } from '../core/recording.ts'
 import type { RouteTable } from '../measure/routes.ts'
 import type { AlignMode } from './align.ts'
 import type { Permissions } from '../wire/http1/hold-back.ts'
+import type { CorrelateOptions } from './correlate/rules.ts'
 import type { Pace } from './pacer.ts'
 import type { RewriteRules } from '../wire/http1/request-rewriter.ts'
 
@@ -47,4 +48,9 @@ export interface ScheduleOptions {
   readonly permissions: Permissions
   readonly rewrite: RewriteRules
   readonly routes: RouteTable
+  /** Undefined: requests are sent with the values that were recorded. */
+  readonly correlate: CorrelateOptions | undefined
 }
+
+/** What the first pass over the recordings has to know. */
+export type SurveyOptions = Pick<ScheduleOptions, 'between' | 'permissions' | 'rewrite' | 'routes' | 'correlate'>

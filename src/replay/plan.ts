@@ -80,6 +80,8 @@ export interface Plan {
   readonly replayed: number
   /** Share of the requests to be sent that carry masked values, 0 to 1. */
   readonly maskedShare: number
+  /** Rules by which values of requests are replaced; undefined where that was not asked for. */
+  readonly correlations: number | undefined
   readonly multipliers: readonly MultiplierStep[]
   /** Facts that the user should know. */
   readonly warnings: readonly string[]
@@ -115,6 +117,7 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
   const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
   warnAboutLateStarts(recordings, endNs, warnings)
   warnAboutRate(options.pace, mean, warnings)
+  warnAboutUnsentSources(survey, warnings)
   return {
     recordings,
     alignment,
@@ -135,6 +138,7 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
     heldBack: survey.heldBack,
     notReplayable: survey.notReplayable,
     replayed: survey.replayed,
+    correlations: survey.correlation?.rules.length,
     maskedShare: sends === 0 ? 0 : survey.masked / sends,
     multipliers: multiplierSteps(recordings, options.amplify, speed ?? 1, endNs, options.ending === 'loop'),
     warnings,
@@ -337,6 +341,13 @@ function multiplierSteps(
     steps.push(step)
   }
   return steps
+}
+
+function warnAboutUnsentSources({ correlation }: Survey, warnings: string[]): void {
+  const { unsentSources = 0 } = correlation ?? {}
+  if (unsentSources === 0) return
+  const many = unsentSources === 1 ? '1 value of a request comes' : `${unsentSources} values of requests come`
+  warnings.push(`${many} from replies to writes, which are held back: they are sent as recorded without --allow-writes`)
 }
 
 function warnAboutLateStarts(recordings: readonly PlannedRecording[], endNs: number, warnings: string[]): void {

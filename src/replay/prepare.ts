@@ -2,6 +2,9 @@ import type { Exchange } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
 import { MeshError } from '../core/errors.ts'
 import { hashPair } from '../core/random.ts'
+import { Linker } from './correlate/linker.ts'
+import type { LinkNumbers } from './correlate/linker.ts'
+import type { ShotPlan } from './correlate/shot-plan.ts'
 import { identitySpans, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
@@ -41,8 +44,15 @@ export class Preparer {
   readonly #lanes = new PoolLanes()
   /** Requests may be sent more than once. */
   readonly #repeats: boolean
+  readonly #linker: Linker | undefined
 
-  constructor(survey: Survey, recording: SurveyedRecording, bases: OrdinalBases, options: ScheduleOptions) {
+  constructor(
+    survey: Survey,
+    recording: SurveyedRecording,
+    bases: OrdinalBases,
+    options: ScheduleOptions,
+    numbers: LinkNumbers,
+  ) {
     this.#survey = survey
     this.#recording = recording
     this.#bases = bases
@@ -50,15 +60,20 @@ export class Preparer {
     this.#repeats = options.amplify > 1 || options.ending === 'loop'
     this.#rewriter = new RequestRewriter(options.rewrite)
     this.#heads = new RequestHeadReader(this.#rewriter.customNames)
+    const index = survey.correlation?.index
+    const isUsed = index !== undefined && !index.isEmpty
+    this.#linker = isUsed ? new Linker(index, numbers, options.rewrite.pathPrefix) : undefined
   }
 
   /** The requests of one part that are to be sent, in blocks, in the order of the part. */
   async *part(part: SurveyedPart, signal: AbortSignal): AsyncIterable<readonly PreparedRequest[]> {
     let block: PreparedRequest[] = []
     let blockBytes = 0
+    let sequence = 0
+    const sources = this.#survey.correlation?.sources.get(part.input)
     for await (const exchange of part.input.exchanges(this.#options.between, signal)) {
       if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while reading the recording' })
-      const request = this.prepare(exchange, part.originNs)
+      const request = this.prepare(exchange, part.originNs, sources?.has(sequence++) === true)
       if (request === undefined) continue
       block.push(request)
       blockBytes += request.bytes.length
@@ -70,8 +85,11 @@ export class Preparer {
     if (block.length > 0) yield block
   }
 
-  /** Undefined where the request is not to be sent. `originNs`: of its part, from the recording's. */
-  prepare(exchange: Exchange, originNs: number): PreparedRequest | undefined {
+  /**
+   * Undefined where the request is not to be sent. `originNs`: of its part, from the recording's; `isSource`: later requests need a
+   * value of its reply.
+   */
+  prepare(exchange: Exchange, originNs: number, isSource: boolean): PreparedRequest | undefined {
     const head = this.#heads.read(exchange.request.head, exchange.connection)
     if (head === undefined) return undefined
     if (judgeRequest(exchange, head, this.#options.permissions).fate !== 'send') return undefined
@@ -81,12 +99,14 @@ export class Preparer {
     const pool = connections.isPool(row)
     const keyed = this.#sessionOf(exchange, row, pool)
     const session = keyed ?? this.#bases.ownSession + row
+    const route = this.#options.routes.indexOf(head.method, head.target)
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
       bytes,
       identities: this.#repeats ? identitySpans(bytes) : NO_IDENTITIES,
       flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (closes ? LAST_ON_CONNECTION : 0),
-      route: this.#options.routes.indexOf(head.method, head.target),
+      plan: this.#planOf(exchange, session, route, bytes, isSource),
+      route,
       recordedStatus: recordedStatus(exchange),
       recordedServiceNs: recordedServiceNs(exchange),
       connection: pool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
@@ -94,6 +114,18 @@ export class Preparer {
       sessionHash: keyed === undefined ? connections.hashOf(row) : this.#survey.sessions.hashOf(keyed),
       row: pool ? -1 : row,
     }
+  }
+
+  #planOf(
+    exchange: Exchange,
+    session: number,
+    route: number,
+    bytes: Uint8Array,
+    isSource: boolean,
+  ): ShotPlan | undefined {
+    if (this.#linker === undefined) return undefined
+    const name = this.#options.routes.names[route] ?? ''
+    return this.#linker.plan({ exchange, session, route: name, bytes, isSource })
   }
 
   /** The session's ordinal; undefined where the connection is the session. */

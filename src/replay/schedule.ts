@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { monotonicNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
+import { LinkNumbers } from './correlate/linker.ts'
 import { Amplifier } from './amplify.ts'
 import type { PreparedRequest, ShardBatch } from './batches.ts'
 import { Batches } from './batches.ts'
@@ -101,6 +102,7 @@ function tracksOf(
   signal: AbortSignal,
 ): readonly Iterable<Track<PreparedRequest>>[] {
   const cache = new PreparedCache()
+  const numbers = new LinkNumbers()
   return survey.recordings.map((recording, index) => {
     const planned = plan.recordings[index]
     const bases = ordinals.bases[index]
@@ -111,7 +113,7 @@ function tracksOf(
     return recordingTracks(recording, index, planned.offsetNs, loops ? planned.periodNs : undefined, {
       cache,
       signal,
-      newPass: () => new Preparer(survey, recording, bases, options),
+      newPass: () => new Preparer(survey, recording, bases, options, numbers),
     })
   })
 }

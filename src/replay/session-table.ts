@@ -10,24 +10,35 @@ export const MAX_CONNECTIONS = 4_194_304
 export class SessionTable {
   readonly #ordinals = new Map<string, number>()
   #hashes = new Uint32Array(1_024)
+  #size = 0
 
   /** One more than the greatest ordinal that may be given. */
   get span(): number {
-    return this.#ordinals.size < MAX_SESSIONS ? this.#ordinals.size : 2 * MAX_SESSIONS
+    return this.#size < MAX_SESSIONS ? this.#size : 2 * MAX_SESSIONS
   }
 
-  /** How many keys there are; a lower bound once they share ordinals. */
+  /** How many sessions there are; a lower bound once they share ordinals. */
   get size(): number {
-    return this.#ordinals.size
+    return this.#size
+  }
+
+  has(key: string): boolean {
+    return this.#ordinals.has(key)
+  }
+
+  /** Makes a key that has no ordinal another name of the session with this one. */
+  alias(key: string, ordinal: number): void {
+    if (ordinal < MAX_SESSIONS && this.#ordinals.size < 2 * MAX_SESSIONS) this.#ordinals.set(key, ordinal)
   }
 
   ordinalOf(key: string): number {
     const known = this.#ordinals.get(key)
     if (known !== undefined) return known
     const hash = hashText(key)
-    const ordinal = this.#ordinals.size
+    const ordinal = this.#size
     if (ordinal >= MAX_SESSIONS) return MAX_SESSIONS + (hash % MAX_SESSIONS)
     this.#ordinals.set(key, ordinal)
+    this.#size += 1
     if (ordinal >= this.#hashes.length) this.#hashes = grown(this.#hashes, ordinal)
     this.#hashes[ordinal] = hash
     return ordinal

@@ -1,4 +1,5 @@
 import type { Shot } from '../core/shot.ts'
+import type { BatchPlans } from './correlate/plan-words.ts'
 
 /**
  * Many shots as columns, in order of `dueNs`: what the schedule hands to a sending thread. One message and a few transfers
@@ -19,6 +20,8 @@ export interface ShotBatch {
   /** `count + 1` offsets into `bytes`: request i is `bytes[offset[i]..offset[i + 1]]`. */
   readonly offset: Uint32Array
   readonly bytes: Uint8Array
+  /** What shots have to do with the replies of their sessions; undefined where none has anything to. */
+  readonly plans: BatchPlans | undefined
 }
 
 export const HEAD_REQUEST = 1
@@ -41,6 +44,7 @@ export function packShots(shots: readonly Shot[]): ShotBatch {
     flags: new Uint8Array(count),
     offset,
     bytes: new Uint8Array(offset[count] ?? 0),
+    plans: undefined,
   }
   for (const [index, shot] of shots.entries()) {
     batch.dueNs[index] = shot.dueNs
@@ -69,6 +73,7 @@ export function batchBuffers(batch: ShotBatch): ArrayBuffer[] {
     batch.flags,
     batch.offset,
     batch.bytes,
+    ...(batch.plans === undefined ? [] : [batch.plans.offset, batch.plans.words]),
   ]
   return columns.flatMap((column) => (column.buffer instanceof ArrayBuffer ? [column.buffer] : []))
 }

@@ -5,8 +5,10 @@ import { MeshError } from '../core/errors.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import { RecordedStats } from '../measure/recorded.ts'
 import type { RecordedSpan } from './align.ts'
+import type { Correlation } from './correlate/correlation.ts'
+import { SessionLearner } from './correlate/session-learner.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
-import type { ReplayInput, ScheduleOptions } from './options.ts'
+import type { ReplayInput, SurveyOptions } from './options.ts'
 import { RateTimeline } from './rate-timeline.ts'
 import type { HeaderBlock, RequestHead } from '../wire/http1/request-head.ts'
 import { RequestHeadReader } from '../wire/http1/request-head.ts'
@@ -53,6 +55,8 @@ export interface Survey {
   /** Requests to be sent of connections that were a proxy's pool. */
   readonly pooled: number
   readonly notes: readonly string[]
+  /** Which values of requests come from replies; undefined where that is not to be known. */
+  readonly correlation: Correlation | undefined
 }
 
 /** Is a value, or anything in it, a pseudonym instead of the secret that was recorded? */
@@ -72,7 +76,7 @@ const MAX_SEARCHED_BODY_BYTES = 16_384
  */
 export async function surveyRecordings(
   inputs: readonly ReplayInput[],
-  options: ScheduleOptions,
+  options: SurveyOptions,
   isMasked: IsMasked,
   signal: AbortSignal,
 ): Promise<Survey> {
@@ -119,12 +123,13 @@ function describe(info: RecordingInfo | undefined): string {
 }
 
 class Surveyor {
-  readonly #options: ScheduleOptions
+  readonly #options: SurveyOptions
   readonly #isMasked: IsMasked
   readonly #heads: RequestHeadReader
   readonly #custom: ReadonlySet<string>
   readonly #maskedBlocks = new WeakMap<HeaderBlock, boolean>()
   readonly #sessions = new SessionTable()
+  readonly #learner: SessionLearner | undefined
   readonly #recorded = new RecordedStats()
   readonly #heldBack = new Map<string, number>()
   readonly #notReplayable = new Map<string, number>()
@@ -132,15 +137,17 @@ class Surveyor {
   #masked = 0
   #pooled = 0
 
-  constructor(options: ScheduleOptions, isMasked: IsMasked) {
+  constructor(options: SurveyOptions, isMasked: IsMasked) {
     this.#options = options
     this.#isMasked = isMasked
     const custom = new RequestRewriter(options.rewrite).customNames
     this.#custom = new Set(custom)
     this.#heads = new RequestHeadReader(custom)
+    const { correlate } = options
+    this.#learner = correlate === undefined ? undefined : new SessionLearner(correlate, this.#sessions)
   }
 
-  get found(): Pick<Survey, 'sessions' | 'recorded' | 'heldBack' | 'notReplayable' | 'replayed' | 'masked' | 'pooled'> {
+  get found(): Omit<Survey, 'recordings' | 'spans' | 'notes'> {
     return {
       sessions: this.#sessions,
       recorded: this.#recorded,
@@ -149,6 +156,7 @@ class Surveyor {
       replayed: this.#replayed,
       masked: this.#masked,
       pooled: this.#pooled,
+      correlation: this.#learner?.finish(),
     }
   }
 
@@ -158,12 +166,14 @@ class Surveyor {
     if (info === undefined) return undefined
     const connections = new ConnectionTable(info.recordingId)
     const timeline = new RateTimeline()
+    this.#learner?.beginRecording(connections)
     const parts: SurveyedPart[] = []
     let startNs: number | undefined
     let [exchanges, sends] = [0, 0]
     for (const input of inputs) {
       const originNs = Number(input.info.originUnixNs - info.originUnixNs)
       let [fromNs, toNs] = [Infinity, -Infinity]
+      this.#learner?.beginPart(input)
       for await (const exchange of input.exchanges(this.#options.between, signal)) {
         if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while reading for the plan' })
         const atNs = originNs + exchange.requestFirstNs
@@ -191,8 +201,14 @@ class Surveyor {
     const head = this.#heads.read(exchange.request.head, exchange.connection)
     const judgement = judgeRequest(exchange, head, this.#options.permissions)
     const sent = judgement.fate === 'send'
-    const session = exchange.session === '' ? undefined : this.#sessions.ordinalOf(exchange.session)
-    connections.learn(connections.rowOf(exchange.connection), session, sent)
+    const row = connections.rowOf(exchange.connection)
+    const session = this.#sessionOf(exchange, row)
+    connections.learn(row, session, sent)
+    if (head === undefined || judgement.fate === 'replayed') this.#learner?.skip()
+    else {
+      const route = this.#options.routes.indexOf(head.method, head.target)
+      this.#learner?.learn(exchange, session, row, this.#options.routes.names[route] ?? '', sent)
+    }
     switch (judgement.fate) {
       case 'replayed':
         this.#replayed += 1
@@ -209,6 +225,11 @@ class Surveyor {
     }
     if (head !== undefined) this.#observe(head, exchange)
     return sent
+  }
+
+  #sessionOf(exchange: Exchange, row: number): number | undefined {
+    if (this.#learner !== undefined) return this.#learner.sessionOf(exchange, row)
+    return exchange.session === '' ? undefined : this.#sessions.ordinalOf(exchange.session)
   }
 
   #observe(head: RequestHead, exchange: Exchange): void {

@@ -16,7 +16,7 @@ export interface HistogramDocument extends LatencyFigures {
   readonly hdrNs: string
 }
 
-/** Outcomes, counted. `shots` = `sent` + errors `shed` and `aborted`; `sent` = `replies` + the other errors. */
+/** Outcomes, counted. `shots` = `sent` + errors `shed`, `aborted` and `correlation_lost`; `sent` = `replies` + the other errors. */
 export interface TallyDocument {
   readonly shots: number
   readonly sent: number

@@ -10,7 +10,14 @@ const KNOWN = new Map([
 describe('a section of the settings file', () => {
   const check = (section: string, values: Record<string, string[]>): void =>
     checkSection(
-      { file: 'mesh.yaml', sections: { [section]: values }, routes: [], gates: [], environments: {} },
+      {
+        file: 'mesh.yaml',
+        sections: { [section]: values },
+        routes: [],
+        gates: [],
+        environments: {},
+        correlate: { rules: [], forbid: [] },
+      },
       section,
       KNOWN,
     )

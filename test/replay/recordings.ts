@@ -100,6 +100,7 @@ export function scheduleOptions(changes: Partial<ScheduleOptions> = {}): Schedul
       close: 'keep',
     },
     routes: new RouteTable(),
+    correlate: undefined,
     ...changes,
   }
 }

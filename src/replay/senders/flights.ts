@@ -2,6 +2,7 @@ import { monotonicNs } from '../../core/clock.ts'
 import type { Outcome, OutcomeRecorder, ShotError } from '../../core/outcome.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION, type ShotBatch } from '../shot-batch.ts'
 import { ConnectionList } from './connection-list.ts'
+import type { AwaitedReply } from './awaited-reply.ts'
 import type { SenderCounters } from './sender.ts'
 import type { TargetConnection } from './target-connection.ts'
 import { shotBytes, WaitingShot } from './waiting-shot.ts'
@@ -26,6 +27,7 @@ export class Flights {
   readonly #counters: SenderCounters
   readonly #originNs: number
   readonly #closedLoop: boolean
+  readonly #onEnded: (reply: AwaitedReply, whole: boolean) => void
   readonly #outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = {
     route: 0,
     dueNs: 0,
@@ -40,20 +42,28 @@ export class Flights {
   }
   #heldBytes = 0
   #waiting = 0
+  /** Of the shot that is being placed. */
+  #readyNs = 0
+  #awaited: AwaitedReply | undefined
 
-  /** `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. */
+  /**
+   * `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. `onEnded` is told of each
+   * shot whose reply is awaited, and whether that is whole; it must not send anything then.
+   */
   constructor(
     recorder: OutcomeRecorder,
     limits: FlightLimits,
     counters: SenderCounters,
     originNs: number,
     closedLoop: boolean,
+    onEnded: (reply: AwaitedReply, whole: boolean) => void,
   ) {
     this.#recorder = recorder
     this.#limits = limits
     this.#counters = counters
     this.#originNs = originNs
     this.#closedLoop = closedLoop
+    this.#onEnded = onEnded
   }
 
   /** Shots that were given and have not ended. */
@@ -84,9 +94,15 @@ export class Flights {
     return true
   }
 
+  /** What the shot that is placed next brings along: since when it could leave (0: since ever), and who awaits its reply. */
+  placing(readyNs: number, awaited: AwaitedReply | undefined): void {
+    this.#readyNs = readyNs
+    this.#awaited = awaited
+  }
+
   /** A shot that cannot leave yet. */
   hold(batch: ShotBatch, index: number): WaitingShot {
-    const shot = new WaitingShot(batch, index)
+    const shot = new WaitingShot(batch, index, this.#awaited)
     this.#waiting++
     this.#heldBytes += shot.bytes.length
     return shot
@@ -97,12 +113,19 @@ export class Flights {
     connection.dueNs = this.#originNs + (batch.dueNs[index] ?? 0)
     connection.route = batch.route[index] ?? 0
     connection.recordedStatus = batch.recordedStatus[index] ?? 0
-    this.#fire(connection, readyNs, batch.flags[index] ?? 0, shotBytes(batch, index))
+    connection.awaited = this.#awaited
+    this.#fire(connection, Math.max(readyNs, this.#readyNs), batch.flags[index] ?? 0, shotBytes(batch, index))
+  }
+
+  /** A shot that was held is placed after all. */
+  release(shot: WaitingShot): void {
+    this.#waiting--
+    this.#heldBytes -= shot.bytes.length
   }
 
   launchWaiting(connection: TargetConnection, shot: WaitingShot, readyNs: number): void {
-    this.#waiting--
-    this.#heldBytes -= shot.bytes.length
+    this.release(shot)
+    connection.awaited = shot.awaited
     connection.dueNs = this.#originNs + shot.dueNs
     connection.route = shot.route
     connection.recordedStatus = shot.recordedStatus
@@ -138,26 +161,31 @@ export class Flights {
     outcome.bytesSent = connection.bytesSent
     outcome.bytesReceived = connection.bytesReceived
     this.#record()
+    const { awaited } = connection
+    if (awaited === undefined) return
+    connection.awaited = undefined
+    this.#onEnded(awaited, error === 'none')
   }
 
   /** Takes a waiting shot back, as if it had never been given: it has no outcome. */
   drop(shot: WaitingShot): void {
-    this.#waiting--
-    this.#heldBytes -= shot.bytes.length
+    this.release(shot)
     this.#counters.offered--
+    if (shot.awaited !== undefined) this.#onEnded(shot.awaited, false)
   }
 
   endWaiting(shot: WaitingShot, error: ShotError): void {
-    this.#waiting--
-    this.#heldBytes -= shot.bytes.length
+    this.release(shot)
     const nowNs = monotonicNs() - this.#originNs
     this.#endUnsent(shot.dueNs, nowNs, nowNs, shot.route, shot.recordedStatus, error)
+    if (shot.awaited !== undefined) this.#onEnded(shot.awaited, false)
   }
 
   endUnsent(batch: ShotBatch, index: number, error: ShotError): void {
     const nowNs = monotonicNs() - this.#originNs
     const dueNs = this.#closedLoop ? nowNs : (batch.dueNs[index] ?? 0)
     this.#endUnsent(dueNs, dueNs, nowNs, batch.route[index] ?? 0, batch.recordedStatus[index] ?? 0, error)
+    if (this.#awaited !== undefined) this.#onEnded(this.#awaited, false)
   }
 
   #endUnsent(

@@ -4,6 +4,7 @@ import type { ShotBatch } from '../shot-batch.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { Flights } from './flights.ts'
 import { LaneOrder } from './lane-order.ts'
+import { ReplyGate } from './reply-gate.ts'
 import type { Sender, SenderCounters } from './sender.ts'
 import type { ShotOrder } from './shot-order.ts'
 import { SpareOrder } from './spare-order.ts'
@@ -47,6 +48,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
   readonly #pool: ConnectionPool
   readonly #flights: Flights
   readonly #order: ShotOrder
+  readonly #gate: ReplyGate
   readonly #timeoutNs: number
   readonly #maxWaiting: number
   readonly #expiry: NodeJS.Timeout
@@ -64,11 +66,14 @@ export class Http1Sender implements Sender, ConnectionOwner {
     this.#counters = counters
     const { target, originNs, closedLoop } = options
     this.#pool = new ConnectionPool(target, options.maxConnections, counters)
-    this.#flights = new Flights(recorder, options, counters, originNs, closedLoop)
+    this.#flights = new Flights(recorder, options, counters, originNs, closedLoop, (reply, whole) =>
+      this.#gate.ended(reply, whole),
+    )
     this.#order =
       options.order === 'connection'
         ? new LaneOrder(this.#pool, this.#flights, this, counters, closedLoop)
         : new SpareOrder(this.#pool, this.#flights, this, counters)
+    this.#gate = new ReplyGate(this.#flights, this.#order, counters, options.order === 'connection')
     this.#timeoutNs = options.timeoutNs
     this.#maxWaiting = options.maxConnections * MAX_WAITING_PER_CONNECTION
     this.#onRoom = onRoom
@@ -76,9 +81,12 @@ export class Http1Sender implements Sender, ConnectionOwner {
   }
 
   send(batch: ShotBatch, index: number, nowNs: number): void {
-    if (!this.#flights.admit(batch, index)) return
-    if (this.#destroyed) this.#flights.endUnsent(batch, index, 'aborted')
-    else this.#order.place(batch, index, nowNs)
+    const isPlain = batch.plans === undefined && this.#gate.isIdle
+    if (!this.#flights.admit(batch, index)) {
+      if (!isPlain) this.#gate.shed(batch, index)
+    } else if (this.#destroyed) this.#flights.endUnsent(batch, index, 'aborted')
+    else if (isPlain) this.#order.place(batch, index, nowNs)
+    else this.#gate.send(batch, index, nowNs)
   }
 
   hasRoom(nowNs: number): boolean {
@@ -87,12 +95,13 @@ export class Http1Sender implements Sender, ConnectionOwner {
   }
 
   abortWaiting(): void {
-    this.#order.clearWaiting((shot) => this.#flights.endWaiting(shot, 'aborted'))
+    this.#endWaiting()
     this.#settle()
   }
 
   dropWaiting(): number {
     const { waiting } = this.#flights
+    this.#gate.clearParked((shot) => this.#flights.drop(shot))
     this.#order.clearWaiting((shot) => this.#flights.drop(shot))
     this.#settle()
     return waiting
@@ -118,7 +127,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
       this.#pool.closed()
       this.#flights.end(connection, 'aborted', nowNs)
     }
-    this.#order.clearWaiting((shot) => this.#flights.endWaiting(shot, 'aborted'))
+    this.#endWaiting()
     this.#pool.closeIdle()
     this.#settle()
   }
@@ -150,6 +159,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
     if (unsolicited) this.#counters.unsolicited++
     else this.#counters.closedByTarget++
     this.#order.gone(connection, nowNs)
+    this.#gate.settle(nowNs)
     this.#onRoom(nowNs)
   }
 
@@ -163,7 +173,13 @@ export class Http1Sender implements Sender, ConnectionOwner {
     this.#onRoom(nowNs)
   }
 
+  #endWaiting(): void {
+    this.#gate.clearParked((shot) => this.#flights.endWaiting(shot, 'aborted'))
+    this.#order.clearWaiting((shot) => this.#flights.endWaiting(shot, 'aborted'))
+  }
+
   #afterEnd(nowNs: number): void {
+    this.#gate.settle(nowNs)
     if (this.#drained !== undefined) this.#settle()
     this.#onRoom(nowNs)
   }

@@ -43,6 +43,12 @@ export interface SenderCounters {
   unsolicited: number
   /** Shots that failed without an attempt, because the target had just refused several connections. */
   heldBack: number
+  /** Requests in which values were replaced by those that the target issued. */
+  correlated: number
+  /** Shots that waited for a reply that they needed a value of. */
+  correlationWaited: number
+  /** Shots that were not sent, because a reply that they needed a value of failed or had none. */
+  correlationLost: number
   /** Most connections at a time, and most shots given and not ended. */
   peakConnections: number
   peakInFlight: number
@@ -60,6 +66,9 @@ export function noCounts(): SenderCounters {
     closedByTarget: 0,
     unsolicited: 0,
     heldBack: 0,
+    correlated: 0,
+    correlationWaited: 0,
+    correlationLost: 0,
     peakConnections: 0,
     peakInFlight: 0,
   }

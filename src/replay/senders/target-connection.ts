@@ -4,6 +4,7 @@ import { monotonicNs } from '../../core/clock.ts'
 import type { ShotError } from '../../core/outcome.ts'
 import { DEFAULT_REPLY_LIMITS, ReplyFramer } from '../../wire/http1/reply-framer.ts'
 import type { Dialer } from './dialer.ts'
+import type { AwaitedReply } from './awaited-reply.ts'
 import { socketFailure } from './shot-failure.ts'
 
 /** Hears of each thing that ends a connection's shot or the connection; `nowNs` is the moment, by the monotonic clock. */
@@ -45,6 +46,8 @@ export class TargetConnection {
   lastOnLane = false
   bytesSent = 0
   bytesReceived = 0
+  /** Later shots need values from this reply. */
+  awaited: AwaitedReply | undefined = undefined
   /** Of the request, bytes that the system had not taken when it was written: they keep memory until the shot ends. */
   heldBytes = 0
 
@@ -110,6 +113,7 @@ export class TargetConnection {
     this.bytesReceived += length
     const framer = this.#framer
     const used = framer.push(bytes, 0, length)
+    if (this.awaited !== undefined) this.awaited.capture.push(bytes, used)
     if (framer.badReason !== undefined) this.#fail('bad_reply')
     else if (framer.done) {
       // More than the one reply that was asked for: which bytes were the reply is then anyone's guess.

@@ -1,4 +1,5 @@
 import type { ShotBatch } from '../shot-batch.ts'
+import type { AwaitedReply } from './awaited-reply.ts'
 
 /** A shot that is due and cannot be sent yet. It owns a copy of its bytes: a batch must not live as long as its slowest shot. */
 export class WaitingShot {
@@ -9,9 +10,12 @@ export class WaitingShot {
   /** As in the batch. */
   readonly flags: number
   readonly bytes: Uint8Array
+  /** Its reply is needed by later shots. */
+  readonly awaited: AwaitedReply | undefined
   next: WaitingShot | undefined = undefined
 
-  constructor(batch: ShotBatch, index: number) {
+  constructor(batch: ShotBatch, index: number, awaited: AwaitedReply | undefined) {
+    this.awaited = awaited
     this.dueNs = batch.dueNs[index] ?? 0
     this.route = batch.route[index] ?? 0
     this.recordedStatus = batch.recordedStatus[index] ?? 0

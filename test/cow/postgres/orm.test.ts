@@ -145,7 +145,9 @@ async function run(client: pg.Client): Promise<Readonly<Record<string, unknown>>
   const db = drizzle(client, { schema })
   const outcomes: Record<string, unknown> = {}
   for (const [name, step] of Object.entries(STEPS)) {
-    outcomes[name] = await step(db).catch((error: Error) => ({ failed: error.cause instanceof Error ? error.cause.message : error.message }))
+    outcomes[name] = await step(db).catch((error: Error) => ({
+      failed: error.cause instanceof Error ? error.cause.message : error.message,
+    }))
   }
   await client.end()
   return outcomes

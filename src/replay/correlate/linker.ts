@@ -1,0 +1,152 @@
+import { latin1 } from '../../core/bytes.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import { hasResponse } from '../../core/exchange.ts'
+import { parseHead } from '../../core/head.ts'
+import { generalPlace, takeFromBody, takeFromHead } from './issued-values.ts'
+import { RecentMap } from './recent-map.ts'
+import type { RuleIndex } from './rule-index.ts'
+import type { SentValue } from './sent-values.ts'
+import { sentValues } from './sent-values.ts'
+import type { PlannedSink, PlannedSource, ShotPlan } from './shot-plan.ts'
+import { FIRST_SLOT } from './shot-plan.ts'
+import { valueKey } from './value-key.ts'
+
+/** Values that a later request may need, of all sessions. */
+const MAX_LIVE_VALUES = 400_000
+
+/** Values that one reply is searched for. */
+const MAX_SOURCES = 64
+
+/** Numbers for slots and tickets, of one run: recordings share sessions. */
+export class LinkNumbers {
+  #next = FIRST_SLOT
+
+  next(): number {
+    const number = this.#next
+    this.#next = number < 0xffff_ffff ? number + 1 : FIRST_SLOT
+    return number
+  }
+}
+
+/** A value that was issued in the recording, and how the replay names it. */
+interface Live {
+  readonly slot: number
+  readonly ticket: number
+  readonly atNs: number
+}
+
+/** A request that is to be linked to the replies it depends on. */
+export interface Linked {
+  readonly exchange: Exchange
+  readonly session: number
+  readonly route: string
+  /** As it goes onto the wire. */
+  readonly bytes: Uint8Array
+  /** A later request needs its reply. */
+  readonly isSource: boolean
+}
+
+/**
+ * Follows a recording in the order of requests and finds, by the rules, which reply each value of a request came from: by the
+ * recorded value. Everything is by session; what is forgotten for want of room is sent as it was recorded.
+ */
+export class Linker {
+  readonly #rules: RuleIndex
+  readonly #numbers: LinkNumbers
+  readonly #pathPrefix: string
+  readonly #live = new RecentMap<number, Live>(MAX_LIVE_VALUES)
+  /** Sessions that were issued anything, and their cookies. */
+  readonly #issuedTo = new RecentMap<number, true>(MAX_LIVE_VALUES)
+
+  constructor(rules: RuleIndex, numbers: LinkNumbers, pathPrefix: string) {
+    this.#rules = rules
+    this.#numbers = numbers
+    this.#pathPrefix = pathPrefix
+  }
+
+  /** Undefined where the request is sent as it is and its reply is not needed. */
+  plan(linked: Linked): ShotPlan | undefined {
+    const waits: number[] = []
+    const { sinks, ...length } = this.#sinks(linked, waits)
+    const ticket = this.#numbers.next()
+    const sources = this.#sources(linked, ticket)
+    if (sources.length === 0 && sinks.length === 0) return undefined
+    return { ticket: sources.length === 0 ? 0 : ticket, sources, waits, sinks, ...length }
+  }
+
+  #sinks(linked: Linked, waits: number[]): Pick<ShotPlan, 'sinks' | 'lengthStart' | 'lengthEnd' | 'bodyStart'> {
+    const none = { sinks: [], lengthStart: 0, lengthEnd: 0, bodyStart: 0 }
+    if (this.#issuedTo.get(linked.session) === undefined) return none
+    const text = latin1(linked.bytes)
+    const bodyStart = text.indexOf('\r\n\r\n') + 4
+    const head = text.slice(0, bodyStart)
+    const length = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)
+    // A chunked body is sent as it is: it has trailers, and no length to correct.
+    const body = length === null ? '' : text.slice(bodyStart)
+    const sinks: PlannedSink[] = []
+    for (const sent of sentValues({ head, body, bodyStart, pathPrefix: this.#pathPrefix })) {
+      const sink = this.#sinkOf(sent, linked, waits)
+      if (sink !== undefined) sinks.push(sink)
+    }
+    if (sinks.length === 0) return none
+    sinks.sort((a, b) => a.start - b.start)
+    const inBody = length !== null && sinks.some(({ start }) => start >= bodyStart)
+    if (!inBody) return { ...none, sinks }
+    const lengthEnd = length.index + length[0].length
+    return { sinks, bodyStart, lengthEnd, lengthStart: lengthEnd - (length[1] ?? '').length }
+  }
+
+  #sinkOf(sent: SentValue, { session, route, exchange }: Linked, waits: number[]): PlannedSink | undefined {
+    const { place, start, end, escape, value } = sent
+    const live = this.#source(
+      session,
+      this.#rules.sourcesOf(route, generalPlace(place)),
+      value,
+      exchange.requestFirstNs,
+    )
+    if (live !== undefined && !waits.includes(live.ticket)) waits.push(live.ticket)
+    const cookie = place.startsWith('cookie ') ? this.#rules.cookieSlot(place.slice('cookie '.length)) : undefined
+    if (cookie !== undefined && (live !== undefined || this.#issuedTo.get(cookieKey(session, cookie)) !== undefined)) {
+      return { slot: cookie, start, end, escape, required: live !== undefined }
+    }
+    return live === undefined ? undefined : { slot: live.slot, start, end, escape, required: true }
+  }
+
+  /** The latest of the replies that had the value, of those whose first byte was there when the request was made. */
+  #source(session: number, sources: readonly number[], value: string, atNs: number): Live | undefined {
+    let latest: Live | undefined
+    for (const source of sources) {
+      const live = this.#live.get(valueKey(session, `${source} ${value}`))
+      if (live !== undefined && live.atNs <= atNs && (latest === undefined || live.atNs > latest.atNs)) latest = live
+    }
+    return latest
+  }
+
+  #sources({ exchange, session, route, isSource }: Linked, ticket: number): readonly PlannedSource[] {
+    if (!hasResponse(exchange)) return []
+    const { response } = exchange
+    const found: PlannedSource[] = []
+    const take = (place: string, value: string): boolean => {
+      const source = this.#rules.sourceOf(route, generalPlace(place))
+      if (source === undefined) return true
+      const cookie = place.startsWith('cookie ') ? this.#rules.cookieSlot(place.slice('cookie '.length)) : undefined
+      if (cookie === undefined && !isSource) return true
+      const slot = cookie ?? this.#numbers.next()
+      found.push({ slot, place })
+      const live = { slot, ticket, atNs: response.firstNs }
+      for (const ordinal of source) this.#live.set(valueKey(session, `${ordinal} ${value}`), live)
+      if (cookie !== undefined) this.#issuedTo.set(cookieKey(session, cookie), true)
+      this.#issuedTo.set(session, true)
+      return found.length < MAX_SOURCES
+    }
+    const head = parseHead(response.head)
+    takeFromHead(head, take)
+    if (isSource && found.length < MAX_SOURCES && this.#rules.readsBody(route)) takeFromBody(head, response.body, take)
+    return found
+  }
+}
+
+/** Beside the sessions themselves, which are below 2^52. */
+function cookieKey(session: number, cookie: number): number {
+  return -1 - (session * FIRST_SLOT + cookie)
+}

@@ -1,0 +1,124 @@
+import { asBuffer, concatBytes, latin1, NO_BYTES } from '../../core/bytes.ts'
+import { parseHead, statusCode } from '../../core/head.ts'
+import { MAX_ISSUING_BODY_BYTES, takeFromBody, takeFromHead } from './issued-values.ts'
+import type { PlannedSource } from './shot-plan.ts'
+
+/** Heads, interim ones included, beyond which nothing is looked for. */
+const MAX_HEAD_BYTES = 64 * 1024
+
+/** What all captures of a thread may hold at a time; a reply beyond it yields nothing. */
+const MAX_HELD_BYTES: number = 64 * 1024 * 1024
+
+/** Bytes that captures of one thread hold. */
+export class CaptureBudget {
+  heldBytes = 0
+}
+
+/** Keeps the bytes of one reply that later requests depend on, up to a bound, and reads the values from it. */
+export class ReplyCapture {
+  readonly #sources: readonly PlannedSource[]
+  readonly #maxBytes: number
+  readonly #budget: CaptureBudget
+  #pieces: Uint8Array[] = []
+  #size = 0
+
+  constructor(sources: readonly PlannedSource[], budget: CaptureBudget) {
+    this.#sources = sources
+    this.#budget = budget
+    const needsBody = sources.some(({ place }) => /^(?:json|html) /.test(place))
+    this.#maxBytes = needsBody ? MAX_HEAD_BYTES + MAX_ISSUING_BODY_BYTES : MAX_HEAD_BYTES
+  }
+
+  /** Takes the first `length` of `bytes`, borrowed for the call. */
+  push(bytes: Uint8Array, length: number): void {
+    const kept = Math.min(length, this.#maxBytes - this.#size)
+    if (kept <= 0 || this.#budget.heldBytes + kept > MAX_HELD_BYTES) return
+    this.#pieces.push(Buffer.from(bytes.subarray(0, kept)))
+    this.#size += kept
+    this.#budget.heldBytes += kept
+  }
+
+  /** Hands over each value that is looked for, or undefined where a cookie was removed; what is not in the reply is left out. Once. */
+  read(take: (slot: number, value: string | undefined) => void): void {
+    const bytes = concatBytes(this.#pieces)
+    this.discard()
+    const { headStart, bodyStart } = finalHead(bytes)
+    const head = parseHead(bytes.subarray(headStart, bodyStart))
+    const slots = new Map(this.#sources.map(({ slot, place }) => [place, slot]))
+    const find = (place: string, value: string): boolean => {
+      const slot = slots.get(place)
+      if (slot !== undefined) take(slot, value)
+      return true
+    }
+    takeFromHead(head, find)
+    for (const name of removedCookies(head.fields)) {
+      const slot = slots.get(`cookie ${name}`)
+      if (slot !== undefined) take(slot, undefined)
+    }
+    if (this.#maxBytes === MAX_HEAD_BYTES) return
+    const isChunked = head.fields.some(({ name, value }) => {
+      return name.toLowerCase() === 'transfer-encoding' && /chunked\s*$/i.test(value)
+    })
+    const body = bytes.subarray(bodyStart)
+    takeFromBody(head, isChunked ? withoutChunks(body) : body, find)
+  }
+
+  /** Forgets what was kept. */
+  discard(): void {
+    this.#budget.heldBytes -= this.#size
+    this.#pieces = []
+    this.#size = 0
+  }
+}
+
+/** Where the reply's own head begins, behind the interim ones, and where its body does. */
+function finalHead(bytes: Uint8Array): { readonly headStart: number; readonly bodyStart: number } {
+  let headStart = 0
+  for (;;) {
+    const bodyStart = endOfHead(bytes, headStart)
+    const status = statusCode(parseHead(bytes.subarray(headStart, Math.min(bodyStart, headStart + 64))))
+    if (status >= 200 || status === 101 || status === 0 || bodyStart >= bytes.length) return { headStart, bodyStart }
+    headStart = bodyStart
+  }
+}
+
+function endOfHead(bytes: Uint8Array, from: number): number {
+  const buffer = asBuffer(bytes)
+  const strict = buffer.indexOf('\r\n\r\n', from)
+  const bare = buffer.indexOf('\n\n', from)
+  if (strict < 0) return bare < 0 ? bytes.length : bare + 2
+  return bare >= 0 && bare < strict ? bare + 2 : strict + 4
+}
+
+/** The content of a chunked body, as far as it goes. Its framing was checked when it was received. */
+export function withoutChunks(body: Uint8Array): Uint8Array {
+  const buffer = asBuffer(body)
+  const pieces: Uint8Array[] = []
+  let at = 0
+  while (at < body.length) {
+    const end = buffer.indexOf('\r\n', at)
+    if (end < 0) break
+    const size = Number.parseInt(latin1(body, at, end), 16)
+    if (!(size > 0)) break
+    pieces.push(body.subarray(end + 2, end + 2 + size))
+    at = end + 2 + size + 2
+  }
+  return pieces.length === 0 ? NO_BYTES : concatBytes(pieces)
+}
+
+/** Names of cookies that a reply takes back (RFC 6265 5.3): those set with an age of zero or less, or a time that is over. */
+function removedCookies(fields: readonly { readonly name: string; readonly value: string }[]): readonly string[] {
+  const names: string[] = []
+  for (const { name, value } of fields) {
+    if (name.toLowerCase() !== 'set-cookie') continue
+    const equals = value.indexOf('=')
+    const age = /;\s*max-age\s*=\s*"?(-?\d+)/i.exec(value)?.[1]
+    const expires = /;\s*expires\s*=\s*([^;]+)/i.exec(value)?.[1]
+    // No cookie of now expires in the last century: that is how they are removed.
+    const isOver = age === undefined ? expires !== undefined && Date.parse(expires) < Y2K_MS : Number(age) <= 0
+    if (equals > 0 && isOver) names.push(value.slice(0, equals).trim())
+  }
+  return names
+}
+
+const Y2K_MS = 946_684_800_000

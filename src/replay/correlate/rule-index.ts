@@ -1,0 +1,73 @@
+import type { Rule } from './rules.ts'
+import { FIRST_SLOT } from './shot-plan.ts'
+
+/** Rules by route and place, for whoever has to find them for each request. */
+export class RuleIndex {
+  /** `route place` of a source to the ordinals of it: its own and that of any route. */
+  readonly #sources = new Map<string, Map<string, number>>()
+  /** `route`, then `place` of a sink to the ordinals of its sources. */
+  readonly #sinks = new Map<string, Map<string, number[]>>()
+  readonly #cookies = new Map<string, number>()
+  readonly #bodyRoutes = new Set<string>()
+
+  constructor(rules: readonly Pick<Rule, 'source' | 'sink'>[]) {
+    let next = 0
+    for (const { source, sink } of rules) {
+      const places = entry(this.#sources, source.route, () => new Map<string, number>())
+      const ordinal = entry(places, source.place, () => next++)
+      entry(
+        entry(this.#sinks, sink.route, () => new Map<string, number[]>()),
+        sink.place,
+        () => [],
+      ).push(ordinal)
+      if (/^(?:json|html) /.test(source.place)) this.#bodyRoutes.add(source.route)
+      const isCookie = source.place.startsWith('cookie ') && source.place === sink.place
+      const name = source.place.slice('cookie '.length)
+      if (isCookie && this.#cookies.size + 1 < FIRST_SLOT) entry(this.#cookies, name, () => this.#cookies.size + 1)
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#sinks.size === 0
+  }
+
+  /** The slot of a cookie that replies set and requests send back. */
+  cookieSlot(name: string): number | undefined {
+    return this.#cookies.get(name)
+  }
+
+  /** The ordinals of a source; undefined where no rule has it. A cookie is one wherever it is set. */
+  sourceOf(route: string, place: string): readonly number[] | undefined {
+    const own = this.#sources.get(route)?.get(place)
+    const any = this.#sources.get('*')?.get(place)
+    if (own === undefined) return any === undefined ? this.#cookieSource(place) : [any]
+    return any === undefined ? [own] : [own, any]
+  }
+
+  /** The sources that may have issued what stands at a place of a request. */
+  sourcesOf(route: string, place: string): readonly number[] {
+    const own = this.#sinks.get(route)?.get(place)
+    const any = this.#sinks.get('*')?.get(place)
+    if (own === undefined) return any ?? NONE
+    return any === undefined ? own : [...own, ...any]
+  }
+
+  /** Whether bodies of this route's replies issue anything. */
+  readsBody(route: string): boolean {
+    return this.#bodyRoutes.has(route) || this.#bodyRoutes.has('*')
+  }
+
+  #cookieSource(place: string): readonly number[] | undefined {
+    return place.startsWith('cookie ') && this.#cookies.has(place.slice('cookie '.length)) ? NONE : undefined
+  }
+}
+
+const NONE: readonly number[] = []
+
+function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}

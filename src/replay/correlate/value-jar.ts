@@ -1,0 +1,79 @@
+import { RecentMap } from './recent-map.ts'
+
+/** Called when the reply has come, or will not: by then the values are there that will ever be. */
+export type Retry = (nowNs: number) => void
+
+/** Values of one clone of a session: what the target issued to it. The earliest go first; a session of hours issues more. */
+const MAX_VALUES = 1_024
+
+/** Clones of sessions with values in one thread, a few hundred bytes each; those unused for the longest are forgotten. */
+const MAX_JARS = 131_072
+
+/** What the target issued to one clone of a session, and what it has yet to answer. */
+export class ValueJar {
+  readonly #values = new Map<number, string>()
+  /** Tickets whose replies are awaited, and who waits for them. */
+  readonly #pending = new Map<number, Retry[]>()
+  /** A shot of it was shed: the rest of the session is not sent. */
+  dropped = false
+
+  valueOf(slot: number): string | undefined {
+    return this.#values.get(slot)
+  }
+
+  /** The latest issued wins. */
+  put(slot: number, value: string): void {
+    this.#values.delete(slot)
+    this.#values.set(slot, value)
+    if (this.#values.size <= MAX_VALUES) return
+    const [oldest] = this.#values.keys()
+    if (oldest !== undefined) this.#values.delete(oldest)
+  }
+
+  remove(slot: number): void {
+    this.#values.delete(slot)
+  }
+
+  /** A shot with this ticket was given. */
+  expect(ticket: number): void {
+    this.#pending.set(ticket, [])
+  }
+
+  /** The first of the tickets whose reply is awaited; undefined where none is. */
+  awaited(tickets: readonly number[]): number | undefined {
+    return tickets.find((ticket) => this.#pending.has(ticket))
+  }
+
+  wait(ticket: number, retry: Retry): void {
+    this.#pending.get(ticket)?.push(retry)
+  }
+
+  /** The shot has ended: those who waited for it. */
+  settle(ticket: number): readonly Retry[] {
+    const waiting = this.#pending.get(ticket)
+    this.#pending.delete(ticket)
+    return waiting ?? []
+  }
+}
+
+/** The jars of one thread, by the ordinals of sessions. */
+export class ValueJars {
+  readonly #jars = new RecentMap<number, ValueJar>(MAX_JARS)
+
+  /** No session has one. */
+  get isEmpty(): boolean {
+    return this.#jars.size === 0
+  }
+
+  find(session: number): ValueJar | undefined {
+    return this.#jars.get(session)
+  }
+
+  of(session: number): ValueJar {
+    const known = this.#jars.get(session)
+    if (known !== undefined) return known
+    const jar = new ValueJar()
+    this.#jars.set(session, jar)
+    return jar
+  }
+}

@@ -1,0 +1,140 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readRunDirectory } from '../../src/report/read-run.ts'
+import type { LoginShop } from '../support/login-shop.ts'
+import { createLoginShop } from '../support/login-shop.ts'
+import { shopOnce } from '../support/login-users.ts'
+import { runMesh, temporaryFolder } from '../support/mesh.ts'
+import { startReplay } from '../support/runs.ts'
+import { startTap } from '../support/taps.ts'
+
+const USERS = 12
+/** Requests of one visit. */
+const STEPS = 4 + 2 * 5 + 1
+
+const CODINGS = [undefined, 'gzip', 'br']
+
+const folder = temporaryFolder()
+const kept = folder.path('kept.mcap')
+const masked = folder.path('masked.mcap')
+const shops: LoginShop[] = []
+
+/** A fresh instance: nobody is logged in, no order exists, every secret is new. */
+async function openShop(
+  firstOrder: number,
+  revokesTokens = true,
+): Promise<LoginShop & { readonly port: number; readonly url: string }> {
+  const shop = createLoginShop(firstOrder, revokesTokens)
+  shops.push(shop)
+  await new Promise<void>((resolve) => shop.server.listen(0, '127.0.0.1', resolve))
+  const address = shop.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return { ...shop, port, url: `http://127.0.0.1:${port}` }
+}
+
+/** Users shop through a tap. */
+async function record(file: string, ...flags: readonly string[]): Promise<void> {
+  const shop = await openShop(17)
+  const tap = await startTap(shop.port, file, ...flags)
+  const visits = Array.from({ length: USERS }, (_, user) => {
+    const coding = CODINGS[user % CODINGS.length]
+    return shopOnce(tap.port, `user-${user}`, {
+      connections: 1 + (user % 2),
+      ...(coding === undefined ? {} : { coding }),
+    })
+  })
+  expect(await Promise.all(visits)).toEqual(Array.from({ length: USERS }, () => 0))
+  tap.signal('SIGTERM')
+  await tap.ended
+}
+
+function closeShops(): void {
+  for (const { server } of shops.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+beforeAll(async () => {
+  await record(kept, '--keep-secrets')
+  await record(masked)
+  closeShops()
+})
+
+afterEach(closeShops)
+
+afterAll(() => folder.remove())
+
+describe('sessions that log in, recorded by a tap', () => {
+  it.each([
+    ['with secrets kept', kept, []],
+    ['with secrets masked, by two threads', masked, ['--workers', '2']],
+    ['over whatever connection is free', kept, ['--order', 'none']],
+    ['as fast as replies come, over two connections', masked, ['--speed', 'max', '-c', '2', '--yes']],
+  ])('all succeed on a fresh instance, four times each, without any rule: %s', async (name, file, flags) => {
+    // Without an order on connections a token may be revoked while another request with it is under way.
+    const shop = await openShop(5_000, !flags.includes('none'))
+    const directory = folder.path(`run ${name}`)
+    const words = ['--amplify', '4', '--allow-writes', '-o', directory, ...flags]
+    const { stderr } = await startReplay([file], shop.url, ...words).ended
+    expect(stderr).toMatch(/correlated \d+ rules: what the target issues replaces what was recorded/)
+    const { totals, counters } = await readRunDirectory(directory)
+    expect([totals.replies, totals.mismatches, totals.errors]).toEqual([4 * USERS * STEPS, 0, {}])
+    expect(shop.failures()).toBe(0)
+    // All but the first request of a visit.
+    expect(counters).toMatchObject({ correlated: 4 * USERS * (STEPS - 1), correlationLost: 0 })
+  })
+
+  it('fail at the first dependent request with --correlate off', async () => {
+    const shop = await openShop(5_000)
+    const words = ['--correlate', 'off', '--allow-writes', '--no-breaker']
+    await startReplay([kept], shop.url, ...words).ended
+    expect(Object.fromEntries(shop.served)).toMatchObject({ 'GET /login 200': USERS, 'POST /login 403': USERS })
+    expect(shop.failures()).toBe(USERS * (STEPS - 1))
+  })
+
+  it('end where the target answers the login with an error: what depends on it is not sent, and counted', async () => {
+    const shop = await openShop(5_000)
+    shop.server.prependListener('request', (request) => {
+      if (request.method === 'GET' && request.url === '/login') request.url = '/missing'
+    })
+    const directory = folder.path('lost')
+    await startReplay([kept], shop.url, '--allow-writes', '--no-breaker', '-o', directory).ended
+    const { totals, counters } = await readRunDirectory(directory)
+    expect(totals.errors).toEqual({ correlation_lost: USERS * (STEPS - 1) })
+    expect([totals.shots, totals.sent]).toEqual([USERS * STEPS, USERS])
+    expect(counters).toMatchObject({ correlationLost: USERS * (STEPS - 1) })
+  })
+
+  it('are warned of where the login is held back', async () => {
+    const { stdout } = await startReplay([kept], 'http://127.0.0.1:9', '--plan').ended
+    expect(stdout).toMatch(/WARNING +\d+ values of requests come from replies to writes, which are held back/)
+  })
+})
+
+describe('mesh inspect --correlations', () => {
+  it('says what was learnt, and how sure it is', async () => {
+    const { stdout, code } = await runMesh('inspect', '--correlations', masked)
+    expect(code).toBe(0)
+    for (const rule of [
+      'GET /login html csrf_token -> POST /login form csrf_token',
+      'POST /login cookie sid -> * cookie sid',
+      'POST /login location query code -> GET /welcome query code',
+      'POST /api/refresh json .data.token -> * header authorization',
+      'POST /api/orders json .order.id -> PUT /api/orders/:id json .orderId',
+      'POST /api/orders location path 3 -> GET /api/orders/:id path 3',
+      'GET /api/orders/:id header etag -> * header if-match',
+    ]) {
+      expect(stdout).toContain(`  ${rule}\n      `)
+    }
+    expect(stdout).toContain(`certain: ${USERS} requests of ${USERS} sessions, 8 or more values\n`)
+    expect(stdout).not.toContain('against it')
+  })
+
+  it('prints one JSON document with --json', async () => {
+    const { stdout } = await runMesh('inspect', '--correlations', '--json', kept)
+    const { rules } = JSON.parse(stdout) as { rules: { rule: string; confidence: string }[] }
+    expect(rules).toContainEqual(
+      expect.objectContaining({ rule: 'POST /login cookie sid -> * cookie sid', confidence: 'certain', misses: 0 }),
+    )
+  })
+})

@@ -204,10 +204,12 @@ class Surveyor {
     const row = connections.rowOf(exchange.connection)
     const session = this.#sessionOf(exchange, row)
     connections.learn(row, session, sent)
-    if (head === undefined || judgement.fate === 'replayed') this.#learner?.skip()
+    const isForeign = head === undefined || judgement.fate === 'replayed'
+    const route = isForeign ? -1 : this.#options.routes.indexOf(head.method, head.target)
+    if (isForeign) this.#learner?.skip()
     else {
-      const route = this.#options.routes.indexOf(head.method, head.target)
-      this.#learner?.learn(exchange, session, row, this.#options.routes.names[route] ?? '', sent)
+      const name = this.#options.routes.names[route] ?? ''
+      this.#learner?.learn(exchange, session, row, name, sent)
     }
     switch (judgement.fate) {
       case 'replayed':
@@ -223,18 +225,13 @@ class Surveyor {
         if (head !== undefined && this.#carriesMask(head, exchange)) this.#masked += 1
         break
     }
-    if (head !== undefined) this.#observe(head, exchange)
+    if (head !== undefined) this.#recorded.observe(route, recordedStatus(exchange), recordedServiceNs(exchange))
     return sent
   }
 
   #sessionOf(exchange: Exchange, row: number): number | undefined {
     if (this.#learner !== undefined) return this.#learner.sessionOf(exchange, row)
     return exchange.session === '' ? undefined : this.#sessions.ordinalOf(exchange.session)
-  }
-
-  #observe(head: RequestHead, exchange: Exchange): void {
-    const route = this.#options.routes.indexOf(head.method, head.target)
-    this.#recorded.observe(route, recordedStatus(exchange), recordedServiceNs(exchange))
   }
 
   #carriesMask(head: RequestHead, exchange: Exchange): boolean {

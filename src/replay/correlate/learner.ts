@@ -2,7 +2,7 @@ import { latin1 } from '../../core/bytes.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { hasResponse } from '../../core/exchange.ts'
 import { parseHead } from '../../core/head.ts'
-import { hashText } from '../../core/random.ts'
+import { hashPair, hashText } from '../../core/random.ts'
 import type { BitList } from './bit-list.ts'
 import { Candidate, isKnownPair } from './candidate.ts'
 import { generalPlace, takeFromBody, takeFromHead } from './issued-values.ts'
@@ -13,7 +13,7 @@ import { isForbidden, MAX_RULES, ruleText, sinkRoute } from './rules.ts'
 import { sentValues } from './sent-values.ts'
 import type { Strength } from './strength.ts'
 import { strengthOf } from './strength.ts'
-import { valueKey } from './value-key.ts'
+import { ValueMap } from './value-map.ts'
 
 /** Values that are remembered, of all sessions: some 60 MB at most. */
 const MAX_REMEMBERED_VALUES = 400_000
@@ -67,10 +67,10 @@ interface Known {
  */
 export class Learner {
   readonly #options: CorrelateOptions
-  readonly #values = new RecentMap<number, Known>(MAX_REMEMBERED_VALUES)
+  readonly #values = new ValueMap<Known>(MAX_REMEMBERED_VALUES)
   readonly #parents = new RecentMap<number, number>(MAX_REMEMBERED_VALUES)
-  /** `session x place of a weak value`: it was issued there. */
-  readonly #weakPlaces = new RecentMap<number, true>(MAX_REMEMBERED_VALUES)
+  /** Sessions, by a hash of the session and the place where a weak value was issued to it. */
+  readonly #weakPlaces = new RecentMap<number, number>(MAX_REMEMBERED_VALUES)
   readonly #sourcePlaces = new PlaceTable()
   readonly #sinkPlaces = new PlaceTable()
   readonly #candidates = new Map<number, Candidate>()
@@ -154,12 +154,12 @@ export class Learner {
     const known = this.#knownOf(from.node, value)
     // A reply that had not begun when the request was made is not where it came from.
     const issued = known?.issued.filter(({ atNs }) => atNs <= exchange.requestFirstNs) ?? []
-    const hit = new Set<Candidate>()
+    const hit: Candidate[] = []
     for (const one of issued) {
       const candidate = this.#candidate(one.place, sink)
       if (candidate === undefined) continue
       candidate.hit(from.node, hashText(value), strength)
-      hit.add(candidate)
+      hit.push(candidate)
       if (strength === 'strong') this.#linked = true
       if (!from.sent) continue
       if (one.sent) one.sources.add(one.sequence)
@@ -169,17 +169,17 @@ export class Learner {
       if (bodies !== undefined) bodies.useful = true
     }
     if (strength === 'weak') this.#countMisses(from.node, sink, hit)
-    if (known === undefined) this.#values.set(valueKey(from.node, value), { sent: true, issued: [] })
+    if (known === undefined) this.#values.set(from.node, value, { sent: true, issued: [] })
     else {
       known.sent = true
       known.issued = issued
     }
   }
 
-  #countMisses(node: number, sink: number, hit: ReadonlySet<Candidate>): void {
+  #countMisses(node: number, sink: number, hit: readonly Candidate[]): void {
     for (const candidate of this.#weakBySink.get(sink) ?? []) {
-      if (!hit.has(candidate) && this.#weakPlaces.get(pairKey(node, candidate.source)) !== undefined)
-        candidate.misses += 1
+      if (hit.includes(candidate)) continue
+      if (this.#weakPlaces.get(hashPair(node, candidate.source) | 0) === node) candidate.misses += 1
     }
   }
 
@@ -214,7 +214,7 @@ export class Learner {
       const ordinal = this.#sourcePlaces.of(from.route, general)
       if (ordinal === undefined) return true
       if (strength === 'strong') onIssued(value, place, response.firstNs, this.#linked)
-      else this.#weakPlaces.set(pairKey(from.node, ordinal), true)
+      else this.#weakPlaces.set(hashPair(from.node, ordinal) | 0, from.node)
       this.#remember(from.node, value, { place: ordinal, atNs: response.firstNs, sent, sequence, sources })
       return true
     }
@@ -233,10 +233,9 @@ export class Learner {
   }
 
   #remember(node: number, value: string, issued: Issued): void {
-    const key = valueKey(node, value)
-    const known = this.#values.get(key)
+    const known = this.#values.get(node, value)
     if (known === undefined) {
-      this.#values.set(key, { sent: false, issued: [issued] })
+      this.#values.set(node, value, { sent: false, issued: [issued] })
       return
     }
     if (known.sent) return
@@ -246,14 +245,14 @@ export class Learner {
   }
 
   #knownOf(node: number, value: string): Known | undefined {
-    const own = this.#values.get(valueKey(node, value))
+    const own = this.#values.get(node, value)
     if (own !== undefined) return own
     const parent = this.#parents.get(node)
-    return parent === undefined ? undefined : this.#values.get(valueKey(parent, value))
+    return parent === undefined ? undefined : this.#values.get(parent, value)
   }
 }
 
-/** Ordinals of places and sessions, put together; sessions are below 2^33 and places below 2^20. */
+/** Ordinals of two places, put together: both are below 2^20. */
 function pairKey(first: number, second: number): number {
   return first * 0x10_0000 + second
 }

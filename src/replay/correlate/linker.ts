@@ -1,7 +1,8 @@
-import { latin1 } from '../../core/bytes.ts'
+import { asBuffer, latin1 } from '../../core/bytes.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { hasResponse } from '../../core/exchange.ts'
 import { parseHead } from '../../core/head.ts'
+import { hashPair } from '../../core/random.ts'
 import { generalPlace, takeFromBody, takeFromHead } from './issued-values.ts'
 import { RecentMap } from './recent-map.ts'
 import type { RuleIndex } from './rule-index.ts'
@@ -9,10 +10,13 @@ import type { SentValue } from './sent-values.ts'
 import { sentValues } from './sent-values.ts'
 import type { PlannedSink, PlannedSource, ShotPlan } from './shot-plan.ts'
 import { FIRST_SLOT } from './shot-plan.ts'
-import { valueKey } from './value-key.ts'
+import { ValueMap } from './value-map.ts'
 
 /** Values that a later request may need, of all sessions. */
 const MAX_LIVE_VALUES = 400_000
+
+/** Replies that issued one value. */
+const MAX_ISSUERS = 8
 
 /** Values that one reply is searched for. */
 const MAX_SOURCES = 64
@@ -33,6 +37,8 @@ interface Live {
   readonly slot: number
   readonly ticket: number
   readonly atNs: number
+  /** Of the sources that the reply was for it. */
+  readonly sources: readonly number[]
 }
 
 /** A request that is to be linked to the replies it depends on. */
@@ -54,9 +60,10 @@ export class Linker {
   readonly #rules: RuleIndex
   readonly #numbers: LinkNumbers
   readonly #pathPrefix: string
-  readonly #live = new RecentMap<number, Live>(MAX_LIVE_VALUES)
-  /** Sessions that were issued anything, and their cookies. */
+  readonly #live = new ValueMap<Live[]>(MAX_LIVE_VALUES)
+  /** Sessions that were issued anything, and by hash of session and cookie those that were given a cookie. */
   readonly #issuedTo = new RecentMap<number, true>(MAX_LIVE_VALUES)
+  readonly #cookiesOf = new RecentMap<number, number>(MAX_LIVE_VALUES)
 
   constructor(rules: RuleIndex, numbers: LinkNumbers, pathPrefix: string) {
     this.#rules = rules
@@ -76,15 +83,16 @@ export class Linker {
 
   #sinks(linked: Linked, waits: number[]): Pick<ShotPlan, 'sinks' | 'lengthStart' | 'lengthEnd' | 'bodyStart'> {
     const none = { sinks: [], lengthStart: 0, lengthEnd: 0, bodyStart: 0 }
-    if (this.#issuedTo.get(linked.session) === undefined) return none
-    const text = latin1(linked.bytes)
-    const bodyStart = text.indexOf('\r\n\r\n') + 4
-    const head = text.slice(0, bodyStart)
-    const length = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)
+    if (this.#issuedTo.get(linked.session | 0) === undefined) return none
+    const { bytes, route } = linked
+    const wanted = this.#rules.wantedOf(route)
+    const bodyStart = asBuffer(bytes).indexOf('\r\n\r\n') + 4
+    const head = latin1(bytes, 0, bodyStart)
+    const length = wanted.body ? /\r\ncontent-length:[ \t]*(\d+)/i.exec(head) : null
     // A chunked body is sent as it is: it has trailers, and no length to correct.
-    const body = length === null ? '' : text.slice(bodyStart)
+    const body = length === null ? '' : latin1(bytes, bodyStart)
     const sinks: PlannedSink[] = []
-    for (const sent of sentValues({ head, body, bodyStart, pathPrefix: this.#pathPrefix })) {
+    for (const sent of sentValues({ head, body, bodyStart, pathPrefix: this.#pathPrefix }, wanted)) {
       const sink = this.#sinkOf(sent, linked, waits)
       if (sink !== undefined) sinks.push(sink)
     }
@@ -106,7 +114,10 @@ export class Linker {
     )
     if (live !== undefined && !waits.includes(live.ticket)) waits.push(live.ticket)
     const cookie = place.startsWith('cookie ') ? this.#rules.cookieSlot(place.slice('cookie '.length)) : undefined
-    if (cookie !== undefined && (live !== undefined || this.#issuedTo.get(cookieKey(session, cookie)) !== undefined)) {
+    if (
+      cookie !== undefined &&
+      (live !== undefined || this.#cookiesOf.get(hashPair(session, cookie) | 0) === session)
+    ) {
       return { slot: cookie, start, end, escape, required: live !== undefined }
     }
     return live === undefined ? undefined : { slot: live.slot, start, end, escape, required: true }
@@ -114,17 +125,28 @@ export class Linker {
 
   /** The latest of the replies that had the value, of those whose first byte was there when the request was made. */
   #source(session: number, sources: readonly number[], value: string, atNs: number): Live | undefined {
+    if (sources.length === 0) return undefined
     let latest: Live | undefined
-    for (const source of sources) {
-      const live = this.#live.get(valueKey(session, `${source} ${value}`))
-      if (live !== undefined && live.atNs <= atNs && (latest === undefined || live.atNs > latest.atNs)) latest = live
+    for (const live of this.#live.get(session, value) ?? []) {
+      if (live.atNs > atNs || (latest !== undefined && latest.atNs > live.atNs)) continue
+      if (live.sources.some((source) => sources.includes(source))) latest = live
     }
     return latest
+  }
+
+  #remember(session: number, value: string, live: Live): void {
+    const known = this.#live.get(session, value)
+    if (known === undefined) this.#live.set(session, value, [live])
+    else {
+      known.push(live)
+      if (known.length > MAX_ISSUERS) known.shift()
+    }
   }
 
   #sources({ exchange, session, route, isSource }: Linked, ticket: number): readonly PlannedSource[] {
     if (!hasResponse(exchange)) return []
     const { response } = exchange
+    if (!isSource && !(this.#rules.hasCookies && mayBeSettingCookies(response.head))) return []
     const found: PlannedSource[] = []
     const take = (place: string, value: string): boolean => {
       const source = this.#rules.sourceOf(route, generalPlace(place))
@@ -133,10 +155,9 @@ export class Linker {
       if (cookie === undefined && !isSource) return true
       const slot = cookie ?? this.#numbers.next()
       found.push({ slot, place })
-      const live = { slot, ticket, atNs: response.firstNs }
-      for (const ordinal of source) this.#live.set(valueKey(session, `${ordinal} ${value}`), live)
-      if (cookie !== undefined) this.#issuedTo.set(cookieKey(session, cookie), true)
-      this.#issuedTo.set(session, true)
+      this.#remember(session, value, { slot, ticket, atNs: response.firstNs, sources: source })
+      if (cookie !== undefined) this.#cookiesOf.set(hashPair(session, cookie) | 0, session)
+      this.#issuedTo.set(session | 0, true)
       return found.length < MAX_SOURCES
     }
     const head = parseHead(response.head)
@@ -146,7 +167,8 @@ export class Linker {
   }
 }
 
-/** Beside the sessions themselves, which are below 2^52. */
-function cookieKey(session: number, cookie: number): number {
-  return -1 - (session * FIRST_SLOT + cookie)
+/** Is there a Set-Cookie in a head, in any of the ways that servers write it? Other ways are not found. */
+function mayBeSettingCookies(head: Uint8Array): boolean {
+  const bytes = asBuffer(head)
+  return bytes.includes('et-Cookie') || bytes.includes('et-cookie') || bytes.includes('ET-COOKIE')
 }

@@ -1,4 +1,5 @@
 import type { Rule } from './rules.ts'
+import type { WantedPlaces } from './sent-values.ts'
 import { FIRST_SLOT } from './shot-plan.ts'
 
 /** Rules by route and place, for whoever has to find them for each request. */
@@ -9,6 +10,8 @@ export class RuleIndex {
   readonly #sinks = new Map<string, Map<string, number[]>>()
   readonly #cookies = new Map<string, number>()
   readonly #bodyRoutes = new Set<string>()
+  /** By route: as many as there are routes. */
+  readonly #wanted = new Map<string, WantedPlaces>()
 
   constructor(rules: readonly Pick<Rule, 'source' | 'sink'>[]) {
     let next = 0
@@ -29,6 +32,29 @@ export class RuleIndex {
 
   get isEmpty(): boolean {
     return this.#sinks.size === 0
+  }
+
+  /** Whether replies to any request may set a cookie that is sent back. */
+  get hasCookies(): boolean {
+    return this.#cookies.size > 0
+  }
+
+  /** Where requests of a route may have a value that was issued. */
+  wantedOf(route: string): WantedPlaces {
+    const known = this.#wanted.get(route)
+    if (known !== undefined) return known
+    const own = [...(this.#sinks.get(route)?.keys() ?? [])]
+    const any = this.#sinks.get('*')
+    const places = [...own, ...(any?.keys() ?? [])]
+    const wanted: WantedPlaces = {
+      path: places.some((place) => place.startsWith('path ')),
+      query: places.some((place) => place.startsWith('query ')),
+      body: places.some((place) => /^(?:form|json) /.test(place)),
+      header: namesOf(places, 'header '),
+      cookie: namesOf(places, 'cookie '),
+    }
+    this.#wanted.set(route, wanted)
+    return wanted
   }
 
   /** The slot of a cookie that replies set and requests send back. */
@@ -60,6 +86,11 @@ export class RuleIndex {
   #cookieSource(place: string): readonly number[] | undefined {
     return place.startsWith('cookie ') && this.#cookies.has(place.slice('cookie '.length)) ? NONE : undefined
   }
+}
+
+function namesOf(places: readonly string[], kind: string): (name: string) => boolean {
+  const names = new Set(places.filter((place) => place.startsWith(kind)).map((place) => place.slice(kind.length)))
+  return (name) => names.has(name)
 }
 
 const NONE: readonly number[] = []

@@ -12,6 +12,25 @@ export interface SentValue {
   readonly escape: Escape
 }
 
+/** Which places of a request are looked at: those of a kind, or of a name. */
+export interface WantedPlaces {
+  readonly path: boolean
+  readonly query: boolean
+  readonly body: boolean
+  /** Names in lower case. */
+  header(name: string): boolean
+  cookie(name: string): boolean
+}
+
+/** Everything that a reply may have issued; which headers that are is remembered, for as many names as services use. */
+export const ALL_PLACES: WantedPlaces = {
+  path: true,
+  query: true,
+  body: true,
+  header: (name) => !isOwnHeader(name),
+  cookie: () => true,
+}
+
 /** A request as text, one character a byte. */
 export interface RequestText {
   /** With the empty line. */
@@ -31,16 +50,29 @@ const MAX_BODY_CHARS = 256 * 1024
 const OWN_HEADERS =
   /^(?:host|connection|content-(?:length|type|encoding|language|md5)|accept(?:-.*)?|user-agent|cache-control|pragma|origin|referer|date|te|trailer|transfer-encoding|upgrade(?:-.*)?|via|forwarded|x-forwarded-.*|x-real-ip|baggage|traceparent|tracestate|x-request-id|request-id|x-correlation-id|x-b3-.*|sec-.*|range|dnt|priority|expect|keep-alive|from|max-forwards|proxy-.*|x-mesh-.*|x-requested-with|(?:x-)?idempotency-key)$/
 
-/** Everything in a request that a reply may have issued. */
-export function sentValues(request: RequestText): readonly SentValue[] {
+const MAX_KNOWN_NAMES = 1_024
+const ownHeaders = new Map<string, boolean>()
+
+function isOwnHeader(name: string): boolean {
+  const known = ownHeaders.get(name)
+  if (known !== undefined) return known
+  const isOwn = OWN_HEADERS.test(name)
+  if (ownHeaders.size < MAX_KNOWN_NAMES && name.length < 100) ownHeaders.set(name, isOwn)
+  return isOwn
+}
+
+/** The values of a request at the wanted places. */
+export function sentValues(request: RequestText, wanted: WantedPlaces = ALL_PLACES): readonly SentValue[] {
   const values: SentValue[] = []
   const { head, body } = request
   const lineEnd = head.indexOf('\r\n')
   if (lineEnd < 0) return values
   const targetStart = head.indexOf(' ') + 1
-  addTarget(values, head, targetStart, head.lastIndexOf(' ', lineEnd), request.pathPrefix)
-  const types = addHeaders(values, head, lineEnd + 2)
-  if (body === '' || body.length > MAX_BODY_CHARS || types.coded) return values
+  if (wanted.path || wanted.query) {
+    addTarget(values, head, targetStart, head.lastIndexOf(' ', lineEnd), request.pathPrefix, wanted)
+  }
+  const types = addHeaders(values, head, lineEnd + 2, wanted)
+  if (!wanted.body || body === '' || body.length > MAX_BODY_CHARS || types.coded) return values
   const from = values.length
   if (types.type.includes('json')) addJson(values, body)
   else if (types.type.includes('x-www-form-urlencoded')) addPairs(values, body, 0, body.length, 'form', 'form')
@@ -53,7 +85,14 @@ export function sentValues(request: RequestText): readonly SentValue[] {
   return values
 }
 
-function addTarget(values: SentValue[], head: string, start: number, end: number, prefix: string): void {
+function addTarget(
+  values: SentValue[],
+  head: string,
+  start: number,
+  end: number,
+  prefix: string,
+  wanted: WantedPlaces,
+): void {
   const absolute =
     /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(head.slice(start, Math.min(end, start + 300)))?.[0].length ?? 0
   const skipped = head.startsWith(prefix, start) ? prefix.length : 0
@@ -62,7 +101,7 @@ function addTarget(values: SentValue[], head: string, start: number, end: number
   const pathEnd = mark < 0 || mark > end ? end : mark
   let segment = 0
   let at = from
-  while (at < pathEnd && values.length < MAX_VALUES) {
+  while (wanted.path && at < pathEnd && values.length < MAX_VALUES) {
     const slash = head.indexOf('/', at)
     const stop = slash < 0 || slash > pathEnd ? pathEnd : slash
     if (segment > 0 && stop > at) {
@@ -72,7 +111,7 @@ function addTarget(values: SentValue[], head: string, start: number, end: number
     segment += 1
     at = stop + 1
   }
-  if (pathEnd < end) addPairs(values, head, pathEnd + 1, end, 'query', 'query')
+  if (wanted.query && pathEnd < end) addPairs(values, head, pathEnd + 1, end, 'query', 'query')
 }
 
 function addPairs(
@@ -101,6 +140,7 @@ function addHeaders(
   values: SentValue[],
   head: string,
   from: number,
+  wanted: WantedPlaces,
 ): { readonly type: string; readonly coded: boolean } {
   let [type, coded] = ['', false]
   let start = from
@@ -117,8 +157,8 @@ function addHeaders(
             .slice(colon + 1, end)
             .trim()
             .toLowerCase() !== 'identity'
-      else if (name === 'cookie') addCookies(values, head, colon + 1, end)
-      else if (!OWN_HEADERS.test(name)) addHeader(values, head, name, colon + 1, end)
+      else if (name === 'cookie') addCookies(values, head, colon + 1, end, wanted)
+      else if (wanted.header(name)) addHeader(values, head, name, colon + 1, end)
     }
     start = end + 2
   }
@@ -139,7 +179,7 @@ function addHeader(values: SentValue[], head: string, name: string, from: number
   })
 }
 
-function addCookies(values: SentValue[], head: string, from: number, to: number): void {
+function addCookies(values: SentValue[], head: string, from: number, to: number, wanted: WantedPlaces): void {
   let start = from
   while (start < to && values.length < MAX_VALUES) {
     const semicolon = head.indexOf(';', start)
@@ -147,8 +187,9 @@ function addCookies(values: SentValue[], head: string, from: number, to: number)
     const equals = head.indexOf('=', start)
     if (equals > start && equals < stop) {
       const [valueStart, valueEnd] = trimmed(head, equals + 1, stop)
-      const place = `cookie ${head.slice(start, equals).trim()}`
-      if (valueEnd > valueStart) {
+      const name = head.slice(start, equals).trim()
+      if (valueEnd > valueStart && wanted.cookie(name)) {
+        const place = `cookie ${name}`
         const value = head.slice(valueStart, valueEnd)
         values.push({ place, value, start: valueStart, end: valueEnd, escape: 'cookie' })
       }

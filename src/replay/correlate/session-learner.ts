@@ -3,10 +3,9 @@ import type { ConnectionTable, SessionTable } from '../session-table.ts'
 import { BitList } from './bit-list.ts'
 import type { Correlation } from './correlation.ts'
 import { Learner } from './learner.ts'
-import { RecentMap } from './recent-map.ts'
 import { RuleIndex } from './rule-index.ts'
 import type { CorrelateOptions } from './rules.ts'
-import { valueKey } from './value-key.ts'
+import { ValueMap } from './value-map.ts'
 
 /** Credentials that replies issued and that may become the key of a session. */
 const MAX_ISSUED_KEYS = 200_000
@@ -29,7 +28,7 @@ interface Issuer {
   readonly row: number
   readonly connections: ConnectionTable
   /** Of the session's key at that time. */
-  readonly key: number
+  readonly key: string
   readonly atNs: number
 }
 
@@ -40,8 +39,9 @@ interface Issuer {
 export class SessionLearner {
   readonly #sessions: SessionTable
   readonly #learner: Learner
-  readonly #issuers = new RecentMap<number, Issuer>(MAX_ISSUED_KEYS)
-  readonly #successors = new RecentMap<number, number>(MAX_ISSUED_KEYS)
+  readonly #issuers = new ValueMap<Issuer>(MAX_ISSUED_KEYS)
+  /** By key: how many other keys went on in its place. */
+  readonly #successors = new ValueMap<number>(MAX_ISSUED_KEYS)
   readonly #sources = new Map<object, BitList>()
   #connections: ConnectionTable | undefined
   #rowBase = FIRST_ROW_NODE
@@ -87,14 +87,13 @@ export class SessionLearner {
     const ofConnection = connections.sessionOf(row)
     const node = session ?? ofConnection ?? this.#rowBase + row
     const from = { node, route, sent, sequence, sources: this.#part }
-    const key = valueKey(1, exchange.session)
+    const key = exchange.session
     this.#learner.learn(exchange, from, (value, place, atNs, isLinked) => {
       if (value.length < LEAST_TOKEN_CHARS && !place.startsWith('cookie ')) return
-      const hash = valueKey(0, value)
-      if (this.#issuers.get(hash) !== undefined) return
+      if (this.#issuers.get(0, value) !== undefined) return
       // What came without a key on a connection of a session may be another client's, unless it proved not to be.
       const issuing = session ?? (isLinked ? ofConnection : undefined)
-      this.#issuers.set(hash, { session: issuing, row, connections, key, atNs })
+      this.#issuers.set(0, value, { session: issuing, row, connections, key, atNs })
     })
   }
 
@@ -116,13 +115,13 @@ export class SessionLearner {
   /** A key that is new: whose was the request whose reply issued it? */
   #succeed(key: string, exchange: Exchange): void {
     const credential = key.slice(key.indexOf('=') + 1).trim()
-    const issuer = this.#issuers.get(valueKey(0, credential.slice(credential.lastIndexOf(' ') + 1)))
+    const issuer = this.#issuers.get(0, credential.slice(credential.lastIndexOf(' ') + 1))
     if (issuer === undefined || issuer.connections !== this.#connections) return
     if (issuer.atNs > exchange.requestFirstNs) return
     const { session, row, connections } = issuer
     if (session !== undefined) {
-      const count = this.#successors.get(issuer.key) ?? 0
-      this.#successors.set(issuer.key, count + 1)
+      const count = this.#successors.get(0, issuer.key) ?? 0
+      this.#successors.set(0, issuer.key, count + 1)
       if (count < MAX_SUCCESSORS) this.#sessions.alias(key, session)
       return
     }

@@ -3,7 +3,7 @@ import type { Exchange } from '../../../src/core/exchange.ts'
 import { ruleText } from '../../../src/replay/correlate/rules.ts'
 import { parseRule } from '../../../src/replay/correlate/rules.ts'
 import type { Correlation } from '../../../src/replay/correlate/correlation.ts'
-import { valueKey } from '../../../src/replay/correlate/value-key.ts'
+import { ValueMap } from '../../../src/replay/correlate/value-map.ts'
 import { thrownBy } from '../../support/errors.ts'
 import { exchange, message, response } from '../../support/exchanges.ts'
 import type { Run } from '../recordings.ts'
@@ -261,12 +261,22 @@ describe('what a replay is told', () => {
   })
 })
 
-describe('the number of a value in a session', () => {
-  it('is another for each of many short values in many sessions', () => {
-    const keys = new Set<number>()
+describe('what is known of a value', () => {
+  it('is found by session and value, of many short values in many sessions', () => {
+    const known = new ValueMap<string>(400_000)
     for (let session = 0; session < 300; session++) {
-      for (let value = 0; value < 300; value++) keys.add(valueKey(session, String(value)))
+      for (let value = 0; value < 300; value++) known.set(session, String(value), `${session}/${value}`)
     }
-    expect(keys.size).toBe(90_000)
+    let [found, wrong] = [0, 0]
+    for (let session = 0; session < 300; session++) {
+      for (let value = 0; value < 300; value++) {
+        const is = known.get(session, String(value))
+        if (is === `${session}/${value}`) found += 1
+        else if (is !== undefined) wrong += 1
+      }
+    }
+    expect(wrong).toBe(0)
+    // Values of one first hash push each other out: two or three of ninety thousand.
+    expect(found).toBeGreaterThan(89_980)
   })
 })

@@ -1,5 +1,6 @@
 import type { Rule } from './rules.ts'
 import type { WantedPlaces } from './sent-values.ts'
+import { headerShapes } from './sent-values.ts'
 import { FIRST_SLOT } from './shot-plan.ts'
 
 /** Rules by route and place, for whoever has to find them for each request. */
@@ -46,12 +47,14 @@ export class RuleIndex {
     const own = [...(this.#sinks.get(route)?.keys() ?? [])]
     const any = this.#sinks.get('*')
     const places = [...own, ...(any?.keys() ?? [])]
+    const [headers, cookies] = [namesOf(places, 'header '), namesOf(places, 'cookie ')]
     const wanted: WantedPlaces = {
       path: places.some((place) => place.startsWith('path ')),
       query: places.some((place) => place.startsWith('query ')),
       body: places.some((place) => /^(?:form|json) /.test(place)),
-      header: namesOf(places, 'header '),
-      cookie: namesOf(places, 'cookie '),
+      shapes: headerShapes(['content-type', 'content-encoding', 'cookie', ...headers]),
+      header: (name) => headers.has(name),
+      cookie: (name) => cookies.has(name),
     }
     this.#wanted.set(route, wanted)
     return wanted
@@ -88,9 +91,8 @@ export class RuleIndex {
   }
 }
 
-function namesOf(places: readonly string[], kind: string): (name: string) => boolean {
-  const names = new Set(places.filter((place) => place.startsWith(kind)).map((place) => place.slice(kind.length)))
-  return (name) => names.has(name)
+function namesOf(places: readonly string[], kind: string): ReadonlySet<string> {
+  return new Set(places.filter((place) => place.startsWith(kind)).map((place) => place.slice(kind.length)))
 }
 
 const NONE: readonly number[] = []

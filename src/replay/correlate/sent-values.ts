@@ -17,6 +17,8 @@ export interface WantedPlaces {
   readonly path: boolean
   readonly query: boolean
   readonly body: boolean
+  /** Bit `length & 31` at `first letter & 31`: whether a header of such a name is read. Most lines fail here. */
+  readonly shapes: Uint32Array
   /** Names in lower case. */
   header(name: string): boolean
   cookie(name: string): boolean
@@ -27,6 +29,7 @@ export const ALL_PLACES: WantedPlaces = {
   path: true,
   query: true,
   body: true,
+  shapes: new Uint32Array(32).fill(0xffff_ffff),
   header: (name) => !isOwnHeader(name),
   cookie: () => true,
 }
@@ -148,7 +151,7 @@ function addHeaders(
     const feed = head.indexOf('\r\n', start)
     const end = feed < 0 ? head.length : feed
     const colon = head.indexOf(':', start)
-    if (colon > start && colon < end) {
+    if (colon > start && colon < end && hasShape(wanted.shapes, head.charCodeAt(start), colon - start)) {
       const name = head.slice(start, colon).toLowerCase()
       if (name === 'content-type') type = head.slice(colon + 1, end).toLowerCase()
       else if (name === 'content-encoding')
@@ -212,4 +215,19 @@ function trimmed(text: string, from: number, to: number): [number, number] {
   while (start < end && text.charCodeAt(start) <= 0x20) start++
   while (end > start && text.charCodeAt(end - 1) <= 0x20) end--
   return [start, end]
+}
+
+/** Which headers have to be read for the wanted ones, by their shapes. */
+export function headerShapes(names: readonly string[]): Uint32Array {
+  const shapes = new Uint32Array(32)
+  for (const name of names) {
+    const slot = name.charCodeAt(0) & 31
+    shapes[slot] = (shapes[slot] ?? 0) | (1 << (name.length & 31))
+  }
+  return shapes
+}
+
+/** The case of a letter is not among its last five bits. */
+function hasShape(shapes: Uint32Array, first: number, length: number): boolean {
+  return ((shapes[first & 31] ?? 0) & (1 << (length & 31))) !== 0
 }

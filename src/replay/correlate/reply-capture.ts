@@ -47,7 +47,8 @@ export class ReplyCapture {
     const slots = new Map(this.#sources.map(({ slot, place }) => [place, slot]))
     const find = (place: string, value: string): boolean => {
       const slot = slots.get(place)
-      if (slot !== undefined) take(slot, value)
+      // A copy: the value may be a slice of the whole reply, which it would keep in memory as long as its session lasts.
+      if (slot !== undefined) take(slot, Buffer.from(value, 'utf16le').toString('utf16le'))
       return true
     }
     takeFromHead(head, find)

@@ -13,7 +13,7 @@ const MAX_JARS = 131_072
 export class ValueJar {
   readonly #values = new Map<number, string>()
   /** Tickets whose replies are awaited, and who waits for them. */
-  readonly #pending = new Map<number, Retry[]>()
+  #pending: Map<number, Retry[]> | undefined
   /** A shot of it was shed: the rest of the session is not sent. */
   dropped = false
 
@@ -36,22 +36,26 @@ export class ValueJar {
 
   /** A shot with this ticket was given. */
   expect(ticket: number): void {
+    this.#pending ??= new Map()
     this.#pending.set(ticket, [])
   }
 
   /** The first of the tickets whose reply is awaited; undefined where none is. */
   awaited(tickets: readonly number[]): number | undefined {
-    return tickets.find((ticket) => this.#pending.has(ticket))
+    const pending = this.#pending
+    return pending === undefined ? undefined : tickets.find((ticket) => pending.has(ticket))
   }
 
   wait(ticket: number, retry: Retry): void {
-    this.#pending.get(ticket)?.push(retry)
+    this.#pending?.get(ticket)?.push(retry)
   }
 
   /** The shot has ended: those who waited for it. */
   settle(ticket: number): readonly Retry[] {
-    const waiting = this.#pending.get(ticket)
-    this.#pending.delete(ticket)
+    const waiting = this.#pending?.get(ticket)
+    this.#pending?.delete(ticket)
+    // Most of the time a session waits for nothing, and there are many of them.
+    if (this.#pending?.size === 0) this.#pending = undefined
     return waiting ?? []
   }
 }

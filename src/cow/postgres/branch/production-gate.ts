@@ -1,4 +1,4 @@
-import type { PassedStatement, PassOutcome } from '../gate/pass.ts'
+import type { PassedStatement, PassOutcome } from '../gate/passed.ts'
 import type { Cancellable } from '../gate/result-limit.ts'
 import type { ShortOutcome } from '../gate/short-reads.ts'
 import type { RowSink } from '../gate/upstream-statement.ts'

@@ -1,5 +1,5 @@
 import { gateFault, SQLSTATE } from './faults.ts'
-import type { PassOutcome } from './pass.ts'
+import type { PassOutcome } from './passed.ts'
 import type { Execution } from './upstream-connection.ts'
 import type { RowSink } from './upstream-statement.ts'
 

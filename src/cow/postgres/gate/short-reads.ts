@@ -1,7 +1,7 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { faultOf, gateFault, SQLSTATE } from './faults.ts'
 import { MAX_SHORT_MS, type Pace } from './pace.ts'
-import type { PassedStatement, PassOutcome } from './pass.ts'
+import type { PassedStatement, PassOutcome } from './passed.ts'
 import type { Pool } from './pool.ts'
 import { type ExecutionObserver, ReadTransaction, type SharedStatement } from './read-transaction.ts'
 import { type Cancellable, ResultLimit } from './result-limit.ts'

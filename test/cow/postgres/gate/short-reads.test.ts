@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PassedStatement } from '../../../../src/cow/postgres/gate/pass.ts'
+import type { PassedStatement } from '../../../../src/cow/postgres/gate/passed.ts'
 import type { Cancellable } from '../../../../src/cow/postgres/gate/result-limit.ts'
 import type { ShortOutcome } from '../../../../src/cow/postgres/gate/short-reads.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readRunDirectory } from '../../src/report/read-run.ts'
 import { runMesh, temporaryFolder } from '../support/mesh.ts'
@@ -256,7 +257,11 @@ describe('the directory of a run', () => {
     const { url } = await startTarget()
     const run = await startReplay(hostFiles, url, '--amplify', '2', '--warmup', '500ms', '-o', directory).ended
     printed = run.stdout
-    expect(readdirSync(directory).toSorted()).toEqual(['intervals.ndjson', 'latency.hgrm', 'run.json'])
+    const reports = ['junit.xml', 'report.html', 'summary.md']
+    expect(readdirSync(directory).toSorted()).toEqual(
+      ['intervals.ndjson', 'latency.hgrm', 'run.json', ...reports].toSorted(),
+    )
+    expect(readFileSync(join(directory, 'report.html'), 'utf8')).toMatch(/<h3>Response time<\/h3>/)
     const again = await runMesh('report', directory)
     expect(again).toMatchObject({ code: 0, stderr: '' })
     expect(again.stdout).toBe(printed)
@@ -285,7 +290,7 @@ describe('the directory of a run', () => {
     const { url, seen } = await startTarget()
     const { code, stderr } = await startReplay(hostFiles, url, '-o', directory).ended
     expect(code).toBe(1)
-    expect(stderr).toMatch(/found 3 files in it .*\[MESH_ERR_FILE_EXISTS\]\n$/)
+    expect(stderr).toMatch(/found 6 files in it .*\[MESH_ERR_FILE_EXISTS\]\n$/)
     expect(seen).toHaveLength(0)
   })
 

@@ -17,7 +17,8 @@ export interface PreparedPlace {
 interface PreparedText {
   readonly name: string
   confirmed: boolean
-  description: Uint8Array | undefined
+  /** As it was given for these result formats. */
+  description: { readonly message: Uint8Array; readonly formats: string } | undefined
 }
 
 /**
@@ -59,18 +60,19 @@ export class PreparedNames {
     if (entry !== undefined) entry.confirmed = true
   }
 
-  /** The server has described its rows. */
-  describe(name: string, message: Uint8Array): void {
+  /** The server has described its rows, in these result formats. */
+  describe(name: string, formats: string, message: Uint8Array): void {
     const entry = this.#entry(name)
-    if (entry !== undefined) entry.description = Uint8Array.from(message)
+    if (entry !== undefined) entry.description = { message: Uint8Array.from(message), formats }
   }
 
   /**
-   * The RowDescription of a name, where the server has given it. It holds as long as the name: a statement whose rows have changed
+   * The RowDescription of a name in these result formats, where the server has given it last. It holds as long as the name: a statement whose rows have changed
    * since it was prepared is refused by the server (0A000), before it runs.
    */
-  description(name: string): Uint8Array | undefined {
-    return this.#entry(name)?.description
+  description(name: string, formats: string): Uint8Array | undefined {
+    const known = this.#entry(name)?.description
+    return known?.formats === formats ? known.message : undefined
   }
 
   /** What used this name failed: where its Parse was not answered, the server does not have it. */

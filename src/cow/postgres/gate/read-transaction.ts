@@ -6,7 +6,7 @@ import type { Pace } from './pace.ts'
 import type { Lane, SentStatement } from './sent-statement.ts'
 import { type SessionSettings, settingsText } from './settings.ts'
 import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
-import { NO_PARAMETERS, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
+import { NO_PARAMETERS, resultFormatsOf, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
 
 /**
  * The only text that begins a transaction of ours on production. It stands in front of every statement, in the same packet:
@@ -200,7 +200,7 @@ export class ReadTransaction {
     const name = this.#prepare(packet, steps, text, parameterTypes, false)
     appendBind(packet, portal.name, name, bindTail)
     if (!describe) return name
-    const known = this.connection.prepared.description(name)
+    const known = this.connection.prepared.description(name, resultFormatsOf(bindTail))
     if (known === undefined) packet.begin(FRONTEND.describe).uint8(PORTAL_TARGET).text(portal.name).end()
     else sink.description?.(known)
     return name
@@ -234,7 +234,8 @@ export class ReadTransaction {
       if (end.error.code === UNKNOWN_NAME) this.connection.prepared.disable()
       this.#failed(end.lost)
     }
-    steps.push({ kind: 'execution', name, sink, done: ended })
+    const formats = (): string => resultFormatsOf(statement.bindTail)
+    steps.push({ kind: 'execution', name, formats, sink, done: ended })
   }
 
   #follow(packet: MessageBuilder, steps: Step[], after: AfterExecution): void {

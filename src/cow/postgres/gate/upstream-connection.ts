@@ -24,6 +24,8 @@ export type Step =
       readonly kind: 'execution'
       /** Of the prepared statement that is bound in front of it. */
       readonly name: string | undefined
+      /** In which its results are asked for. */
+      readonly formats: () => string
       readonly sink: RowSink
       readonly done: (end: Execution) => void
     }
@@ -87,7 +89,7 @@ export class UpstreamConnection {
         return
       case BACKEND.rowDescription:
         if (step.kind !== 'execution') return
-        if (step.name !== undefined) this.prepared.describe(step.name, frame.bytes)
+        if (step.name !== undefined) this.prepared.describe(step.name, step.formats(), frame.bytes)
         step.sink.description?.(frame.bytes)
         return
       case BACKEND.closeComplete:

@@ -1,3 +1,5 @@
+import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
+
 /** One statement for production, as a client's Parse and Bind gave it. */
 export interface UpstreamStatement {
   readonly text: string
@@ -5,6 +7,14 @@ export interface UpstreamStatement {
   readonly parameterTypes: readonly number[]
   /** What stands in a Bind message behind the two names: formats, values and result formats. */
   readonly bindTail: Uint8Array
+}
+
+/** The formats that a Bind's tail asks results in, as a text: a RowDescription has them in it. */
+export function resultFormatsOf(bindTail: Uint8Array): string {
+  const reader = new PayloadReader(bindTail, 'Bind')
+  reader.borrow(2 * reader.uint16())
+  for (let left = reader.uint16(); left > 0; left--) reader.borrowValue()
+  return reader.list(reader.uint16(), 2, () => reader.int16()).join()
 }
 
 /** The tail of a Bind message without parameters, results in text form. */

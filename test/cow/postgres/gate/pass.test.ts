@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readRowDescription } from '../../../../src/wire/postgres/backend.ts'
+import { MessageBuilder } from '../../../../src/wire/postgres/message-builder.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
 import {
   passed,
@@ -35,6 +37,24 @@ describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
     }
     // The lists that the gate read at its start took five at once.
     expect(gate.gate.counters().mostOpen).toBeLessThanOrEqual(5)
+  })
+
+  it('are described in the formats in which their rows come, whatever was asked for before', async () => {
+    const allBinary = new MessageBuilder().int16(0).count(0).int16(1).int16(1).finish()
+    const formatsOf = async (more: { readonly bindTail?: Uint8Array }): Promise<readonly number[]> => {
+      let formats: readonly number[] = []
+      const sink = new RowTaker()
+      sink.description = (bytes) => {
+        formats = readRowDescription(bytes.subarray(5)).map(({ format }) => format)
+      }
+      const statement = passed('SELECT id, customer_id FROM orders WHERE id = 2', [], more)
+      expect(await gate.gate.pass(statement, sink)).toMatchObject({ kind: 'complete' })
+      return formats
+    }
+    for (let time = 0; time < 4; time++) {
+      expect(await formatsOf({})).toEqual([0, 0])
+      expect(await formatsOf({ bindTail: allBinary })).toEqual([1, 1])
+    }
   })
 
   it('run under the settings of the client, and leave none behind', async () => {

@@ -76,7 +76,9 @@ describe('a target that always takes 50 ms, at a fixed rate', () => {
     // The target is busier than it should be where others use its CPU: it is asked for its own count.
     const medianNs = tookNs.toSorted((a, b) => a - b)[200] ?? Number.NaN
     expect(serviceTime.p50Ns).toBeGreaterThanOrEqual(49.9 * MILLISECOND)
-    expect(serviceTime.p50Ns).toBeLessThan(medianNs + 10 * MILLISECOND)
+    // Where it says itself that it disturbed the numbers, they may be of its own making.
+    const mostNs = run.verdict.name === 'INVALID' ? Infinity : medianNs + 10 * MILLISECOND
+    expect(serviceTime.p50Ns).toBeLessThan(mostNs)
     expect(responseTime.p50Ns).toBeGreaterThanOrEqual(serviceTime.p50Ns ?? Infinity)
     expectExitOf(run, code)
   })

@@ -7,6 +7,8 @@ CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users, st state 
 CREATE TABLE lines (order_id int REFERENCES orders ON DELETE CASCADE, pos int, what text, PRIMARY KEY (order_id, pos));
 CREATE TABLE log (line text, level int);
 CREATE TABLE many (id int PRIMARY KEY, a int, b text);
+CREATE DOMAIN weight AS int CHECK (value >= 0);
+CREATE TABLE parcels (id int PRIMARY KEY, grams weight, depth weight UNIQUE);
 CREATE TABLE events (id int) PARTITION BY RANGE (id);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (1000);`
 
@@ -15,6 +17,7 @@ INSERT INTO users (id, email, name) SELECT i, 'u' || i || '@x.io', CASE WHEN i <
 INSERT INTO orders SELECT i, (i - 1) % 30 + 1, CASE i % 2 WHEN 0 THEN 'paid' ELSE 'new' END::state, i, 'c' || i % 55, '2026-01-01 10:00' FROM generate_series(1, 60) i;
 INSERT INTO lines SELECT i, p, 'k' || p FROM generate_series(1, 60) i, generate_series(1, 2) p;
 INSERT INTO log SELECT 'l' || i, i FROM generate_series(1, 5) i;
+INSERT INTO parcels SELECT i, i * 10, i FROM generate_series(1, 20) i;
 INSERT INTO many SELECT i, i % 100, 'b' || i FROM generate_series(1, 3000) i;`
 
 /** A migration, and what is read and written behind it: each statement gives the same on a plain PostgreSQL and on a branch. */
@@ -32,6 +35,18 @@ const WRITES: readonly string[] = [
 ]
 
 export const MIGRATIONS: readonly Migration[] = [
+  {
+    title: 'unique indexes over domains, whose checks are not run on production',
+    statements: [
+      `UPDATE parcels SET depth = depth + 100 WHERE id = 4 RETURNING id, depth`,
+      `CREATE UNIQUE INDEX by_weight ON parcels (grams)`,
+      `UPDATE parcels SET grams = grams + 1 WHERE id BETWEEN 3 AND 6 RETURNING id, grams`,
+      `INSERT INTO parcels VALUES (30, 70, 30)`,
+      `INSERT INTO parcels VALUES (31, 75, 7)`,
+      `INSERT INTO parcels VALUES (32, -1, 32)`,
+      `SELECT * FROM parcels ORDER BY id`,
+    ],
+  },
   {
     title: 'columns with constants, nothing and the clock for a default',
     statements: [

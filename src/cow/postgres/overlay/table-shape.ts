@@ -23,6 +23,7 @@ export interface IndexPlace {
   readonly expression: string
   /** The column's name, where the place is one. */
   readonly column: string | null
+  /** Of its values; of a domain the type below it. */
   readonly type: string
   readonly operatorSchema: string
   readonly operatorName: string
@@ -156,6 +157,12 @@ const COLUMNS = `
   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
+/**
+ * The type of an attribute's values. Of a domain it is the type below it: production is asked by value, and a domain's checks would run
+ * there.
+ */
+const VALUE_TYPE = `CASE WHEN pg_basetype(atttypid) = atttypid THEN format_type(atttypid, atttypmod) ELSE format_type(pg_basetype(atttypid), -1) END`
+
 /** Operator of a place: the exclusion constraint's own, else equality of the index's operator family. */
 const PLACES = `
   SELECT json_agg(json_build_object(
@@ -163,8 +170,8 @@ const PLACES = `
     'column', CASE WHEN i.indkey[k.place - 1] <> 0 THEN
       (SELECT attname FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k.place - 1]) END,
     'type', CASE WHEN i.indkey[k.place - 1] <> 0
-      THEN (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k.place - 1])
-      ELSE (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = i.indexrelid AND attnum = k.place) END,
+      THEN (SELECT ${VALUE_TYPE} FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k.place - 1])
+      ELSE (SELECT ${VALUE_TYPE} FROM pg_attribute WHERE attrelid = i.indexrelid AND attnum = k.place) END,
     'operatorSchema', n.nspname, 'operatorName', o.oprname) ORDER BY k.place)
   FROM generate_series(1, i.indnkeyatts) AS k(place)
   JOIN pg_opclass oc ON oc.oid = i.indclass[k.place - 1]
@@ -197,7 +204,7 @@ const FOREIGN_KEYS = `
 
 /** By the key table's primary key; a column's name and type may be others by now. */
 const KEY = `
-  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
+  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', (SELECT ${VALUE_TYPE} FROM (SELECT a.atttypid, a.atttypmod) AS v),
     'operatorSchema', n.nspname, 'operatorName', o.oprname, 'touchedType', format_type(k.atttypid, k.atttypmod)) ORDER BY u.place)
   FROM mesh.tables t, unnest(t.key_numbers) WITH ORDINALITY AS u(number, place), pg_attribute a, pg_attribute k, pg_index i, pg_opclass oc,
     pg_amop p, pg_operator o, pg_namespace n

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -90,9 +90,14 @@ describe('an address without a host', () => {
 
 describe('mesh.yaml', () => {
   function config(text: string): ReturnType<typeof readConfig> {
-    const file = join(mkdtempSync(join(tmpdir(), 'mesh-config-')), 'mesh.yaml')
-    writeFileSync(file, text)
-    return readConfig(file)
+    const folder = mkdtempSync(join(tmpdir(), 'mesh-config-'))
+    try {
+      const file = join(folder, 'mesh.yaml')
+      writeFileSync(file, text)
+      return readConfig(file)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   }
 
   it('holds flags by verb, and routes', () => {

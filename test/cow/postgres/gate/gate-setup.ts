@@ -130,7 +130,10 @@ export async function startGate(production: TestPostgres, options: Partial<GateO
       ...options,
     },
     new AbortController().signal,
-  )
+  ).catch((thrown: unknown) => {
+    rmSync(folder, { recursive: true, force: true })
+    throw thrown
+  })
   return {
     gate,
     auditFile,

@@ -1,6 +1,6 @@
 import { parseStatements } from './parse-tree.ts'
 import type { Passable } from './passable.ts'
-import { isNode, namesOf, type TreeNode } from './tree-node.ts'
+import { isNode, namesOf, objectionIn, type TreeNode, WRITING_KEYS } from './tree-node.ts'
 
 /** What the gate says to a statement of pg_dump: the text to send, or why not. */
 export type DumpVerdict =
@@ -35,15 +35,6 @@ const EXTRA_FUNCTIONS: ReadonlySet<string> = new Set([
   'pg_is_in_recovery',
   'pg_relation_size',
   'pg_sequence_last_value',
-])
-
-const WRITING_KEYS: ReadonlySet<string> = new Set([
-  'intoClause',
-  'lockingClause',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
 ])
 
 const READ_ONLY_START = 'START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'
@@ -97,21 +88,11 @@ function objectionTo(type: string, body: TreeNode, passable: Passable): string |
 }
 
 function objectionToRead(root: TreeNode, passable: Passable): string | undefined {
-  const pending: unknown[] = [root]
-  while (pending.length > 0) {
-    const node = pending.pop()
-    if (Array.isArray(node)) for (const item of node) pending.push(item)
-    else if (isNode(node)) {
-      for (const [key, value] of Object.entries(node)) {
-        if (WRITING_KEYS.has(key)) return `it has a part that is not allowed (${key})`
-        if (key === 'FuncCall' && !mayCall(value, passable)) {
-          return `function ${namesOf(value, 'funcname').join('.')} is not one that a dump needs`
-        }
-        pending.push(value)
-      }
-    }
-  }
-  return undefined
+  return objectionIn(root, (key, value) => {
+    if (WRITING_KEYS.includes(key)) return `it has a part that is not allowed (${key})`
+    if (key !== 'FuncCall' || mayCall(value, passable)) return undefined
+    return `function ${namesOf(value, 'funcname').join('.')} is not one that a dump needs`
+  })
 }
 
 function mayCall(call: unknown, passable: Passable): boolean {

@@ -1,7 +1,7 @@
 import { parseStatements } from './parse-tree.ts'
 import type { Shippable } from './shippable.ts'
 import { supplyColumns } from './supplied-columns.ts'
-import { isNode, namesOf } from './tree-node.ts'
+import { isNode, namesOf, objectionIn } from './tree-node.ts'
 
 /**
  * What the gate says to one statement that postgres_fdw wants to run on production: the text to send, or why not.
@@ -82,31 +82,12 @@ export function judgeFdwStatement(text: string, shippable: Shippable): FdwVerdic
   const [statement, ...more] = parsed.statements
   if (more.length > 0) return refused('it is more than one statement')
   if (!isNode(statement) || !('SelectStmt' in statement)) return refused('it is not a SELECT')
-  const reason = objectionTo(statement, shippable)
+  const reason = objectionIn(statement, (key, value) => objectionToPart(key, value, shippable))
   return reason === undefined ? { kind: 'read', text: read } : refused(reason)
 }
 
 function refused(reason: string): FdwVerdict {
   return { kind: 'refused', reason }
-}
-
-/** Walks the whole tree, without recursion (nesting is the sender's choice). */
-function objectionTo(root: unknown, shippable: Shippable): string | undefined {
-  const pending: unknown[] = [root]
-  while (pending.length > 0) {
-    const node = pending.pop()
-    if (Array.isArray(node)) {
-      for (const item of node) pending.push(item)
-      continue
-    }
-    if (!isNode(node)) continue
-    for (const [key, value] of Object.entries(node)) {
-      const reason = objectionToPart(key, value, shippable)
-      if (reason !== undefined) return reason
-      pending.push(value)
-    }
-  }
-  return undefined
 }
 
 function objectionToPart(key: string, value: unknown, shippable: Shippable): string | undefined {

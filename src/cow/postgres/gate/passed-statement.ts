@@ -1,15 +1,10 @@
-import { isNode, namesOf } from './tree-node.ts'
+import { isNode, namesOf, objectionIn, WRITING_KEYS } from './tree-node.ts'
 import { parseStatements } from './parse-tree.ts'
 import type { Passable } from './passable.ts'
 
 /** Parts that write, lock or hide a writer; each is enough to keep a statement from production. */
 const REFUSED_KEYS: ReadonlySet<string> = new Set([
-  'intoClause',
-  'lockingClause',
-  'InsertStmt',
-  'UpdateStmt',
-  'DeleteStmt',
-  'MergeStmt',
+  ...WRITING_KEYS,
   'RangeFunction',
   'RangeTableFunc',
   'XmlExpr',
@@ -28,19 +23,7 @@ export function objectionToPassing(text: string, passable: Passable): string | u
   const [statement, ...more] = parsed.statements
   if (more.length > 0) return 'it is more than one statement'
   if (!isNode(statement) || !('SelectStmt' in statement)) return 'it is not a SELECT'
-  const pending: unknown[] = [statement]
-  while (pending.length > 0) {
-    const node = pending.pop()
-    if (Array.isArray(node)) for (const item of node) pending.push(item)
-    else if (isNode(node)) {
-      for (const [key, value] of Object.entries(node)) {
-        const reason = objectionToPart(key, value, passable)
-        if (reason !== undefined) return reason
-        pending.push(value)
-      }
-    }
-  }
-  return undefined
+  return objectionIn(statement, (key, value) => objectionToPart(key, value, passable))
 }
 
 function objectionToPart(key: string, value: unknown, passable: Passable): string | undefined {

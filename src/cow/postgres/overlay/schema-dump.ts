@@ -1,4 +1,4 @@
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../core/bytes.ts'
 import { MeshError, toMeshError } from '../../../core/errors.ts'
 import { authenticationOk, backendKeyData, parameterStatus, readyForQuery } from '../../../wire/postgres/backend.ts'
@@ -77,8 +77,7 @@ export async function dumpSchema(options: SchemaDumpOptions, signal: AbortSignal
         reject(new MeshError('MESH_ERR_ABORTED', { what: 'stopped while the schema was read' })),
       )
       worker.on('error', (error) => reject(toMeshError(error)))
-      worker.on('exit', () => fail('the thread that reads the schema ended early'))
-      port1.on('message', (message: FromDumpThread) => {
+      const take = (message: FromDumpThread): void => {
         if (message.kind === 'done') resolve(bounded(message.text))
         else if (message.kind === 'failed') fail(`the schema could not be read: ${message.reason.trim()}`)
         else {
@@ -90,6 +89,13 @@ export async function dumpSchema(options: SchemaDumpOptions, signal: AbortSignal
             },
           )
         }
+      }
+      port1.on('message', take)
+      worker.on('exit', () => {
+        // Its last word may still be on its way: the end of a thread is told apart from what it posted.
+        const last: { message: FromDumpThread } | undefined = receiveMessageOnPort(port1)
+        if (last === undefined) fail('the thread that reads the schema ended early')
+        else take(last.message)
       })
     })
   } finally {

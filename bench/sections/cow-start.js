@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { startCow } from '../support/mesh.js'
 import { temporaryFolder } from '../support/processes.js'
 import { BULK_TABLE, dataSql, rolesSql, schemaSql } from '../support/production-schema.js'
-import { postgresPrograms, runSql, startPostgres } from '../support/server/postgres.js'
+import { databaseUrl, postgresAbsent, runSql, startPostgres } from '../support/server/postgres.js'
 import { medianOf } from '../support/statistics.js'
 import { count, decimals } from '../support/table.js'
 
@@ -22,17 +22,15 @@ const MIB = 1024 ** 2
  * with the branch there already; and what the overlay's files take as rows are read and written.
  */
 export async function cowStart({ folder, runs, quick, say }) {
-  const programs = postgresPrograms()
-  if (programs === undefined)
-    return { title: 'Start of a branch', absent: 'PostgreSQL is not installed (apt-get install postgresql)' }
-  const production = await startPostgres(programs, { max_locks_per_transaction: 1024, max_wal_size: '8GB' })
+  const absent = postgresAbsent()
+  if (absent !== undefined) return { title: 'Start of a branch', absent }
+  const production = await startPostgres({ max_locks_per_transaction: 1024, max_wal_size: '8GB' })
   const sizes = { small: SMALL_MEGABYTES, large: quick ? QUICK_MEGABYTES : LARGE_MEGABYTES }
-  const address = (role, database, port = production.port) => `postgres://${role}@127.0.0.1:${port}/${database}`
-  await runSql(programs, address('owner', 'postgres'), rolesSql())
+  await runSql(production.url('postgres'), rolesSql())
   for (const [database, megabytes] of Object.entries(sizes)) {
     say(`cow-start: production of ${TABLES} tables and ${megabytes} MB`)
-    await runSql(programs, address('owner', 'postgres'), `CREATE DATABASE ${database}`)
-    await runSql(programs, address('owner', database), `${schemaSql(TABLES)}\n${dataSql(TABLES, megabytes)}`)
+    await runSql(production.url('postgres'), `CREATE DATABASE ${database}`)
+    await runSql(production.url(database), `${schemaSql(TABLES)}\n${dataSql(TABLES, megabytes)}`)
   }
   const found = { small: [], large: [] }
   const disk = {}
@@ -41,9 +39,9 @@ export async function cowStart({ folder, runs, quick, say }) {
   for (let round = 0; round <= runs; round++) {
     for (const database of Object.keys(sizes)) {
       const state = states.next()
-      const start = () => startCow(folder, { upstream: address('reader', database), state })
+      const start = () => startCow(folder, { upstream: production.url(database, 'reader'), state })
       const first = await start()
-      if (round === runs) disk[database] = await growth({ programs, state, url: address('app', database, first.port) })
+      if (round === runs) disk[database] = await growth({ state, url: databaseUrl(first.port, database, 'app') })
       await first.stop()
       const second = await start()
       await second.stop()
@@ -75,18 +73,18 @@ function stateFolders() {
 }
 
 /** Bytes of the overlay's files: after the start, after all rows were read, and after some were written. */
-async function growth({ programs, state, url }) {
-  const afterStart = await branchBytes(programs, url)
-  await runSql(programs, url, `SELECT count(*), max(length(body)) FROM ${BULK_TABLE}`)
-  const afterReading = await branchBytes(programs, url)
-  await runSql(programs, url, `UPDATE ${BULK_TABLE} SET at = now() WHERE id <= ${WRITTEN_ROWS}`)
-  const afterWriting = await branchBytes(programs, url)
+async function growth({ state, url }) {
+  const afterStart = await branchBytes(url)
+  await runSql(url, `SELECT count(*), max(length(body)) FROM ${BULK_TABLE}`)
+  const afterReading = await branchBytes(url)
+  await runSql(url, `UPDATE ${BULK_TABLE} SET at = now() WHERE id <= ${WRITTEN_ROWS}`)
+  const afterWriting = await branchBytes(url)
   return { afterStart, afterReading, afterWriting, disk: diskBytes(state) }
 }
 
 /** Of the branch's database alone: what the server keeps for every database, its log among it, does not grow with rows. */
-async function branchBytes(programs, url) {
-  return Number(await runSql(programs, url, 'SELECT pg_database_size(current_database())'))
+async function branchBytes(url) {
+  return Number((await runSql(url, 'SELECT pg_database_size(current_database())'))[0])
 }
 
 function diskBytes(state) {

@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { processorUs } from '../support/cpu.js'
 import { startCow } from '../support/mesh.js'
-import { pgbench } from '../support/pgbench.js'
+import { pgbench, startPgbenchServer } from '../support/pgbench.js'
 import { pgbouncerAbsent, startPgbouncer } from '../support/server/pgbouncer.js'
-import { ask, postgresAbsent, startPostgresql } from '../support/server/postgresql.js'
+import { databaseUrl, postgresAbsent, runSql } from '../support/server/postgres.js'
 import { openSessions } from '../support/sessions.js'
 import { medianOf } from '../support/statistics.js'
 import { count, decimals, ratio } from '../support/table.js'
@@ -36,7 +36,7 @@ export async function cow({ folder, rounds, seconds, say }) {
   const title = 'Copy on write'
   const absent = postgresAbsent() ?? pgbouncerAbsent()
   if (absent !== undefined) return { title, absent }
-  const production = await startPostgresql({ scale: SCALE })
+  const production = await startPgbenchServer({ scale: SCALE })
   const before = await production.sql(CHECKSUM)
   const bouncer = await startPgbouncer(production.port)
   const proxy = await startCow(folder, {
@@ -47,7 +47,7 @@ export async function cow({ folder, rounds, seconds, say }) {
   const bench = { production, bouncer, proxy, rounds, seconds, say }
   const clean = await reads(bench, 'clean tables (T0)')
   const sessions = await manySessions(bench)
-  await ask({ port: proxy.port, user: 'app', database: 'bench' }, DIRT)
+  await runSql(databaseUrl(proxy.port, 'bench', 'app'), DIRT)
   const byKey = await reads(bench, 'by key beside a touched row (TK)')
   const overlaid = await writes(bench)
   const { out, peakBytes } = await proxy.stop()
@@ -120,7 +120,7 @@ async function writes({ proxy, seconds, say }) {
   const { port } = proxy
   const joined = 'SELECT count(*) FROM pgbench_accounts a JOIN pgbench_tellers t USING (bid) WHERE a.aid < 100'
   const start = performance.now()
-  await ask({ port, user: 'app', database: 'bench' }, joined)
+  await runSql(databaseUrl(port, 'bench', 'app'), joined)
   const joinMs = performance.now() - start
   const cpu = processorUs(proxy.pid)
   const run = await pgbench({
@@ -130,7 +130,7 @@ async function writes({ proxy, seconds, say }) {
     words: ['-b', 'tpcb-like', '-M', 'simple'],
   })
   say(`cow: TPC-B ${count(run.perSecond)}/s`)
-  const [sums] = await ask({ port, user: 'app', database: 'bench' }, BALANCES)
+  const [sums] = await runSql(databaseUrl(port, 'bench', 'app'), BALANCES)
   const [accounts, tellers, branches, deltas] = sums.split('|').map(Number)
   const difference = Math.max(...[accounts, tellers, branches].map((sum) => Math.abs(sum - deltas)))
   return {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { isInstalled, startChild } from '../processes.js'
 import { freePort } from './nginx.js'
-import { serverAccount, servedFolder } from './postgresql.js'
+import { serverAccount, servedFolder } from './postgres.js'
 
 /** Why there is no PgBouncer, or undefined where there is. */
 export function pgbouncerAbsent() {

@@ -1,6 +1,8 @@
 import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
-import type { MultiplierStep, Plan } from '../replay/plan.ts'
+import type { MultiplierStep } from '../replay/layout.ts'
+import { stageText } from '../replay/parse-stages.ts'
+import type { Plan } from '../replay/plan.ts'
 import { alignRight } from './ledger-text.ts'
 import { isoTime } from './inspection-text.ts'
 
@@ -25,22 +27,34 @@ export function planText(plan: Plan, target: string): string {
     `  alignment  ${plan.alignment.reason}`,
     `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
     `  rate       ${rateText(plan)}`,
+    ...stageLines(plan),
     ...correlationLine(plan),
     ...leftOut(plan),
     ...plan.multipliers
       .filter(isNotable)
       .slice(0, MAX_STEPS_SHOWN)
       .map(({ fromNs, recordings, multiplier }) => {
-        return `  from ${formatDurationNs(fromNs)}: ${recordings} recordings, ${multiplier}x of one host`
+        const times = plan.stages?.kind === 'multiplier' ? 'times the stage' : 'of one host'
+        return `  from ${formatDurationNs(fromNs)}: ${recordings} recordings, ${multiplier}x ${times}`
       }),
     ...plan.warnings.map((warning) => `  WARNING    ${warning}`),
   ]
   return `${lines.map(visible).join('\n')}\n`
 }
 
+function stageLines({ stages }: Plan): string[] {
+  return (stages?.list ?? []).map((stage, index) => {
+    const label = `stage ${index + 1}`.padEnd(10)
+    const written = stageText(stages?.kind ?? 'multiplier', stage)
+    if (stage.playedNs === 0) return `  ${label} ${written}  not reached: the recordings end before`
+    const rate = `mean ${formatRate(stage.meanPerSecond)}, peak ${formatRate(stage.peakPerSecond)}`
+    return `  ${label} ${written}  about ${formatCount(stage.shots)} requests, ${rate}`
+  })
+}
+
 function amplifyText(plan: Plan): string {
   if (plan.amplify === 1) return 'each once'
-  return `each ${plan.amplify} times${plan.jitterNs > 0 ? `, clones up to ${formatDurationNs(plan.jitterNs)} later` : ''}`
+  return `each ${plan.stages?.kind === 'multiplier' ? 'up to ' : ''}${plan.amplify} times${plan.jitterNs > 0 ? `, clones up to ${formatDurationNs(plan.jitterNs)} later` : ''}`
 }
 
 function rateText(plan: Plan): string {

@@ -7,6 +7,8 @@ import { ALIGN_MODES } from '../replay/align.ts'
 import type { AlignMode } from '../replay/align.ts'
 import { DEFAULT_MAX_RATE_PER_SECOND } from '../replay/options.ts'
 import type { Pace } from '../replay/pacer.ts'
+import { parseStages } from '../replay/parse-stages.ts'
+import type { Stages } from '../replay/stages.ts'
 import type { Flag, FlagGroups } from './flags.ts'
 import {
   choiceFlag,
@@ -40,6 +42,7 @@ export type ReplayFlags = {
   readonly amplify: Flag<number>
   readonly speed: Flag<string | undefined>
   readonly rate: Flag<number | undefined>
+  readonly stages: Flag<Stages | undefined>
   readonly between: Flag<string | undefined>
   readonly match: Flag<string | undefined>
   readonly duration: Flag<number | undefined>
@@ -88,6 +91,11 @@ export const REPLAY_FLAGS: ReplayFlags = {
   ),
   speed: textFlag('speed', '<factor|max>', 'squeeze time, 2x; max sends as fast as replies come'),
   rate: rateFlag(['R', 'rate'], 'keep the shape and make the mean rate this'),
+  stages: {
+    ...textFlag('stages', '<stages>', 'change it over time: 2m:1x,5m:3x, 30s:100/s, or as a line 1x..3x@5m'),
+    fallback: undefined,
+    read: (texts, where) => parseStages(texts.at(-1) ?? '', where),
+  },
   between: textFlag('between', '<14:00-14:30>', 'only requests recorded at this time'),
   match: textFlag('match', '<cel>', 'only exchanges for which this is true'),
   duration: spanFlag(['d', 'duration'], 'send for this long'),
@@ -156,6 +164,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'amplify',
     'speed',
     'rate',
+    'stages',
     'duration',
     'warmup',
     'loop',

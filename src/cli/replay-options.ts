@@ -39,12 +39,14 @@ export function scheduleOptionsOf(
   }
   const target = URL.canParse(url) ? new URL(url) : undefined
   const pace = paceOf(flags.speed, flags.rate)
+  checkStages(flags)
   return {
     align: flags.align,
     amplify: flags.amplify,
     jitterNs: flags.jitter,
     seed: flags.seed,
     pace,
+    stages: flags.stages,
     ending: flags.loop ? 'loop' : flags.ragged ? 'ragged' : 'shortest',
     between: flags.between === undefined ? undefined : parseBetween(flags.between, first?.info.originUnixNs ?? 0n),
     durationNs: flags.duration,
@@ -61,6 +63,24 @@ export function scheduleOptionsOf(
     correlate: flags.correlate === 'off' ? undefined : correlateOptionsOf(config),
     routes: new RouteTable({ patterns: config?.routes ?? [] }),
   }
+}
+
+/** Stages say how much, and for how long: what says it too must not stand beside them. */
+function checkStages(flags: Flags): void {
+  const { stages } = flags
+  if (stages === undefined) return
+  const isRate = stages.kind === 'rate'
+  const others: readonly (readonly [flag: string, given: boolean])[] = [
+    ['--amplify', !isRate && flags.amplify !== 1],
+    ['--rate', flags.rate !== undefined],
+    ['--speed', flags.speed !== undefined && (isRate || flags.speed === 'max')],
+    ['--duration', flags.duration !== undefined],
+    ['--closed', flags.closed !== undefined],
+  ]
+  const other = others.find(([, given]) => given)?.[0]
+  if (other === undefined) return
+  const what = `--stages${isRate ? ' of rates' : ''} and ${other}${other === '--speed' && !isRate ? ' max' : ''} exclude each other`
+  throw new MeshError('MESH_ERR_USAGE', { what, remedy: 'give one of them' })
 }
 
 /** Where it is sent, by the flags. */

@@ -1,5 +1,7 @@
 import type { Gate } from '../measure/gates/gate.ts'
+import { stagesText } from '../replay/parse-stages.ts'
 import type { Plan } from '../replay/plan.ts'
+import type { Stages } from '../replay/stages.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunPlan, RunRequest } from '../report/run.ts'
 import type { FlagValues } from './flags.ts'
@@ -10,7 +12,7 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
   const options: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(flags)) {
     if (name === 'header' || value === undefined || value === false || name === 'key') continue
-    options[name] = typeof value === 'object' ? value.map(textOf).join(',') : value
+    options[name] = typeof value === 'object' ? listText(value) : value
   }
   return {
     command: shownWords(process.argv.slice(2)),
@@ -20,6 +22,10 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
     }),
     options,
   }
+}
+
+function listText(value: readonly (string | Gate)[] | Stages): string {
+  return 'kind' in value ? stagesText(value) : value.map(textOf).join(',')
 }
 
 function textOf(value: string | Gate): string {
@@ -48,6 +54,7 @@ export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
   return {
     loop: plan.speed === 'max' ? 'closed' : 'open',
     amplify: plan.amplify,
+    ...(plan.stages === undefined ? {} : { stages: plan.stages }),
     speed: plan.speed,
     shots: finite(plan.shots),
     durationNs: finite(plan.durationNs),

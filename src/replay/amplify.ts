@@ -42,6 +42,13 @@ export class Amplifier {
     return this.#whole + (hashPair(sessionHash, this.#seed ^ CHOICE) < this.#chosenBelow ? 1 : 0)
   }
 
+  /** The same at another multiplier, from 0 up to the one that this was made with. A greater one never means fewer copies. */
+  copiesAt(sessionHash: number, multiplier: number): number {
+    const whole = Math.floor(multiplier)
+    if (whole === multiplier) return whole
+    return whole + (hashPair(sessionHash, this.#seed ^ CHOICE) < (multiplier - whole) * TWO_TO_32 ? 1 : 0)
+  }
+
   /** By how much a copy is later than it was recorded: uniform from 0 to the jitter. Copy 0 keeps its times. */
   shiftNs(sessionHash: number, clone: number): number {
     if (clone === 0) return 0

@@ -4,6 +4,7 @@ import type { AlignMode } from './align.ts'
 import type { Permissions } from '../wire/http1/hold-back.ts'
 import type { CorrelateOptions } from './correlate/rules.ts'
 import type { Pace } from './pacer.ts'
+import type { Stages } from './stages.ts'
 import type { RewriteRules } from '../wire/http1/request-rewriter.ts'
 
 /** One recording, or one part of one, that is to be replayed: read once for the plan, then once a loop. */
@@ -38,6 +39,8 @@ export interface ScheduleOptions {
   /** Equal seeds and inputs give equal schedules. */
   readonly seed: number
   readonly pace: Pace
+  /** The multiplier over time, `amplify` being 1 then; or the rate, at pace `speed` 1. Undefined: the same all along. */
+  readonly stages: Stages | undefined
   readonly ending: Ending
   /** Only what was recorded then. */
   readonly between: TimeRange | undefined

@@ -1,9 +1,19 @@
+import type { StageCurve } from './stages.ts'
+
 /**
  * Turns the recorded timeline into the run's. Pure arithmetic without a clock: times in and out are nanoseconds from the origin of
  * each timeline, and a later time never becomes an earlier one.
  */
 export interface Pacer {
   dueNs(recordedNs: number): number
+}
+
+/** A pacer whose times can be turned back. */
+export interface RunClock extends Pacer {
+  /** The recorded time that the run has come to. */
+  recordedNs(runNs: number): number
+  /** Undefined where it is not the same all along. */
+  readonly speed: number | undefined
 }
 
 /**
@@ -16,9 +26,22 @@ export type Pace =
   | { readonly kind: 'max' }
 
 /** Recorded time divided by a factor. At 1 every time is kept to the nanosecond. */
-export function speedPacer(speed: number): Pacer {
-  if (speed === 1) return { dueNs: (recordedNs) => recordedNs }
-  return { dueNs: (recordedNs) => recordedNs / speed }
+export function speedPacer(speed: number): RunClock {
+  if (speed === 1) return { dueNs: (recordedNs) => recordedNs, recordedNs: (runNs) => runNs, speed }
+  return { dueNs: (recordedNs) => recordedNs / speed, recordedNs: (runNs) => runNs * speed, speed }
+}
+
+/**
+ * Recorded time squeezed so that a rate of `meanPerSecond`, over all of the recordings, becomes the rate of the curve: their shape is
+ * kept, and nothing is due while the curve is at 0.
+ */
+export function ratePacer(curve: StageCurve, meanPerSecond: number): RunClock {
+  const shotsPerNs = meanPerSecond / 1e9
+  return {
+    dueNs: (recordedNs) => curve.momentOf(recordedNs * shotsPerNs),
+    recordedNs: (runNs) => (shotsPerNs === 0 ? 0 : curve.areaUntil(runNs) / shotsPerNs),
+    speed: undefined,
+  }
 }
 
 /** Everything is due at once: only the order is left, and the sender's closed loop decides when. */

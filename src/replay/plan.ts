@@ -3,13 +3,18 @@ import { formatBytes, formatDurationNs, formatRate } from '../core/units.ts'
 import type { Alignment } from './align.ts'
 import { alignRecordings } from './align.ts'
 import { Amplifier } from './amplify.ts'
+import type { MultiplierStep } from './layout.ts'
+import { layOut, MAX_LAID_OUT, multiplierSteps } from './layout.ts'
 import type { ScheduleOptions } from './options.ts'
 import { DEFAULT_MAX_JITTER_NS, JITTER_PART_OF_SPAN } from './options.ts'
-import type { Pace } from './pacer.ts'
-import { paceSpeed } from './pacer.ts'
+import type { Pace, RunClock } from './pacer.ts'
+import { paceSpeed, ratePacer, speedPacer } from './pacer.ts'
 import type { PlacedTimeline } from './rate-timeline.ts'
 import { peakPerSecond } from './rate-timeline.ts'
 import { ShotCount } from './shot-count.ts'
+import type { PlannedStages } from './staged-plan.ts'
+import { planStages, warnAboutStages } from './staged-plan.ts'
+import { dueUntilNs, mostAmplified, StageCurve } from './stages.ts'
 import type { Survey, SurveyedRecording } from './survey.ts'
 
 /**
@@ -41,22 +46,18 @@ export interface PlannedRecording {
   readonly periodNs: number
 }
 
-/** From `fromNs` of the run on, this many recordings are played, and the recorded traffic of one host this many times. */
-export interface MultiplierStep {
-  readonly fromNs: number
-  readonly recordings: number
-  readonly multiplier: number
-}
-
 /** What a replay is going to do: plain data, shown before the first shot. Times are nanoseconds of the run unless they say otherwise. */
 export interface Plan {
   readonly recordings: readonly PlannedRecording[]
   readonly alignment: Pick<Alignment, 'mode' | 'reason'>
+  /** The greatest multiplier, where it changes. */
   readonly amplify: number
+  /** Undefined: the same load all along. */
+  readonly stages: PlannedStages | undefined
   readonly seed: number
   /** Clones are shifted by up to this, in recorded time. */
   readonly jitterNs: number
-  /** Factor on time; `max`: as fast as replies come. */
+  /** Factor on time, the mean of one that changes; `max`: as fast as replies come. */
   readonly speed: number | 'max'
   /** No recorded request after this is sent; Infinity with `loop`. Recorded time. */
   readonly endNs: number
@@ -97,31 +98,33 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
   const spanNs = Number.isFinite(endNs) ? endNs : Math.max(0, ...recordings.map(({ periodNs }) => periodNs))
   const warnings = [...survey.notes]
   const jitterNs = chooseJitterNs(survey, options, spanNs, warnings)
-  const copies = meanCopies(survey, new Amplifier(options.amplify, options.seed, jitterNs))
+  const amplify = mostAmplified(options)
+  const amplifier = new Amplifier(amplify, options.seed, jitterNs)
+  const copiesAt = (multiplier: number): number =>
+    meanCopies(survey, (session) => amplifier.copiesAt(session, multiplier))
+  const copies = copiesAt(options.amplify)
   const count = new ShotCount(survey, recordings, { endNs, jitterNs, copies })
-  const speed = speedOf(options, count)
-  const askedNs = options.durationNs ?? Infinity
-  const durationNs = speed === undefined ? undefined : Math.min(count.spanNs / speed, askedNs)
+  const clock = clockOf(options, count)
+  const askedNs = dueUntilNs(options)
+  const durationNs = clock && Math.min(clock.dueNs(count.spanNs), askedNs)
   // The end of the recordings is included, that of the duration is not.
-  const runSpanNs = speed === undefined ? count.spanNs : Math.min(count.spanNs, askedNs * speed - 1)
+  const runSpanNs = clock === undefined ? count.spanNs : Math.min(count.spanNs, clock.recordedNs(askedNs) - 1)
+  const speed = clock && (clock.speed ?? (durationNs ? runSpanNs / durationNs : 1))
   const sentSpanNs = Math.min(endNs, runSpanNs)
   const layout = layOut(survey, recordings, options, sentSpanNs)
   const recordedPeak = peakPerSecond(layout, (timeline, bucket) => timeline.all(bucket), 1, sentSpanNs)
-  const sentPeak =
-    speed && peakPerSecond(layout, (timeline, bucket) => timeline.sent(bucket) * copies, speed, sentSpanNs)
-  const shots = Math.round(count.shotsUntil(runSpanNs))
-  const mean =
-    speed === undefined || durationNs === undefined
-      ? undefined
-      : meanOfRun(options, count, { shots, speed, durationNs })
+  const basis = { count, clock, speed, durationNs, sentSpanNs, runSpanNs, layout, copiesAt }
+  const { shots, mean, peak: sentPeak, stages } = amountsOf(options, basis)
   const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
   warnAboutLateStarts(recordings, endNs, warnings)
   warnAboutRate(options.pace, mean, warnings)
+  if (stages !== undefined && durationNs !== undefined) warnAboutStages(stages, durationNs, warnings)
   warnAboutUnsentSources(survey, warnings)
   return {
     recordings,
     alignment,
-    amplify: options.amplify,
+    amplify,
+    stages,
     seed: options.seed,
     jitterNs,
     speed: speed ?? 'max',
@@ -140,9 +143,9 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
     replayed: survey.replayed,
     correlations: survey.correlation?.rules.length,
     maskedShare: sends === 0 ? 0 : survey.masked / sends,
-    multipliers: multiplierSteps(recordings, options.amplify, speed ?? 1, endNs, options.ending === 'loop'),
+    multipliers: multiplierSteps(recordings, options.amplify, clock ?? speedPacer(1), endNs, options.ending === 'loop'),
     warnings,
-    confirmations: confirmations(sentPeak, recordedPeak, Math.max(options.amplify, copies), options.amplify),
+    confirmations: confirmations(sentPeak, recordedPeak, Math.max(amplify, copiesAt(amplify)), amplify),
   }
 }
 
@@ -167,11 +170,54 @@ export function checkPlan(plan: Plan, consent: { readonly confirmed: boolean; re
     throw new MeshError('MESH_ERR_LIMIT', {
       what: `expected a peak of at most ${formatRate(consent.maxPerSecond)}, found ${formatRate(plan.peakPerSecond)} in the plan`,
       where: '--max-rate',
-      remedy: 'raise --max-rate, or lower --amplify, --speed or --rate',
+      remedy: 'raise --max-rate, or lower --amplify, --stages, --speed or --rate',
     })
   }
   if (plan.confirmations.length > 0 && !consent.confirmed) {
     throw new MeshError('MESH_ERR_CONFIRMATION', { what: plan.confirmations.join('; '), remedy: 'confirm with --yes' })
+  }
+}
+
+/** What the amounts of a run follow from. */
+interface Basis {
+  readonly count: ShotCount
+  readonly clock: RunClock | undefined
+  readonly speed: number | undefined
+  readonly durationNs: number | undefined
+  readonly sentSpanNs: number
+  readonly runSpanNs: number
+  readonly layout: readonly PlacedTimeline[]
+  readonly copiesAt: (multiplier: number) => number
+}
+
+interface Amounts {
+  readonly shots: number
+  readonly mean: number | undefined
+  readonly peak: number | undefined
+  readonly stages: PlannedStages | undefined
+}
+
+/** Shots, mean and peak: of the stages where there are any. */
+function amountsOf(options: ScheduleOptions, basis: Basis): Amounts {
+  const { count, clock, speed, durationNs, sentSpanNs, layout } = basis
+  if (clock === undefined || speed === undefined || durationNs === undefined) {
+    return { shots: Math.round(count.shotsUntil(basis.runSpanNs)), mean: undefined, peak: undefined, stages: undefined }
+  }
+  if (options.stages === undefined) {
+    const copies = basis.copiesAt(options.amplify)
+    const shots = Math.round(count.shotsUntil(basis.runSpanNs))
+    const peak = peakPerSecond(layout, (timeline, bucket) => timeline.sent(bucket) * copies, speed, sentSpanNs)
+    return { shots, mean: meanOfRun(options, count, { shots, speed, durationNs }), peak, stages: undefined }
+  }
+  const isLaidOut = layout.length < MAX_LAID_OUT
+  const { copiesAt } = basis
+  const stages = planStages(options.stages, { ...basis, clock, speed, durationNs, isLaidOut, copiesAt })
+  const shots = stages.list.reduce((sum, stage) => sum + stage.shots, 0)
+  return {
+    shots,
+    mean: (shots * 1e9) / Math.max(durationNs, 1e9),
+    peak: Math.max(...stages.list.map((stage) => stage.peakPerSecond)),
+    stages,
   }
 }
 
@@ -209,12 +255,16 @@ function endOf(recordings: readonly PlannedRecording[], options: ScheduleOptions
 
 /** The jitter that was asked for, or the default; shorter where the look-ahead would not fit into memory. */
 function chooseJitterNs(survey: Survey, options: ScheduleOptions, spanNs: number, warnings: string[]): number {
-  if (options.amplify <= 1) return 0
-  const wanted = Math.floor(options.jitterNs ?? Math.min(DEFAULT_MAX_JITTER_NS, spanNs / JITTER_PART_OF_SPAN))
+  const amplify = mostAmplified(options)
+  if (amplify <= 1) return 0
+  // Copies are decided on before they are shifted: a jitter as long as a stage would wash it out.
+  const stagesNs = (options.stages?.list ?? []).map(({ durationNs }) => durationNs * (paceSpeed(options.pace, 0) ?? 1))
+  const shortestNs = Math.min(spanNs, ...stagesNs)
+  const wanted = Math.floor(options.jitterNs ?? Math.min(DEFAULT_MAX_JITTER_NS, shortestNs / JITTER_PART_OF_SPAN))
   let bytesPerSecond = 0
   for (const { timeline } of survey.recordings) {
     const weigh = (_: typeof timeline, bucket: number): number =>
-      timeline.bytes(bucket) + timeline.sent(bucket) * (REQUEST_OVERHEAD_BYTES + options.amplify * CLONE_OVERHEAD_BYTES)
+      timeline.bytes(bucket) + timeline.sent(bucket) * (REQUEST_OVERHEAD_BYTES + amplify * CLONE_OVERHEAD_BYTES)
     bytesPerSecond += peakPerSecond([{ timeline, shiftNs: 0 }], weigh, 1, Infinity)
   }
   const most = bytesPerSecond === 0 ? wanted : Math.floor((MAX_LOOK_AHEAD_BYTES / bytesPerSecond) * 1e9)
@@ -227,8 +277,7 @@ function chooseJitterNs(survey: Survey, options: ScheduleOptions, spanNs: number
 }
 
 /** How often a request is sent on average: the multiplier, or what the choice of sessions really makes of its fraction. */
-function meanCopies(survey: Survey, amplifier: Amplifier): number {
-  const whole = amplifier.copies(0)
+function meanCopies(survey: Survey, copiesOf: (sessionHash: number) => number): number {
   let [sends, shots] = [0, 0]
   for (const { connections } of survey.recordings) {
     for (let row = 0; row < connections.span; row++) {
@@ -236,24 +285,25 @@ function meanCopies(survey: Survey, amplifier: Amplifier): number {
       const session = connections.sessionOf(row)
       const hash = session === undefined ? connections.hashOf(row) : survey.sessions.hashOf(session)
       sends += connections.sendsOf(row)
-      shots += connections.sendsOf(row) * amplifier.copies(hash)
+      shots += connections.sendsOf(row) * copiesOf(hash)
     }
   }
   if (survey.pooled > 0) {
     // Requests of a pool are not counted by session: their sessions stand for them, each weighing the same.
     let copies = 0
-    for (let session = 0; session < survey.sessions.size; session++)
-      copies += amplifier.copies(survey.sessions.hashOf(session))
+    for (let session = 0; session < survey.sessions.size; session++) copies += copiesOf(survey.sessions.hashOf(session))
     sends += survey.pooled
     shots += (survey.pooled * copies) / Math.max(1, survey.sessions.size)
   }
-  return sends === 0 ? whole : shots / sends
+  return sends === 0 ? copiesOf(0) : shots / sends
 }
 
-/** The factor on time; undefined for `max`. */
-function speedOf({ pace, durationNs }: ScheduleOptions, count: ShotCount): number | undefined {
-  if (pace.kind !== 'rate' || durationNs === undefined) return paceSpeed(pace, count.meanPerSecond)
-  return count.speedFor(pace.perSecond, durationNs)
+/** How recorded time becomes the run's; undefined for `max`. */
+function clockOf({ pace, durationNs, stages }: ScheduleOptions, count: ShotCount): RunClock | undefined {
+  if (stages?.kind === 'rate') return ratePacer(new StageCurve(stages), count.meanPerSecond)
+  const isCut = pace.kind === 'rate' && durationNs !== undefined
+  const speed = isCut ? count.speedFor(pace.perSecond, durationNs) : paceSpeed(pace, count.meanPerSecond)
+  return speed === undefined ? undefined : speedPacer(speed)
 }
 
 /** Shots a second: over the run; where it has no end, over the recordings' periods. */
@@ -290,57 +340,6 @@ function countLoneConnections(survey: Survey): number {
     }
   }
   return count
-}
-
-/** The timelines as the run plays them; of an endless run two rounds of the longest recording, which show how they fall together. */
-function layOut(
-  survey: Survey,
-  recordings: readonly PlannedRecording[],
-  options: ScheduleOptions,
-  sentSpanNs: number,
-): readonly PlacedTimeline[] {
-  const layout: PlacedTimeline[] = []
-  const horizonNs = Math.min(
-    sentSpanNs,
-    2 * Math.max(0, ...recordings.map(({ offsetNs, periodNs }) => offsetNs + periodNs)),
-  )
-  for (const [index, { offsetNs, periodNs }] of recordings.entries()) {
-    const timeline = survey.recordings[index]?.timeline
-    if (timeline === undefined) continue
-    layout.push({ timeline, shiftNs: offsetNs })
-    if (options.ending !== 'loop') continue
-    for (let shiftNs = offsetNs + periodNs; shiftNs < horizonNs && layout.length < MAX_LAID_OUT; shiftNs += periodNs) {
-      layout.push({ timeline, shiftNs })
-    }
-  }
-  return layout
-}
-
-/** A second-long recording beside a day-long one would be laid out 86,400 times; peaks are known long before. */
-const MAX_LAID_OUT = 1_000
-
-function multiplierSteps(
-  recordings: readonly PlannedRecording[],
-  amplify: number,
-  speed: number,
-  endNs: number,
-  loops: boolean,
-): readonly MultiplierStep[] {
-  const changes: { atNs: number; by: number }[] = []
-  for (const { offsetNs, spanNs } of recordings) {
-    changes.push({ atNs: offsetNs, by: 1 })
-    if (!loops && offsetNs + spanNs < endNs) changes.push({ atNs: offsetNs + spanNs, by: -1 })
-  }
-  const steps: MultiplierStep[] = []
-  let playing = 0
-  for (const { atNs, by } of changes.toSorted((a, b) => a.atNs - b.atNs)) {
-    if (atNs > endNs) break
-    playing += by
-    const step = { fromNs: atNs / speed, recordings: playing, multiplier: playing * amplify }
-    if (steps.at(-1)?.fromNs === step.fromNs) steps.pop()
-    steps.push(step)
-  }
-  return steps
 }
 
 function warnAboutUnsentSources({ correlation }: Survey, warnings: string[]): void {

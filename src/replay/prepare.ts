@@ -14,6 +14,7 @@ import { RequestHeadReader } from '../wire/http1/request-head.ts'
 import { RequestRewriter } from '../wire/http1/request-rewriter.ts'
 import { MAX_SESSIONS } from './session-table.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION } from './shot-batch.ts'
+import { mostAmplified } from './stages.ts'
 import type { Survey, SurveyedPart, SurveyedRecording } from './survey.ts'
 import { recordedServiceNs } from './survey.ts'
 
@@ -57,7 +58,7 @@ export class Preparer {
     this.#recording = recording
     this.#bases = bases
     this.#options = options
-    this.#repeats = options.amplify > 1 || options.ending === 'loop'
+    this.#repeats = mostAmplified(options) > 1 || options.ending === 'loop'
     this.#rewriter = new RequestRewriter(options.rewrite)
     this.#heads = new RequestHeadReader(this.#rewriter.customNames)
     const index = survey.correlation?.index

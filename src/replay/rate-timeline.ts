@@ -89,11 +89,11 @@ const MAX_SECONDS = 262_144
 
 /**
  * The most that comes in one second of the run when recorded time is divided by `speed`, up to `endNs` of recorded time.
- * `value`: what a bucket of a timeline weighs.
+ * `value`: what a bucket of a timeline weighs that begins at `fromNs` of recorded time.
  */
 export function peakPerSecond(
   placed: readonly PlacedTimeline[],
-  value: (timeline: RateTimeline, bucket: number) => number,
+  value: (timeline: RateTimeline, bucket: number, fromNs: number) => number,
   speed: number,
   endNs: number,
 ): number {
@@ -103,9 +103,9 @@ export function peakPerSecond(
   const slots = new Float64Array(Math.ceil(lastNs / speed / slotNs) + 2)
   for (const { timeline, shiftNs } of placed) {
     for (let bucket = 0; bucket < timeline.length; bucket++) {
-      const weight = value(timeline, bucket)
       const fromNs = shiftNs + bucket * timeline.widthNs
       if (fromNs > endNs) break
+      const weight = value(timeline, bucket, fromNs)
       if (weight > 0) spread(slots, slotNs, fromNs / speed, timeline.widthNs / speed, weight)
     }
   }

@@ -9,13 +9,15 @@ import type { ScheduleOptions } from './options.ts'
 import type { Track } from './overlay.ts'
 import { Overlay } from './overlay.ts'
 import type { Pacer } from './pacer.ts'
-import { maxPacer, speedPacer } from './pacer.ts'
+import { maxPacer, ratePacer, speedPacer } from './pacer.ts'
 import { PendingClones } from './pending-clones.ts'
 import type { Plan } from './plan.ts'
 import { POOL_LANE_SPAN } from './pool-lanes.ts'
 import type { OrdinalBases } from './prepare.ts'
 import { keyedSessionSpan, PreparedCache, Preparer, shardOf } from './prepare.ts'
 import type { ShotBatch } from './shot-batch.ts'
+import { StageCopies } from './stage-copies.ts'
+import { dueUntilNs, mostAmplified, StageCurve } from './stages.ts'
 import type { Survey, SurveyedRecording } from './survey.ts'
 
 /** The event loop gets a turn after this much work in one go: a sender in the same thread must not wait longer for its replies. */
@@ -152,9 +154,28 @@ async function* inOrder<Block>(blocks: readonly Block[]): AsyncIterable<Block> {
   yield* blocks
 }
 
+function pacerOf(plan: Plan, { stages }: ScheduleOptions): Pacer {
+  if (plan.speed === 'max') return maxPacer()
+  if (stages?.kind !== 'rate') return speedPacer(plan.speed)
+  return ratePacer(new StageCurve(stages), plan.stages?.basePerSecond ?? 0)
+}
+
+/** Undefined where every session is sent equally often all along. */
+function stagedCopies(
+  amplifier: Amplifier,
+  { recordings }: Survey,
+  { speed }: Plan,
+  { stages }: ScheduleOptions,
+): StageCopies | undefined {
+  if (stages?.kind !== 'multiplier' || speed === 'max') return undefined
+  return new StageCopies(amplifier, new StageCurve(stages), speed, recordings.length)
+}
+
 /** Makes shots of requests that come in order of time: copies them, lets clones wait for their time, paces and packs. */
 class ShotMaker {
   readonly #amplifier: Amplifier
+  /** Where the multiplier changes over time. */
+  readonly #staged: StageCopies | undefined
   readonly #pending = new PendingClones<PreparedRequest>()
   readonly #pacer: Pacer
   readonly #batches: Batches
@@ -167,13 +188,14 @@ class ShotMaker {
   #finished = false
 
   constructor(survey: Survey, plan: Plan, ordinals: Ordinals, options: ScheduleOptions) {
-    this.#amplifier = new Amplifier(options.amplify, options.seed, plan.jitterNs)
-    this.#pacer = plan.speed === 'max' ? maxPacer() : speedPacer(plan.speed)
+    this.#amplifier = new Amplifier(mostAmplified(options), options.seed, plan.jitterNs)
+    this.#staged = stagedCopies(this.#amplifier, survey, plan, options)
+    this.#pacer = pacerOf(plan, options)
     this.#batches = new Batches(options.shards)
     this.#survey = survey
     this.#ordinals = ordinals
     this.#shards = options.shards
-    this.#durationNs = plan.speed === 'max' ? Infinity : (options.durationNs ?? Infinity)
+    this.#durationNs = plan.speed === 'max' ? Infinity : dueUntilNs(options)
     this.#gone = survey.recordings.map(({ connections }) => new Uint32Array(connections.span))
   }
 
@@ -196,7 +218,7 @@ class ShotMaker {
     if (this.#finished) return
     const last = request.row >= 0 && this.#isLast(recording, request.row)
     const { sessionHash } = request
-    const copies = this.#amplifier.copies(sessionHash)
+    const copies = this.#staged?.copies(request, atNs, loop, recording) ?? this.#amplifier.copies(sessionHash)
     if (copies > 0) this.#emit(request, atNs, 0, loop, last)
     for (let clone = 1; clone < copies; clone++) {
       // The sign carries `last`: clones are of the same connection, and end it in the same place.

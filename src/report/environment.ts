@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
-import type { RunEnvironment, RunPlan, RunRequest } from './run.ts'
+import type { RunEnvironment, RunPlan, RunRequest, RunStage } from './run.ts'
 
 /** This machine, as far as it matters to numbers. */
 export function thisEnvironment(): RunEnvironment {
@@ -23,12 +23,23 @@ export function thisEnvironment(): RunEnvironment {
 export function fingerprintOf(asked: RunRequest, plan: RunPlan, version: string, environment: RunEnvironment): string {
   const facts = [
     asked.recordings.map(({ recordingId, requests }) => [recordingId, requests]).toSorted(byText),
-    [plan.loop, plan.amplify, plan.speed, plan.shots, plan.durationNs],
+    [
+      plan.loop,
+      plan.amplify,
+      plan.speed,
+      plan.shots,
+      plan.durationNs,
+      ...(plan.stages?.list ?? []).flatMap(stageFacts),
+    ],
     version.split('.', 1),
     [environment.node.split('.', 1), environment.platform, environment.arch],
     [environment.cpuModel, environment.cpuCount],
   ]
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
+}
+
+function stageFacts({ durationNs, from, to }: RunStage): readonly number[] {
+  return [durationNs, from, to]
 }
 
 function byText(a: readonly unknown[], b: readonly unknown[]): number {

@@ -55,6 +55,11 @@ export class JsonFields {
     return new JsonFields(this.#fields.get(name), this.#at(name))
   }
 
+  /** Undefined where it is not there. */
+  optionalObject(name: string): JsonFields | undefined {
+    return this.#fields.has(name) ? this.object(name) : undefined
+  }
+
   objectOrNull(name: string): JsonFields | null {
     return this.#fields.get(name) === null ? null : this.object(name)
   }

@@ -12,6 +12,7 @@ import type {
   Run,
   RunPlan,
   RunRequest,
+  RunStage,
   TallyDocument,
   TotalsDocument,
 } from './run.ts'
@@ -128,6 +129,7 @@ function readPlan(fields: JsonFields): RunPlan {
   return {
     loop: fields.oneOf('loop', ['open', 'closed']),
     amplify: fields.number('amplify'),
+    ...readStages(fields.optionalObject('stages')),
     speed: fields.numberOr('speed', 'max'),
     shots: fields.numberOrNull('shots'),
     durationNs: fields.numberOrNull('durationNs'),
@@ -138,6 +140,30 @@ function readPlan(fields: JsonFields): RunPlan {
     notReplayable: fields.record('notReplayable', numberAt),
     maskedShare: fields.number('maskedShare'),
     warnings: fields.list('warnings', textAt),
+  }
+}
+
+function readStages(fields: JsonFields | undefined): Pick<RunPlan, 'stages'> {
+  if (fields === undefined) return {}
+  const stages = {
+    kind: fields.oneOf('kind', ['multiplier', 'rate']),
+    basePerSecond: fields.number('basePerSecond'),
+    list: fields.list('list', readStage),
+  }
+  return { stages }
+}
+
+function readStage(value: unknown, where: string): RunStage {
+  const fields = new JsonFields(value, where)
+  return {
+    fromNs: fields.number('fromNs'),
+    durationNs: fields.number('durationNs'),
+    playedNs: fields.number('playedNs'),
+    from: fields.number('from'),
+    to: fields.number('to'),
+    shots: fields.number('shots'),
+    meanPerSecond: fields.number('meanPerSecond'),
+    peakPerSecond: fields.number('peakPerSecond'),
   }
 }
 

@@ -74,10 +74,33 @@ export interface RunRequest {
   readonly options: Readonly<Record<string, string | number | boolean>>
 }
 
+/** One stage of a run and what it was expected to send. Times are of the run; `from` and `to` multipliers or shots a second. */
+export interface RunStage {
+  readonly fromNs: number
+  readonly durationNs: number
+  readonly playedNs: number
+  readonly from: number
+  readonly to: number
+  readonly shots: number
+  readonly meanPerSecond: number
+  readonly peakPerSecond: number
+}
+
+/** A load that changes over time. */
+export interface RunStages {
+  readonly kind: 'multiplier' | 'rate'
+  /** Mean rate of the recordings, amplified: rates divided by it are multipliers. */
+  readonly basePerSecond: number
+  readonly list: readonly RunStage[]
+}
+
 /** What was planned; null where it has no end or no rate. */
 export interface RunPlan {
   readonly loop: 'open' | 'closed'
+  /** The greatest multiplier, where it changes. */
   readonly amplify: number
+  /** Not there where the load was the same all along. */
+  readonly stages?: RunStages
   readonly speed: number | 'max'
   readonly shots: number | null
   readonly durationNs: number | null

@@ -85,6 +85,7 @@ export function scheduleOptions(changes: Partial<ScheduleOptions> = {}): Schedul
     amplify: 1,
     jitterNs: undefined,
     seed: 1,
+    stages: undefined,
     pace: { kind: 'speed', speed: 1 },
     ending: 'ragged',
     between: undefined,

@@ -17,6 +17,7 @@ import { describeRun } from '../report/describe-run.ts'
 import { REPORTERS } from '../report/index.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
+import { StageTallies } from '../report/stage-tallies.ts'
 import { writeReports } from '../report/write-reports.ts'
 import { summariseForCi } from './ci-summary.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -62,7 +63,9 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     workers: flags.workers,
     onRow: (row) => {
       directory?.addRow(row)
-      if (row.kind === 'second') gateWatch.add(row)
+      if (row.kind !== 'second') return
+      gateWatch.add(row)
+      facts.stageTallies?.add(row)
     },
   })
   if (flags.output !== undefined) {
@@ -115,12 +118,14 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
 
 /** What is known of a run before its first shot. */
 function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+  const planned = runPlanOf(plan, survey)
   return {
     runId: options.rewrite.runId,
     version: VERSION,
     startedAt: new Date(),
     asked: runRequestOf(plan, url, flags),
-    plan: runPlanOf(plan, survey),
+    plan: planned,
+    ...(planned.stages === undefined ? {} : { stageTallies: new StageTallies(planned.stages.list) }),
     warmupNs: flags.warmup,
     gates,
   }

@@ -1,5 +1,5 @@
 import type { Gate } from '../measure/gates/gate.ts'
-import { stagesText } from '../replay/parse-stages.ts'
+import { stagesText, stageText } from '../replay/parse-stages.ts'
 import type { Plan } from '../replay/plan.ts'
 import type { Stages } from '../replay/stages.ts'
 import type { Survey } from '../replay/survey.ts'
@@ -46,6 +46,12 @@ function withoutUserInfo(text: string): string {
   return text.replace(/^(https?:\/\/)[^/@]*@/, '$1')
 }
 
+function stagesOf({ stages }: Plan): Pick<RunPlan, 'stages'> {
+  if (stages === undefined) return {}
+  const list = stages.list.map((stage) => ({ name: stageText(stages.kind, stage), ...stage }))
+  return { stages: { ...stages, list } }
+}
+
 /** The plan, for `run.json`: null where it has no end or no rate, which JSON has no number for. */
 export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
   const finite = (value: number | undefined): number | null =>
@@ -54,7 +60,7 @@ export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
   return {
     loop: plan.speed === 'max' ? 'closed' : 'open',
     amplify: plan.amplify,
-    ...(plan.stages === undefined ? {} : { stages: plan.stages }),
+    ...stagesOf(plan),
     speed: plan.speed,
     shots: finite(plan.shots),
     durationNs: finite(plan.durationNs),

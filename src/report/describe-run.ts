@@ -9,6 +9,7 @@ import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
 import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
+import type { StageTallies } from './stage-tallies.ts'
 
 /** What a measurement does not know of its run. */
 export interface RunFacts {
@@ -30,6 +31,8 @@ export interface RunFacts {
   /** What stopped the run before its end, other than a signal: `the breaker stopped the run`. */
   readonly stoppedBy?: string
   readonly counters?: Counts
+  /** What ended in each stage of the plan. */
+  readonly stageTallies?: StageTallies
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -80,6 +83,7 @@ export function describeRun(
     achieved: { ...pace, windowNs, warmupNs: facts.warmupNs ?? 0 },
     verdict,
     gates,
+    ...stagesOf(facts, measurement),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),
@@ -89,6 +93,10 @@ export function describeRun(
     environment,
     fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment),
   }
+}
+
+function stagesOf({ stageTallies, warmupNs = 0 }: RunFacts, { timeline }: Measurement): Pick<Run, 'stages'> {
+  return stageTallies === undefined ? {} : { stages: stageTallies.results(timeline, warmupNs) }
 }
 
 function routeDocuments(

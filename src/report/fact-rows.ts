@@ -75,7 +75,7 @@ function replayedText({ plan, achieved }: Run): string {
     plan.speed === 'max' ? 'as fast as replies came' : plan.speed === 1 ? '' : `at ${factor(plan.speed)} speed`
   const warmup = achieved.warmupNs > 0 ? `after ${formatDurationNs(achieved.warmupNs)} of warm-up` : ''
   const parts = [
-    `${factor(plan.amplify)} onto one target`,
+    `${plan.stages?.kind === 'multiplier' ? 'up to ' : ''}${factor(plan.amplify)} onto one target`,
     `${plan.loop} loop`,
     speed,
     formatDurationNs(achieved.windowNs),

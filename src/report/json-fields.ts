@@ -55,6 +55,10 @@ export class JsonFields {
     return new JsonFields(this.#fields.get(name), this.#at(name))
   }
 
+  has(name: string): boolean {
+    return this.#fields.has(name)
+  }
+
   /** Undefined where it is not there. */
   optionalObject(name: string): JsonFields | undefined {
     return this.#fields.has(name) ? this.object(name) : undefined

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
+import type { LatencyFigures } from '../measure/figures.ts'
 import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
@@ -17,6 +18,7 @@ import type {
   TotalsDocument,
 } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
+import type { StageResult } from './stage-result.ts'
 
 /** A larger `run.json` is refused: 65,535 routes at 5 kB are 330 MB, and nobody reads that. */
 const MAX_RUN_BYTES = 512 * 1024 * 1024
@@ -96,6 +98,7 @@ function readRun(fields: JsonFields): Run {
     verdict: { name: verdict.oneOf('name', VERDICTS), reasons: verdict.list('reasons', readReason) },
     // Runs of before there were gates have no such list.
     gates: fields.optionalList('gates', readGate),
+    ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),
@@ -156,6 +159,7 @@ function readStages(fields: JsonFields | undefined): Pick<RunPlan, 'stages'> {
 function readStage(value: unknown, where: string): RunStage {
   const fields = new JsonFields(value, where)
   return {
+    name: fields.text('name'),
     fromNs: fields.number('fromNs'),
     durationNs: fields.number('durationNs'),
     playedNs: fields.number('playedNs'),
@@ -164,6 +168,18 @@ function readStage(value: unknown, where: string): RunStage {
     shots: fields.number('shots'),
     meanPerSecond: fields.number('meanPerSecond'),
     peakPerSecond: fields.number('peakPerSecond'),
+  }
+}
+
+function readStageResult(value: unknown, where: string): StageResult {
+  const fields = new JsonFields(value, where)
+  return {
+    offered: fields.number('offered'),
+    windowNs: fields.number('windowNs'),
+    sent: fields.number('sent'),
+    replies: fields.number('replies'),
+    errors: fields.number('errors'),
+    responseTime: readFigures(fields.object('responseTime')),
   }
 }
 
@@ -206,6 +222,10 @@ function readGate(value: unknown, where: string): GateResult {
 }
 
 function readHistogram(fields: JsonFields): HistogramDocument {
+  return { ...readFigures(fields), sumNs: fields.number('sumNs'), hdrNs: fields.text('hdrNs') }
+}
+
+function readFigures(fields: JsonFields): LatencyFigures {
   return {
     count: fields.number('count'),
     meanNs: fields.numberOrNull('meanNs'),
@@ -215,8 +235,6 @@ function readHistogram(fields: JsonFields): HistogramDocument {
     p99Ns: fields.numberOrNull('p99Ns'),
     p999Ns: fields.numberOrNull('p999Ns'),
     maxNs: fields.numberOrNull('maxNs'),
-    sumNs: fields.number('sumNs'),
-    hdrNs: fields.text('hdrNs'),
   }
 }
 

@@ -3,6 +3,7 @@ import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Pace } from '../measure/timeline.ts'
 import type { Verdict } from '../measure/validity.ts'
+import type { StageResult } from './stage-result.ts'
 
 /** Name and version of what `run.json` holds. Readers refuse another major. */
 export const RUN_SCHEMA = 'mesh.run/v1'
@@ -76,6 +77,8 @@ export interface RunRequest {
 
 /** One stage of a run and what it was expected to send. Times are of the run; `from` and `to` multipliers or shots a second. */
 export interface RunStage {
+  /** As it is written: `5m0s:3x`. */
+  readonly name: string
   readonly fromNs: number
   readonly durationNs: number
   readonly playedNs: number
@@ -151,6 +154,8 @@ export interface Run {
   readonly verdict: Verdict
   /** What became of each gate, in the order in which they were given. */
   readonly gates: readonly GateResult[]
+  /** What became of each stage of the plan; not there where it has none. */
+  readonly stages?: readonly StageResult[]
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

@@ -6,6 +6,7 @@ import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
 import { routeTable } from './route-table.ts'
 import type { HistogramDocument, Run } from './run.ts'
+import { stageTable } from './stage-table.ts'
 
 const LEAST_COLUMNS = 80
 const MOST_COLUMNS = 200
@@ -20,6 +21,7 @@ export const textReporter: Reporter = {
       verdictBand(run, columns),
       gateTable(run.gates, columns),
       facts(run, columns),
+      stageTable(run, columns),
       latencies(run),
       routeTable(run, columns),
       legend(columns),

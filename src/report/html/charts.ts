@@ -14,6 +14,7 @@ import { spectrum } from '../svg/spectrum.ts'
 export function chartSections(run: Run, series: RunSeries): readonly Markup[] {
   const sections = [
     rateSection(run, series),
+    multiplierSection(run, series),
     latencySection(
       series,
       'responseTime',
@@ -52,6 +53,31 @@ function rateSection({ plan, timeline }: Run, { spanSeconds, spans }: RunSeries)
   const drawing = lineChart({ description: 'Requests a second over time', lines, spanSeconds, label: rateLabel })
   const says = 'Requests a second. Where sent leaves due, we were late; where replies leave sent, the target was.'
   return section('Offered and achieved', says, drawing)
+}
+
+/** Steps of a span in which a stage is looked up: a border within one shows as a slope. */
+const LOOKS = 4
+
+/** The load that was asked for over time; undefined where it was the same all along. */
+function multiplierSection({ plan: { stages } }: Run, { spanSeconds, spans }: RunSeries): Markup | undefined {
+  if (stages === undefined || spans.length === 0) return undefined
+  const { list, kind } = stages
+  const base = kind === 'rate' ? stages.basePerSecond : 1
+  if (base === 0) return undefined
+  const values = spans.map((_, place) => {
+    let sum = 0
+    for (let look = 0; look < LOOKS; look++) {
+      const atNs = (place + (look + 0.5) / LOOKS) * spanSeconds * 1e9
+      const stage = list.findLast(({ fromNs }) => fromNs <= atNs)
+      if (stage === undefined || atNs >= stage.fromNs + stage.playedNs) return null
+      sum += stage.from + (stage.to - stage.from) * ((atNs - stage.fromNs) / stage.durationNs)
+    }
+    return sum / LOOKS / base
+  })
+  const lines: Line[] = [{ name: 'multiplier', colour: COLOURS.purple, values, width: 2 }]
+  const label = (value: number): string => `${Number(value.toPrecision(3))}x`
+  const drawing = lineChart({ description: 'The multiplier over time', lines, spanSeconds, label, height: 120 })
+  return section('Multiplier', 'How much of the recorded load the stages asked for.', drawing)
 }
 
 /** Per second, in spans as those of the series. */

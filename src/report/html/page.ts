@@ -12,6 +12,7 @@ import {
   healthSection,
   latencySection,
   routesSection,
+  stagesSection,
 } from './tables.ts'
 
 const BAND_COLOURS: Readonly<Record<VerdictName, string>> = {
@@ -46,6 +47,7 @@ export function reportPage(run: Run, series: RunSeries): string {
     verdictSection(run),
     gatesSection(run),
     factsSection(run),
+    stagesSection(run),
     latencySection(run),
     unread,
     chartSections(run, series),

@@ -6,6 +6,7 @@ import { failsRun, gateCell, gateOutcome } from '../gate-words.ts'
 import { type Content, element, type Markup } from '../markup.ts'
 import type { HistogramDocument, RouteDocument, Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
+import { STAGE_HEADS, stageRows } from '../stage-table.ts'
 import { sparkline } from '../svg/sparkline.ts'
 
 /** Routes that are shown, the busiest first; all of them are in `run.json`. */
@@ -78,6 +79,20 @@ export function latencySection({ totals, recorded, plan }: Run): Markup {
         'Blocked: it waited for the reply before it on its connection. Lag: we were late. ' +
         '~: fewer than 100 samples lie beyond this percentile; -: not one does.',
     ),
+  )
+}
+
+/** Offered and answered, stage by stage; undefined where the load was the same all along. */
+export function stagesSection(run: Run): Markup | undefined {
+  const rows = stageRows(run)
+  if (rows.length === 0) return undefined
+  const says = 'Response times of what ended in each stage. Planned is what the recordings have for it.'
+  return element(
+    'section',
+    {},
+    element('h3', {}, 'Stages'),
+    table(['stage', ...STAGE_HEADS], rows, 1),
+    element('p', {}, says),
   )
 }
 

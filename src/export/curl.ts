@@ -5,7 +5,7 @@ import { replayObstacle } from '../core/exchange.ts'
 import { headerValue, parseHead, requestLine } from '../core/head.ts'
 import { isVisible } from '../core/visible.ts'
 import type { Exporter } from './exporter.ts'
-import { shellWord, singleQuoted } from './shell-word.ts'
+import { shellWord, singleQuoted } from '../core/shell-word.ts'
 
 /** Headers that curl writes itself, from the URL and from the body. */
 const BY_CURL = new Set(['host', 'content-length', 'transfer-encoding', 'connection'])

@@ -59,6 +59,17 @@ describe('the page', () => {
     expect(page.match(/<svg /g)?.length).toBe(1 + 8 + 3)
   })
 
+  it('has the command as it can be typed again', () => {
+    const run = shopRun()
+    const command = ['replay', 'a b.mcap', '--gate', 'p99 < 250ms', '--match', `request.path == '/'`]
+    const text = pageOf({ ...run, asked: { ...run.asked, command } })
+      .replaceAll('&#39;', "'")
+      .replaceAll('&lt;', '<')
+    expect(text).toContain(
+      String.raw`<code>mesh replay 'a b.mcap' --gate 'p99 < 250ms' --match 'request.path == '\''/'\'''</code>`,
+    )
+  })
+
   it('asks for nothing: no script, no style, nothing to load', () => {
     const page = pageOf(shopRun(), seriesOf(10, 3))
     expect(page).not.toMatch(/<(script|style|link|img|iframe|use|image)\b|\bstyle=|\bon\w+=|\b(src|href)=|url\(/)

@@ -1,3 +1,4 @@
+import { commandLine } from '../../core/shell-word.ts'
 import { formatBytes, formatCount, formatDurationNs } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import { durationCell, percentCell, quantileCell, rateCell, statusCell } from '../cells.ts'
@@ -47,7 +48,7 @@ function table(heads: readonly string[], rows: readonly (readonly Content[])[], 
 /** What was asked for and what was done, and how to do it again. */
 export function factsSection(run: Run): Markup {
   const rows = factRows(run).map(([label, text]) => [label, visible(text)])
-  const command = element('p', {}, element('code', {}, visible(`mesh ${run.asked.command.join(' ')}`)))
+  const command = element('p', {}, element('code', {}, commandLine(['mesh', ...run.asked.command])))
   return element('section', {}, element('h3', {}, 'What was done'), command, table(['', ''], rows, 2))
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { latin1, utf8 } from '../core/bytes.ts'
-import { isVisible } from '../core/visible.ts'
+import { latin1, utf8 } from './bytes.ts'
+import { isVisible } from './visible.ts'
 
 const NAMED: Readonly<Record<string, string>> = { "'": "\\'", '\\': '\\\\' }
 
@@ -24,6 +24,11 @@ export function shellWord(bytes: Uint8Array): string {
 /** Text without NUL as one word of any shell. */
 export function singleQuoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** Words as one would type them: quoted where a shell would take them for something else. */
+export function commandLine(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellWord(Buffer.from(word)))).join(' ')
 }
 
 function octal(bytes: Uint8Array): string {

@@ -12,6 +12,23 @@ CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO seen VALUES (TG_OP || ' ' || OLD.id); RETURN NULL; END $$;
 CREATE TRIGGER watches AFTER UPDATE OR DELETE ON watched FOR EACH ROW EXECUTE FUNCTION watch();`
 
+/** Tables that refer to others and have no key to tell their rows by, and one that is referred to without. */
+const KEYLESS = `CREATE TABLE roles (name text PRIMARY KEY, n int);
+CREATE TABLE grants (who text, role text REFERENCES roles);
+CREATE TABLE roles_held (who text, role text REFERENCES roles ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE roles_wished (who text, role text REFERENCES roles ON DELETE SET NULL ON UPDATE SET NULL);
+CREATE TABLE roles_kept (who text, role text REFERENCES roles ON DELETE RESTRICT);
+CREATE TABLE roles_late (who text, role text REFERENCES roles DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE codes (code text UNIQUE, above text REFERENCES codes (code));
+CREATE TABLE coded (id int PRIMARY KEY, code text REFERENCES codes (code));`
+const KEYLESS_DATA = `INSERT INTO roles SELECT 'r' || i, i FROM generate_series(1, 12) i;
+INSERT INTO grants VALUES ('a', 'r1'), ('b', NULL);
+INSERT INTO roles_held VALUES ('a', 'r2'), ('b', 'r2'), ('c', 'r3'), ('d', 'r4'), ('e', 'r10');
+INSERT INTO roles_wished VALUES ('a', 'r2'), ('b', 'r6');
+INSERT INTO roles_kept VALUES ('a', 'r5');
+INSERT INTO roles_late VALUES ('a', 'r9');
+INSERT INTO codes VALUES ('top', NULL), ('low', 'top');`
+
 /** Differences that random statements through the proxy have found, one a test. */
 describe('what differed from a plain database once', () => {
   let proxy: CowProxy
@@ -19,8 +36,8 @@ describe('what differed from a plain database once', () => {
 
   beforeAll(async () => {
     proxy = await startCowProxy(
-      `${PROXY_SCHEMA} CREATE TABLE days (day date PRIMARY KEY, n int); ${WATCHED}`,
-      `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i; INSERT INTO watched VALUES (1, 1), (2, 2);`,
+      `${PROXY_SCHEMA} CREATE TABLE days (day date PRIMARY KEY, n int); ${WATCHED} ${KEYLESS}`,
+      `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i; INSERT INTO watched VALUES (1, 1), (2, 2); ${KEYLESS_DATA}`,
     )
     client = await connectedTo(proxy.url)
   }, 120_000)
@@ -113,5 +130,62 @@ describe('what differed from a plain database once', () => {
       `SET search_path = pg_catalog, public; DO $$ BEGIN DELETE FROM watched WHERE id = 2; END $$; RESET search_path`,
     )
     expect((await client.query('SELECT what FROM seen')).rows).toEqual([{ what: 'UPDATE 1' }, { what: 'DELETE 2' }])
+  })
+
+  it("refuses to delete what a row of production refers to from a table without a key, in PostgreSQL's words", async () => {
+    await expect(client.query(`DELETE FROM roles WHERE name = 'r1'`)).rejects.toMatchObject({
+      code: '23503',
+      message: 'update or delete on table "roles" violates foreign key constraint "grants_role_fkey" on table "grants"',
+      table: 'grants',
+    })
+    await expect(client.query(`UPDATE roles SET name = 'x' WHERE name = 'r1'`)).rejects.toMatchObject({
+      code: '23503',
+      message: 'update or delete on table "roles" violates foreign key constraint "grants_role_fkey" on table "grants"',
+    })
+    await expect(client.query(`DELETE FROM roles WHERE name = 'r5'`)).rejects.toMatchObject({
+      code: '23001',
+      message:
+        'update or delete on table "roles" violates RESTRICT setting of foreign key constraint "roles_kept_role_fkey" on table "roles_kept"',
+    })
+    expect((await client.query(`UPDATE roles SET n = 0 WHERE name = 'r1'`)).rowCount).toBe(1)
+    expect((await client.query(`DELETE FROM roles WHERE name = 'r7'`)).rowCount).toBe(1)
+  })
+
+  it('checks a deferred reference of a table without a key at the end of the transaction', async () => {
+    await client.query(`BEGIN; DELETE FROM roles WHERE name = 'r9'`)
+    await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503', constraint: 'roles_late_role_fkey' })
+    await client.query(`BEGIN; DELETE FROM roles WHERE name = 'r9'; INSERT INTO roles VALUES ('r9', 99); COMMIT`)
+    expect((await client.query(`SELECT n FROM roles WHERE name = 'r9'`)).rows).toEqual([{ n: 99 }])
+  })
+
+  it('takes rows of tables without a key along where a reference cascades, or sets null', async () => {
+    await client.query(`BEGIN; DELETE FROM roles WHERE name = 'r2'; ROLLBACK`)
+    expect((await client.query(`SELECT count(*)::int AS n FROM roles_held`)).rows).toEqual([{ n: 5 }])
+    await client.query(`DELETE FROM roles WHERE name = 'r2'`)
+    await client.query(`UPDATE roles SET name = 'r44' WHERE name = 'r4'`)
+    await client.query(`UPDATE roles SET name = 'r66' WHERE name = 'r6'`)
+    const held = await client.query(`SELECT who, role FROM roles_held ORDER BY who`)
+    expect(held.rows).toEqual([
+      { who: 'c', role: 'r3' },
+      { who: 'd', role: 'r44' },
+      { who: 'e', role: 'r10' },
+    ])
+    const wished = await client.query(`SELECT who, role FROM roles_wished ORDER BY who`)
+    expect(wished.rows).toEqual([
+      { who: 'a', role: null },
+      { who: 'b', role: null },
+    ])
+  })
+
+  it('finds a parent of production in a table without a key, and says where it would have to copy what it is using', async () => {
+    await expect(client.query(`INSERT INTO codes VALUES ('new', 'top')`)).rejects.toMatchObject({
+      code: '55006',
+      hint: 'An UPDATE of public.codes before, with WHERE false, copies it.',
+    })
+    await expect(client.query(`INSERT INTO coded VALUES (1, 'none')`)).rejects.toMatchObject({ code: '23503' })
+    expect((await client.query(`INSERT INTO coded VALUES (1, 'low')`)).rowCount).toBe(1)
+    expect((await client.query(`INSERT INTO codes VALUES ('new', 'top')`)).rowCount).toBe(1)
+    await expect(client.query(`DELETE FROM codes WHERE code = 'low'`)).rejects.toMatchObject({ code: '23503' })
+    expect((await client.query(`SELECT count(*)::int AS n FROM codes`)).rows).toEqual([{ n: 3 }])
   })
 })

@@ -1,6 +1,7 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
 import { qualified, quoteName, quoteText, textArray } from '../overlay/identifiers.ts'
+import { maxRowsSql } from '../overlay/hydration.ts'
 import { loadCatalog } from '../overlay/load-catalog.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { DirtyTables } from './dirty-tables.ts'
@@ -197,6 +198,7 @@ export class Branch {
     if (this.#gate === undefined) return
     await this.#withAdmin(async (admin) => {
       await admin.query(schemaWatch(this.limits.maxCopyUpRows))
+      await admin.query(maxRowsSql(this.limits.maxCopyUpRows))
       await this.dirty.load(admin)
       await this.#learn(admin)
       await this.#knowledge?.alignDefaults(admin, this.database)

@@ -2,6 +2,7 @@ import { SERVER_NAME } from './foreign-table.ts'
 import { QUESTION } from '../gate/fdw-command.ts'
 import { parentsSql } from './parents.ts'
 import { REBUILD } from './rebuild.ts'
+import { hydrationSql } from './hydration.ts'
 import { functionSql } from './sql-function.ts'
 import { BASE_COLUMNS_VIEW, suppliedColumnsSql } from './supplied-columns.ts'
 import { shapesQuery } from './table-shape.ts'
@@ -19,6 +20,7 @@ export function followSchemaSql(): string {
     suppliedColumnsSql(),
     verificationSql(),
     parentsSql(),
+    hydrationSql(),
     askSql(),
     followSql(),
     FIRST,

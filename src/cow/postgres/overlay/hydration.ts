@@ -5,13 +5,16 @@ import { functionSql, requirePrivilege } from './sql-function.ts'
 /** A table without a key is copied whole before its rows change, up to this many: some seconds. */
 const HYDRATED_ROWS = 50_000
 
+/** The setting of `mesh.settings` that has the limit of the proxy that runs. */
+const MAX_ROWS_SETTING = 'max_copy_up_rows'
+
 /**
  * `mesh.hydrate(table_id, max_rows)`: copies all rows of a table's base into it and cuts it loose: for tables without a key before
  * their first UPDATE or DELETE. More than `max_rows`: error 54000, and nothing is changed. The caller needs the right to change
  * the table's rows.
  */
 export function hydrationSql(): string {
-  return [copySql(), cutSql(), hydrateSql()].join('\n')
+  return [copySql(), cutSql(), bringWholeSql(), hydrateSql()].join('\n')
 }
 
 /** Copies the rows, and keeps an image of each as it was, with no right but to that. */
@@ -85,6 +88,39 @@ END`,
   return `${definition}\nGRANT EXECUTE ON FUNCTION mesh.copy_and_cut(table_id integer, max_rows bigint) TO mesh_copy;`
 }
 
+/**
+ * `mesh.bring_whole(table_id, max_rows)`: for triggers, which ask no right of the client. Without `max_rows` the limit is the one that mesh
+ * was started with.
+ */
+function bringWholeSql(): string {
+  const signature = 'mesh.bring_whole(table_id integer, max_rows bigint)'
+  const definition = functionSql({
+    signature,
+    returns: 'void',
+    rights: 'admin',
+    callers: 'nobody',
+    body: `
+DECLARE
+  mesh_entry mesh.tables;
+  mesh_call text := format('SELECT mesh.copy_and_cut(%s, %s)', table_id,
+    coalesce(max_rows, (SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), ${HYDRATED_ROWS}));
+BEGIN
+  SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
+  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
+  -- Another connection would wait for a lock of this one's, such as a statement has that is parsed already.
+  IF EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation IN (mesh_entry.relation::oid, mesh_entry.foreign_relation::oid))
+    OR NOT mesh.autonomous(table_id, mesh_call) THEN
+    EXECUTE mesh_call;
+  END IF;
+  PERFORM mesh.report(table_id, NULL);
+EXCEPTION WHEN object_in_use THEN
+  RAISE object_in_use USING MESSAGE = format('table %s has to be copied whole while it is in use by this session', mesh_entry.relation),
+    DETAIL = SQLERRM, HINT = format('An UPDATE of %s before, with WHERE false, copies it.', mesh_entry.relation);
+END`,
+  })
+  return `${definition}\nGRANT EXECUTE ON FUNCTION ${signature} TO mesh_copy;`
+}
+
 function hydrateSql(): string {
   return functionSql({
     signature: `mesh.hydrate(table_id integer, max_rows bigint DEFAULT ${HYDRATED_ROWS})`,
@@ -93,18 +129,16 @@ function hydrateSql(): string {
     callers: 'everyone',
     body: `
 DECLARE
-  mesh_entry mesh.tables;
-  mesh_call text := format('SELECT mesh.copy_and_cut(%s, %s)', table_id, max_rows);
+  mesh_table regclass;
 BEGIN
-  SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
-  ${requirePrivilege('mesh_entry.relation', 'UPDATE, DELETE, TRUNCATE')}
-  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
-  -- Another connection would wait for a lock of this one's, such as a statement has that is parsed already.
-  IF EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation = mesh_entry.relation::oid)
-    OR NOT mesh.autonomous(table_id, mesh_call) THEN
-    EXECUTE mesh_call;
-  END IF;
-  PERFORM mesh.report(table_id, NULL);
+  SELECT t.relation INTO STRICT mesh_table FROM mesh.tables AS t WHERE t.id = table_id;
+  ${requirePrivilege('mesh_table', 'UPDATE, DELETE, TRUNCATE')}
+  PERFORM mesh.bring_whole(table_id, max_rows);
 END`,
   })
+}
+
+/** Says how many rows a table may have at most that triggers copy whole. */
+export function maxRowsSql(maxRows: number): string {
+  return `INSERT INTO mesh.settings VALUES ('${MAX_ROWS_SETTING}', '${maxRows}') ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 }

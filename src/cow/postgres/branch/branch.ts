@@ -54,6 +54,8 @@ export function sumOfCounters(branches: readonly { readonly counters: Readonly<B
 export interface NameScope {
   readonly sharingKey: string
   resolve(name: RelationName): Resolved
+  /** Where names are looked up, one after the other; pg_catalog first where it is not named. */
+  readonly schemas: readonly string[]
 }
 
 /** One database of the overlay with its merged tables, shared by all sessions on it. */
@@ -122,7 +124,9 @@ export class Branch {
     const key = scope.sharingKey === '' ? undefined : scope.sharingKey + text
     const cached = key === undefined ? undefined : this.#plans.get(key)
     if (cached !== undefined) return cached
-    const plan = planText(text, this.#catalog, (name) => scope.resolve(name))
+    const plan = planText(text, this.#catalog, (name) => scope.resolve(name), {
+      catalogFirst: !scope.schemas.includes('pg_catalog'),
+    })
     if (key !== undefined) this.#plans.keep(key, plan)
     return plan
   }

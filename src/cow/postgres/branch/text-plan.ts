@@ -3,7 +3,7 @@ import { qualified, quoteName } from '../overlay/identifiers.ts'
 import { analyse } from '../sql/analysis.ts'
 import type { NameUse } from '../sql/mention.ts'
 import { rewrite } from '../sql/rewrite.ts'
-import type { CopyIn, KeyProbe, Refusal, Rewriting } from '../sql/rewriting.ts'
+import type { CopyIn, KeyProbe, Refusal, RewriteFacts, Rewriting } from '../sql/rewriting.ts'
 import type { ForeignReference, Statement, TableCommand } from '../sql/statement.ts'
 
 /**
@@ -55,11 +55,11 @@ export interface TextPlan {
  * Plans a text. One that the parser does not take is passed on as it is, for the overlay to refuse it in its own words: what cannot be
  * parsed cannot run.
  */
-export function planText(text: string, catalog: Catalog, resolve: ResolveRelation): TextPlan {
+export function planText(text: string, catalog: Catalog, resolve: ResolveRelation, facts: RewriteFacts = {}): TextPlan {
   const parsed = analyse(text)
   if (parsed.failure) return { direct: text, statements: [], changesSchema: false }
   const statements = parsed.statements.map((statement): PlannedStatement => {
-    const rewriting = rewrite(statement, catalog, resolve)
+    const rewriting = rewrite(statement, catalog, resolve, facts)
     return {
       statement,
       text: textOf(statement, rewriting, resolve),

@@ -3,6 +3,7 @@ import { QUESTION } from '../gate/fdw-command.ts'
 import { parentsSql } from './parents.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
+import { bringSql } from './registry.ts'
 import { functionSql } from './sql-function.ts'
 import { BASE_COLUMNS_VIEW, suppliedColumnsSql } from './supplied-columns.ts'
 import { shapesQuery } from './table-shape.ts'
@@ -21,6 +22,7 @@ export function followSchemaSql(): string {
     verificationSql(),
     parentsSql(),
     hydrationSql(),
+    bringSql(),
     askSql(),
     followSql(),
     FIRST,

@@ -25,6 +25,7 @@ export function registrySql(): string {
     reportSql(),
     autonomousSql(),
     faultInSql(),
+    bringSql(),
     detachSql(),
     BASE_COLUMNS_VIEW,
     dropBaseSql(),
@@ -146,6 +147,31 @@ BEGIN
     EXECUTE mesh_call;
   END IF;
   PERFORM mesh.report(table_id, keys);
+END`,
+  })
+}
+
+/**
+ * `mesh.bring(table_id, key)`: copy-up of one row, and how many it was: none where production has no such row. The caller has seen
+ * that the key is not touched.
+ */
+export function bringSql(): string {
+  return functionSql({
+    signature: 'mesh.bring(table_id integer, key jsonb)',
+    returns: 'bigint',
+    rights: 'definer',
+    callers: 'everyone',
+    body: `
+DECLARE
+  mesh_rows bigint;
+  mesh_condition text;
+BEGIN
+  IF key @> '[null]' THEN RETURN 0; END IF;
+  PERFORM mesh.fault_in(table_id, jsonb_build_array(key));
+  SELECT string_agg(format('t.k%s = %L', e.place, e.value), ' AND ') INTO mesh_condition
+    FROM jsonb_array_elements_text(key) WITH ORDINALITY AS e(value, place);
+  EXECUTE format('SELECT count(*) FROM mesh.touched_%s AS t WHERE %s', table_id, mesh_condition) INTO mesh_rows;
+  RETURN mesh_rows;
 END`,
   })
 }

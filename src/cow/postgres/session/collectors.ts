@@ -22,6 +22,25 @@ export class RowCollector implements ReplyCollector {
   }
 }
 
+/** Hands on the number in the first column of each row. */
+export class CountCollector implements ReplyCollector {
+  readonly #take: (count: number) => void
+
+  constructor(take: (count: number) => void) {
+    this.#take = take
+  }
+
+  message(type: number, payload: Uint8Array): void {
+    if (type === BACKEND.dataRow) this.#take(Number(readTextRow(payload)[0]))
+  }
+
+  piece(bytes: Uint8Array): void {
+    const rows = new RowCollector()
+    rows.piece(bytes)
+    for (const [count] of rows.rows) this.#take(Number(count))
+  }
+}
+
 /** The types of a statement's parameters, out of its description. */
 export class TypeCollector implements ReplyCollector {
   types: readonly number[] | undefined

@@ -2,11 +2,12 @@ import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { bind, close, describe, execute, parse, type PgBindBytes } from '../../../wire/postgres/frontend.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { PlannedStatement } from '../branch/text-plan.ts'
-import type { CopyIn, KeyProbe, Refusal } from '../sql/rewriting.ts'
-import { IGNORED, RowCollector, TypeCollector } from './collectors.ts'
+import type { CopyIn, KeyProbe, Refusal, SingleProbe } from '../sql/rewriting.ts'
+import { CountCollector, IGNORED, RowCollector, TypeCollector } from './collectors.ts'
 import { copyInsertTexts, copyTableText } from './copy-in.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
+import type { ReplyCollector } from './reply-queue.ts'
 import type { PreparedStatement } from './statement-store.ts'
 
 /** Parameters of the statement that a probe is for, with the types that the server found. */
@@ -42,6 +43,10 @@ export class CopyUps {
       raise(this.#link, statement.refusal)
       return false
     }
+    if (this.#isSingle(statement, given)) {
+      for (const { single } of statement.probes) if (single !== undefined) this.#sendSingle(single, given)
+      return false
+    }
     await this.#link.settle()
     if (this.#link.failed) return false
     await this.#runAll(statement.preparations.map((preparation) => this.#branch.preparationText(preparation)))
@@ -53,6 +58,20 @@ export class CopyUps {
       if (probe.skipLocked && hadRows) mayBeSkipped = true
     }
     return mayBeSkipped
+  }
+
+  /** Nothing hangs on what the probes find: they go to the backend in one packet with the statement, which is skipped where they fail. */
+  #isSingle({ probes, preparations, copyIn }: PlannedStatement, { types }: ProbeArguments): boolean {
+    if (preparations.length > 0 || copyIn !== undefined) return false
+    return probes.every(
+      ({ single }) =>
+        single?.parameters.every((parameter) => parameter.types.includes(types[parameter.number - 1] ?? 0)) === true,
+    )
+  }
+
+  #sendSingle({ text }: SingleProbe, given: ProbeArguments): void {
+    const { counters } = this.#branch
+    this.#send(text, given, 0, new CountCollector((rows) => (counters.copiedUpRows += rows)))
   }
 
   /** A probe bears the client's parameters, and has to have their types, of which it may leave some unused. */
@@ -91,9 +110,14 @@ export class CopyUps {
 
   /** Runs a query of ours on the client's backend, inside whatever transaction it has. An error goes to the client. */
   async #run(text: string, given: ProbeArguments = NO_ARGUMENTS, maxRows = 0): Promise<(string | null)[][]> {
-    const link = this.#link
     const rows = new RowCollector()
-    const { types, bind: values } = given
+    this.#send(text, given, maxRows, rows)
+    await this.#link.settle()
+    return rows.rows
+  }
+
+  #send(text: string, { types, bind: values }: ProbeArguments, maxRows: number, rows: ReplyCollector): void {
+    const link = this.#link
     const mapError = withoutPosition
     // One that failed may have left its statement behind.
     link.send(close({ kind: 'statement', name: PROBE }), { kind: 'close', collector: IGNORED })
@@ -105,8 +129,6 @@ export class CopyUps {
     })
     link.send(execute({ portal: PROBE, maxRows }), { kind: 'execute', collector: rows, mapError })
     link.send(close({ kind: 'portal', name: PROBE }), { kind: 'close', collector: IGNORED })
-    await link.settle()
-    return rows.rows
   }
 }
 

@@ -47,8 +47,8 @@ export class OneByOne {
     if (link.failed) return
     // A simple query ends the unnamed statement, whatever becomes of the query (PostgreSQL manual 54.2.3).
     link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
-    for (const statement of plan.statements) {
-      await link.settle()
+    for (const [place, statement] of plan.statements.entries()) {
+      if (place > 0) await link.settle()
       if (link.failed) break
       this.#hooks.note(statement)
       const mapError = statementMapper(statement)

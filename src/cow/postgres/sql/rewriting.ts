@@ -16,6 +16,15 @@ export interface KeyProbe {
   readonly reason: 'update' | 'delete' | 'merge' | 'lock' | 'conflict'
   /** It reads candidates of SKIP LOCKED: where the statement then finds no row, and this gave some, try again. */
   readonly skipLocked: boolean
+  /** Where it is for one row: all of it in one query. */
+  readonly single?: SingleProbe | undefined
+}
+
+/** A query that copies one row up where that is not done yet, and gives in its first column how many rows it was. */
+export interface SingleProbe {
+  readonly text: string
+  /** It holds for parameters of these types only, given as OIDs. */
+  readonly parameters: readonly { readonly number: number; readonly types: readonly number[] }[]
 }
 
 /** Why a statement is not run, ready for an ErrorResponse. */
@@ -64,6 +73,8 @@ export interface Rewriting {
 
 /** What the rewriter asks about functions that PostgreSQL does not bring along. */
 export interface RewriteFacts {
+  /** Operators are looked for in pg_catalog first: no schema of the search_path stands before it. Default: not known. */
+  readonly catalogFirst?: boolean
   /** As pg_proc.provolatile, over all functions that the name can mean; undefined counts as volatile. */
   volatility?(name: { readonly schema: string | undefined; readonly name: string }): 'i' | 's' | 'v' | undefined
 }

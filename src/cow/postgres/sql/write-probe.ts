@@ -7,7 +7,7 @@
  * limit on rows guards.
  */
 import type { MergedTable } from '../catalog.ts'
-import { writeClauses } from './clauses.ts'
+import { conjunctsOf, writeClauses } from './clauses.ts'
 import type { PinnedSelect } from './lock-probe.ts'
 import type { WriteLevel } from './level.ts'
 import { listOf, stringsOf, textOf, unwrapAs } from './node.ts'
@@ -26,6 +26,7 @@ import {
   whereClause,
 } from './probe.ts'
 import type { KeyProbe } from './rewriting.ts'
+import { singleProbe } from './single-probe.ts'
 import type { Statement } from './statement.ts'
 import type { TextRange } from './mention.ts'
 import { inside } from './volatility.ts'
@@ -54,7 +55,17 @@ export function probeWrite(
   const items = keepsFrom ? [from] : []
   const tables = [tableAs(table, alias), ...items.map((range) => `${textIn(ground, range)}\n`)].join(', ')
   const filter = whereClause(ground, conjuncts, isBaseRow(table, name))
-  return probe(`${ctes.clauseFor([...items, ...conjuncts])}SELECT ${keyList(table, name)} FROM ${tables} ${filter}`)
+  const text = `${ctes.clauseFor([...items, ...conjuncts])}SELECT ${keyList(table, name)} FROM ${tables} ${filter}`
+  const isPlain = from === undefined && ground.facts.catalogFirst === true
+  return {
+    ...probe(text),
+    single: isPlain ? singleProbe(statement, level, table, conjuncts, conditionsIn(statement, where), text) : undefined,
+  }
+}
+
+/** How many conjuncts a condition has, those that cannot be asked included. */
+function conditionsIn({ tokens }: Statement, where: TextRange | undefined): number {
+  return where === undefined ? 0 : conjunctsOf(tokens, where).length
 }
 
 function namesOfTarget(level: WriteLevel, table: MergedTable): Names {

@@ -81,4 +81,27 @@ describe.skipIf(POSTGRES_ABSENT)('lookups by key in simple queries', () => {
     }
     expect(branch.counters.byKey - byKey).toBe(9)
   })
+
+  it("write rows that are the branch's own without a word to production, and count what is copied up", async () => {
+    await client.query(`UPDATE small SET n = 0 WHERE id = 20`)
+    await client.query(`UPDATE coded SET n = 0 WHERE code = '00000000-0000-0000-0000-000000000014'`)
+    const { copiedUpRows } = branch.counters
+    const scans = proxy.gate.counters().sent.scan
+    expect((await client.query(`UPDATE small SET n = n + 1 WHERE id = 20 RETURNING n`)).rows).toEqual([{ n: 1 }])
+    const upper = `UPDATE coded SET n = n + 1 WHERE code = $1 RETURNING n`
+    const code = '00000000-0000-0000-0000-000000000014'
+    expect((await client.query(upper, [code])).rows).toEqual([{ n: 1 }])
+    expect((await client.query(`DELETE FROM small WHERE id = 20 AND n = 1`)).rowCount).toBe(1)
+    expect((await client.query(`DELETE FROM small WHERE id = 20`)).rowCount).toBe(0)
+    expect(proxy.gate.counters().sent.scan).toBe(scans)
+    expect(branch.counters.copiedUpRows).toBe(copiedUpRows)
+    expect((await client.query(`UPDATE small SET n = 7 WHERE id = 21`)).rowCount).toBe(1)
+    expect((await client.query(`UPDATE small SET n = 7 WHERE id = 22 AND n = 8`)).rowCount).toBe(0)
+    expect((await client.query(`UPDATE small SET n = 7 WHERE id = $1`, [null])).rowCount).toBe(0)
+    expect((await client.query(`UPDATE small SET n = 7 WHERE id = 3000`)).rowCount).toBe(0)
+    expect(branch.counters.copiedUpRows - copiedUpRows).toBe(1)
+    await expect(client.query(`UPDATE small SET n = 1 / 0 WHERE id = 23`)).rejects.toMatchObject({ code: '22012' })
+    await expect(client.query(`UPDATE small SET m = 1 WHERE id = 24`)).rejects.toMatchObject({ code: '42703' })
+    expect((await client.query(`SELECT id FROM small WHERE n = 7`)).rows).toEqual([{ id: 21 }])
+  })
 })

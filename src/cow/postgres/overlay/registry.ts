@@ -42,6 +42,7 @@ DO $mesh$ BEGIN
     CREATE ROLE ${COPY_ROLE} LOGIN BYPASSRLS;
   END IF;
 END $mesh$;
+COMMENT ON ROLE ${COPY_ROLE} IS 'mesh cow postgres: copies rows onto the branch. Not in production.';
 GRANT SET ON PARAMETER session_replication_role TO ${COPY_ROLE};
 GRANT pg_read_all_data, pg_write_all_data TO ${COPY_ROLE};
 `
@@ -51,6 +52,8 @@ ${ROLES}
 CREATE SCHEMA IF NOT EXISTS mesh;
 CREATE SCHEMA IF NOT EXISTS mesh_base;
 GRANT USAGE ON SCHEMA mesh TO PUBLIC;
+COMMENT ON SCHEMA mesh IS 'mesh cow postgres: which rows are the branch''s own. Not in production.';
+COMMENT ON SCHEMA mesh_base IS 'mesh cow postgres: production''s rows, read only. Not in production.';
 CREATE TABLE IF NOT EXISTS mesh.tables (
   id integer PRIMARY KEY, relation regclass NOT NULL, foreign_relation regclass NOT NULL, touched regclass,
   kind text NOT NULL CHECK (kind IN ('table', 'partitioned', 'matview')), key_columns text[] NOT NULL, key_numbers int2[] NOT NULL,

@@ -247,6 +247,14 @@ describe('the merged schema, by SQL alone', () => {
     await other.end()
   })
 
+  it('says of its schemas and its role what they are', async () => {
+    const said = `SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname LIKE 'mesh%' UNION ALL
+      SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'mesh_copy'`
+    const comments = await rows(said)
+    expect(comments).toHaveLength(3)
+    for (const comment of comments) expect(comment).toEqual([expect.stringMatching(/^mesh cow postgres: /)])
+  })
+
   it('gives clients no way into what mesh added', async () => {
     expect(await failure('SELECT base_row FROM mesh.touched_1')).toMatchObject({ code: '42501' })
     expect(await failure('DELETE FROM mesh.touched_1')).toMatchObject({ code: '42501' })

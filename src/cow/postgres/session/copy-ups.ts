@@ -62,7 +62,8 @@ export class CopyUps {
 
   /** Nothing hangs on what the probes find: they go to the backend in one packet with the statement, which is skipped where they fail. */
   #isSingle({ probes, preparations, copyIn }: PlannedStatement, { types }: ProbeArguments): boolean {
-    if (preparations.length > 0 || copyIn !== undefined) return false
+    if (preparations.length > 0 || copyIn !== undefined || probes.length > this.#branch.limits.maxCopyUpRows)
+      return false
     return probes.every(
       ({ single }) =>
         single?.parameters.every((parameter) => parameter.types.includes(types[parameter.number - 1] ?? 0)) === true,

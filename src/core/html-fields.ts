@@ -10,18 +10,23 @@ export interface HtmlField {
 const MAX_TAG_CHARS = 4_096
 
 const TAG = /<(?:input|meta)[\s/]/gi
-const ATTRIBUTE = /([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>`]+))/g
+// A name without a value is passed over as a whole, and not tried again from each of its characters.
+const ATTRIBUTE = /([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>`]+)))?/g
 const ENTITY = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(amp|lt|gt|quot|apos));/gi
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 /**
  * Finds `<input type="hidden" name= value=>` and `<meta name= content=>` in a page, without parsing it: a tag's attributes in any
- * order and quotes. Text in comments and scripts that looks like one is taken for one.
+ * order and quotes. Text in comments and scripts that looks like one is taken for one. Ends when `mostChars` of tags were read: those of
+ * a hostile page hold each other.
  */
-export function* htmlFields(text: string): Generator<HtmlField> {
+export function* htmlFields(text: string, mostChars: number = Infinity): Generator<HtmlField> {
+  let left = mostChars
   for (const tag of text.matchAll(TAG)) {
     const from = tag.index + tag[0].length
     const end = endOfTag(text, from)
+    left -= (end ?? Math.min(text.length, from + MAX_TAG_CHARS)) - from
+    if (left < 0) return
     if (end === undefined) continue
     const field = fieldIn(text, from, end, tag[0].toLowerCase().startsWith('<meta'))
     if (field !== undefined) yield field
@@ -46,7 +51,8 @@ function fieldIn(text: string, from: number, end: number, meta: boolean): HtmlFi
   let hidden = meta
   let span: { start: number; end: number } | undefined
   for (const match of text.slice(from, end).matchAll(ATTRIBUTE)) {
-    const value = match[2] ?? match[3] ?? match[4] ?? ''
+    const value = match[2] ?? match[3] ?? match[4]
+    if (value === undefined) continue
     const attribute = (match[1] ?? '').toLowerCase()
     if (attribute === 'name' || (meta && attribute === 'property')) name = decodeEntities(value)
     else if (attribute === 'type') hidden ||= value.toLowerCase() === 'hidden'

@@ -18,12 +18,12 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 /**
  * The bytes of a value at its place; undefined where it cannot stand there: a header has no line ends, and nothing that is not
- * latin-1.
+ * latin-1; a path segment is not empty.
  */
 export function escaped(value: string, escape: Escape): Uint8Array | undefined {
   switch (escape) {
     case 'path':
-      return utf8Bytes(pathSegment(value))
+      return pathSegment(value)
     case 'query':
       return utf8Bytes(component(value))
     case 'form':
@@ -49,18 +49,22 @@ function component(value: string): string {
   return encodeURIComponent(wellFormed(value)).replaceAll(/[!'()*]/g, percent)
 }
 
-/** What may stand in a path segment stays (RFC 3986 3.3); a segment of dots alone would be another path. */
-function pathSegment(value: string): string {
-  if (value === '.' || value === '..') return value.replaceAll('.', '%2E')
-  return encodeURIComponent(wellFormed(value)).replaceAll(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)
+/**
+ * What may stand in a path segment stays (RFC 3986 3.3). Nothing, or dots alone, would ask for another path: `DELETE /orders/` for one
+ * order. Servers resolve `%2E%2E` too.
+ */
+function pathSegment(value: string): Uint8Array | undefined {
+  if (value === '' || value === '.' || value === '..') return undefined
+  const whole = encodeURIComponent(wellFormed(value))
+  return utf8Bytes(whole.replaceAll(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent))
 }
 
 function percent(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
-/** As a server set it; what no cookie may hold (RFC 6265 4.1.1) is percent-encoded. */
-function cookieBytes(value: string): Uint8Array | undefined {
-  if (!/[^\x21-\x3a\x3c-\x7e\x80-\xff]/.test(value)) return latin1Bytes(value)
+/** As a server set it, spaces and quotes included (RFC 6265 5.4); what would end the cookie or its line is percent-encoded. */
+function cookieBytes(value: string): Uint8Array {
+  if (!/^ |[^\x20-\x3a\x3c-\x7e\x80-\xff]| $/.test(value)) return latin1Bytes(value)
   return utf8Bytes(encodeURIComponent(wellFormed(value)))
 }

@@ -8,15 +8,19 @@ import { unquoted, walkJson } from './json-leaves.ts'
 
 /**
  * Takes a value that a reply issues, and where it stands: `cookie sid`, `cookie-text XSRF-TOKEN` (percent-decoded), `header etag`,
- * `location path 2`, `location query code`, `json .order.id`, `html csrf`. False: no more of the body is wanted.
+ * `location path 2`, `location query code`, `json .order.id`, `html csrf`. `isRemoved`: it is a cookie that the reply takes back. False: no
+ * more of the body is wanted.
  */
-export type TakeIssued = (place: string, value: string) => boolean
+export type TakeIssued = (place: string, value: string, isRemoved?: boolean) => boolean
 
 /** A body is not looked at beyond this, as sent or decoded: logins and created things answer in a few KB. */
 export const MAX_ISSUING_BODY_BYTES: number = 1024 * 1024
 
 /** Values of one body that are looked at. */
 const MAX_LEAVES = 4_096
+
+/** Of a page's characters, those in tags that never end included: every page but a hostile one is read once at most. */
+const MOST_READINGS = 4
 
 /** Headers of replies that say something of the reply and not of what is to be sent. */
 const PLAIN_HEADERS: ReadonlySet<string> = new Set([
@@ -86,9 +90,21 @@ function takeCookie(value: string, take: TakeIssued): void {
   if (equals <= 0) return
   const name = pair.slice(0, equals).trim()
   const content = pair.slice(equals + 1).trim()
-  take(`cookie ${name}`, content)
+  const isRemoved = isOver(value)
+  take(`cookie ${name}`, content, isRemoved)
   const decoded = percentDecoded(content, false)
-  if (decoded !== content) take(`cookie-text ${name}`, decoded)
+  if (decoded !== content) take(`cookie-text ${name}`, decoded, isRemoved)
+}
+
+const Y2K_MS = 946_684_800_000
+
+/** Whether a cookie is set with an age of zero or less, or a time that is over: that is how they are removed (RFC 6265 5.3). */
+function isOver(value: string): boolean {
+  const age = /;\s*max-age\s*=\s*"?(-?\d+)/i.exec(value)?.[1]
+  if (age !== undefined) return Number(age) <= 0
+  const expires = /;\s*expires\s*=\s*([^;]+)/i.exec(value)?.[1]
+  // No cookie of now expires in the last century.
+  return expires !== undefined && Date.parse(expires) < Y2K_MS
 }
 
 function takeUrl(place: string, url: string, take: TakeIssued): void {
@@ -118,7 +134,7 @@ function takeJson(text: string, take: TakeIssued): void {
 
 function takeHtml(text: string, take: TakeIssued): void {
   let left = MAX_LEAVES
-  for (const { name, start, end } of htmlFields(text)) {
+  for (const { name, start, end } of htmlFields(text, MOST_READINGS * MAX_ISSUING_BODY_BYTES)) {
     if (!take(`html ${name}`, decodeEntities(text.slice(start, end))) || --left === 0) return
   }
 }

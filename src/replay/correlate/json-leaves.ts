@@ -6,6 +6,9 @@ const COMMA = 0x2c
 /** Deeper values are not looked at. */
 const MAX_DEPTH = 32
 
+/** Of a longer name only its beginning is told: paths are made for every value below it. */
+const MAX_NAME_CHARS = 256
+
 const SIMPLE_NAME = /^[\w$-]+$/
 
 /** What a bare value ends at: white space, a bracket, a comma, a colon or a quote. */
@@ -61,7 +64,8 @@ export function walkJson(text: string, take: TakeLeaf): void {
   }
 }
 
-function childPath(parent: string, name: string): string {
+function childPath(parent: string, whole: string): string {
+  const name = whole.length > MAX_NAME_CHARS ? whole.slice(0, MAX_NAME_CHARS) : whole
   return SIMPLE_NAME.test(name) ? `${parent}.${name}` : `${parent}[${JSON.stringify(name)}]`
 }
 

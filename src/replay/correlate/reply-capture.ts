@@ -9,6 +9,9 @@ const MAX_HEAD_BYTES = 64 * 1024
 /** What all captures of a thread may hold at a time; a reply beyond it yields nothing. */
 const MAX_HELD_BYTES: number = 64 * 1024 * 1024
 
+/** A longer value is not kept, and lost: no header of a request can be sent with it, and a thread keeps those of many sessions. */
+const MAX_VALUE_CHARS: number = 16 * 1024
+
 /** Bytes that captures of one thread hold. */
 export class CaptureBudget {
   heldBytes = 0
@@ -21,6 +24,7 @@ export class ReplyCapture {
   readonly #budget: CaptureBudget
   #pieces: Uint8Array[] = []
   #size = 0
+  #isTorn = false
 
   constructor(sources: readonly PlannedSource[], budget: CaptureBudget) {
     this.#sources = sources
@@ -32,7 +36,13 @@ export class ReplyCapture {
   /** Takes the first `length` of `bytes`, borrowed for the call. */
   push(bytes: Uint8Array, length: number): void {
     const kept = Math.min(length, this.#maxBytes - this.#size)
-    if (kept <= 0 || this.#budget.heldBytes + kept > MAX_HELD_BYTES) return
+    if (kept <= 0 || this.#isTorn) return
+    if (this.#budget.heldBytes + kept > MAX_HELD_BYTES) {
+      // What comes later may fit again, but does not follow on what is here.
+      this.discard()
+      this.#isTorn = true
+      return
+    }
     this.#pieces.push(Buffer.from(bytes.subarray(0, kept)))
     this.#size += kept
     this.#budget.heldBytes += kept
@@ -45,17 +55,15 @@ export class ReplyCapture {
     const { headStart, bodyStart } = finalHead(bytes)
     const head = parseHead(bytes.subarray(headStart, bodyStart))
     const slots = new Map(this.#sources.map(({ slot, place }) => [place, slot]))
-    const find = (place: string, value: string): boolean => {
+    const find = (place: string, value: string, isRemoved = false): boolean => {
       const slot = slots.get(place)
+      if (slot === undefined) return true
+      const isKept = !isRemoved && value.length <= MAX_VALUE_CHARS
       // A copy: the value may be a slice of the whole reply, which it would keep in memory as long as its session lasts.
-      if (slot !== undefined) take(slot, Buffer.from(value, 'utf16le').toString('utf16le'))
+      take(slot, isKept ? Buffer.from(value, 'utf16le').toString('utf16le') : undefined)
       return true
     }
     takeFromHead(head, find)
-    for (const name of removedCookies(head.fields)) {
-      const slot = slots.get(`cookie ${name}`)
-      if (slot !== undefined) take(slot, undefined)
-    }
     if (this.#maxBytes === MAX_HEAD_BYTES) return
     const isChunked = head.fields.some(({ name, value }) => {
       return name.toLowerCase() === 'transfer-encoding' && /chunked\s*$/i.test(value)
@@ -106,20 +114,3 @@ export function withoutChunks(body: Uint8Array): Uint8Array {
   }
   return pieces.length === 0 ? NO_BYTES : concatBytes(pieces)
 }
-
-/** Names of cookies that a reply takes back (RFC 6265 5.3): those set with an age of zero or less, or a time that is over. */
-function removedCookies(fields: readonly { readonly name: string; readonly value: string }[]): readonly string[] {
-  const names: string[] = []
-  for (const { name, value } of fields) {
-    if (name.toLowerCase() !== 'set-cookie') continue
-    const equals = value.indexOf('=')
-    const age = /;\s*max-age\s*=\s*"?(-?\d+)/i.exec(value)?.[1]
-    const expires = /;\s*expires\s*=\s*([^;]+)/i.exec(value)?.[1]
-    // No cookie of now expires in the last century: that is how they are removed.
-    const isOver = age === undefined ? expires !== undefined && Date.parse(expires) < Y2K_MS : Number(age) <= 0
-    if (equals > 0 && isOver) names.push(value.slice(0, equals).trim())
-  }
-  return names
-}
-
-const Y2K_MS = 946_684_800_000

@@ -203,11 +203,22 @@ function addCookies(values: SentValue[], head: string, from: number, to: number,
 
 function addJson(values: SentValue[], body: string): void {
   walkJson(body, (path, start, end, isString) => {
-    const token = Buffer.from(body.slice(start, end), 'latin1').toString('utf8')
+    const token = fromUtf8(body.slice(start, end))
     const value = isString ? unquoted(token) : token
-    values.push({ place: `json ${path}`, value, start, end, escape: isString ? 'json-string' : 'json-number' })
+    values.push({
+      place: `json ${fromUtf8(path)}`,
+      value,
+      start,
+      end,
+      escape: isString ? 'json-string' : 'json-number',
+    })
     return values.length < MAX_VALUES
   })
+}
+
+/** One character a byte, read as UTF-8. */
+function fromUtf8(bytes: string): string {
+  return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes
 }
 
 function trimmed(text: string, from: number, to: number): [number, number] {

@@ -2,6 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { latin1Bytes, utf8Bytes } from '../../../src/core/bytes.ts'
+import { walkJson } from '../../../src/replay/correlate/json-leaves.ts'
 import { CaptureBudget, ReplyCapture } from '../../../src/replay/correlate/reply-capture.ts'
 
 /** The values found at the places, by place, of a reply that comes in the given pieces. */
@@ -128,6 +129,55 @@ describe('a reply', () => {
       expect(found).toHaveProperty(['cookie sid'])
     },
   )
+
+  it.each([
+    [['sid=gone; Max-Age=0; Path=/old', 'sid=new; Path=/'], 'new'],
+    [['sid=new; Path=/', 'sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT'], undefined],
+  ])('counts the last it says of a cookie: %j', (lines, value) => {
+    const found = valuesAt(['cookie sid'], [reply(lines.map((line) => `Set-Cookie: ${line}`))])
+    expect(found).toEqual({ 'cookie sid': value })
+  })
+
+  it('gives nothing where there was no room for a piece in its middle', () => {
+    const budget = new CaptureBudget()
+    const capture = new ReplyCapture([{ slot: 1, place: 'json .b' }], budget)
+    const push = (text: string): void => capture.push(utf8Bytes(text), text.length)
+    push('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"a":"')
+    budget.heldBytes += 64 * 1024 * 1024
+    push('1","c":{"a":"')
+    budget.heldBytes -= 64 * 1024 * 1024
+    push('2","b":"of c"}}')
+    const found: (string | undefined)[] = []
+    capture.read((_, value) => found.push(value))
+    expect(found).toEqual([])
+    expect(budget.heldBytes).toBe(0)
+  })
+
+  it('loses a value that no request could be sent with', () => {
+    const bytes = reply([`Set-Cookie: sid=${'x'.repeat(20_000)}`, `Set-Cookie: a=${'x'.repeat(4_000)}`])
+    const found = valuesAt(['cookie sid', 'cookie a'], [bytes])
+    expect(found['cookie sid']).toBeUndefined()
+    expect(found['cookie a']).toHaveLength(4_000)
+  })
+
+  it('tells only of the beginning of long names in JSON, so that deep values cost no more than others', () => {
+    const longest: number[] = []
+    const name = 'n'.repeat(30_000)
+    walkJson(`${`{"${name}":`.repeat(30)}{"a":1,"b":"x"}${'}'.repeat(30)}`, (path) => longest.push(path.length) > 0)
+    expect(longest).toEqual([30 * 257 + 2, 30 * 257 + 2])
+  })
+
+  it.each([
+    ['tags that never end', '<input '.repeat(140_000)],
+    ['a long name without a value', `<input ${'a'.repeat(4_000)}>`.repeat(260)],
+  ])('of a page of %s is read without reading it again and again', (_, noise) => {
+    const page = reply(['content-type: text/html'], `<input type=hidden name=first value=1>${noise}`)
+    const before = process.cpuUsage()
+    expect(valuesAt(['html first'], [page])).toEqual({ 'html first': '1' })
+    const { user } = process.cpuUsage(before)
+    // Microseconds of CPU: work without a bound was 10 s and more.
+    expect(user).toBeLessThan(3e6)
+  })
 
   it('of any bytes gives nothing and fails not', () => {
     fc.assert(

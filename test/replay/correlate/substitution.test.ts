@@ -105,6 +105,28 @@ describe('a value in a request', () => {
     expect(substitute(bytes, planOf(bytes, ['header x-csrf-token']), () => value)).toBeUndefined()
   })
 
+  it.each(['', '.', '..'])('that would make another path of a path segment replaces none: %j', (value) => {
+    const bytes = requestWith('form')
+    expect(substitute(bytes, planOf(bytes, ['path 2']), () => value)).toBeUndefined()
+    expect(substitute(bytes, planOf(bytes, ['query code']), () => value)).toBeDefined()
+  })
+
+  it.each([
+    ['a "b" c', 'a "b" c'],
+    ['a;b', 'a%3Bb'],
+    ['a\r\nb', 'a%0D%0Ab'],
+  ])('stands in a cookie as browsers send it, unless it would end it: %j', (value, written) => {
+    const bytes = requestWith('form')
+    const text = latin1(substitute(bytes, planOf(bytes, ['cookie sid']), () => value) ?? bytes)
+    expect(text).toContain(`\r\nCookie: theme=dark; sid=${written}; lang=en\r\n`)
+  })
+
+  it('has names of JSON beyond ASCII as they are meant', () => {
+    const head = 'PUT / HTTP/1.1\r\nContent-Type: application/json\r\n\r\n'
+    const bytes = Buffer.concat([latin1Bytes(head), utf8Bytes('{"größe":"ü"}')])
+    expect(valuesOf(bytes)).toEqual([expect.objectContaining({ place: 'json ["größe"]', value: 'ü' })])
+  })
+
   it('that is missing leaves the request unsent, or as recorded where it may be', () => {
     const bytes = requestWith('form')
     const plan = planOf(bytes, ['cookie sid'])

@@ -11,9 +11,12 @@ const RECORDED_SERVICE_NS = 1e6
 
 /**
  * Records `requests` distinct requests of 200 connections, or as many as are given, to `path`, at a mean of `perSecond` with the
- * random gaps of independent users (seeded: equal calls give equal recordings).
+ * random gaps of independent users (seeded: equal calls give equal recordings). `change` makes another exchange of each.
  */
-export async function writeRequests(path, { requests, perSecond, connections = CONNECTIONS }) {
+export async function writeRequests(
+  path,
+  { requests, perSecond, connections = CONNECTIONS, change = (exchange) => exchange },
+) {
   await loadZstd()
   const ledger = new LedgerKeeper()
   const writer = await createRecordingWriter({
@@ -25,7 +28,7 @@ export async function writeRequests(path, { requests, perSecond, connections = C
   const random = seededRandom(1)
   let atNs = 0
   for (let index = 0; index < requests; index++) {
-    const exchange = exchangeAt(index, Math.round(atNs), connections)
+    const exchange = change(exchangeAt(index, Math.round(atNs), connections))
     const bytes = exchange.request.head.length + exchange.response.head.length + exchange.response.body.length
     for (const [unit, count] of [
       ['requests', 1],

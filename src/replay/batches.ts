@@ -1,5 +1,5 @@
-import { packPlans } from './correlate/plan-words.ts'
-import type { ShotPlan } from './correlate/shot-plan.ts'
+import type { PackedPlan } from './correlate/plan-words.ts'
+import { joinPlans } from './correlate/plan-words.ts'
 import { renameIdentities } from './clone-identity.ts'
 import type { ShotBatch } from './shot-batch.ts'
 import { LAST_ON_CONNECTION } from './shot-batch.ts'
@@ -23,7 +23,7 @@ export interface PreparedRequest {
   /** Where its head names it: see `identitySpans`. */
   readonly identities: readonly number[]
   /** What it has to do with replies to others; undefined: nothing. */
-  readonly plan: ShotPlan | undefined
+  readonly plan: PackedPlan | undefined
   /** Row of its recorded connection, for the count of its last request; -1 where that is not known. */
   readonly row: number
 }
@@ -52,7 +52,6 @@ class OpenBatch {
   readonly #generation = new Uint32Array(MAX_BATCH_SHOTS)
   readonly #flags = new Uint8Array(MAX_BATCH_SHOTS)
   readonly #requests: PreparedRequest[] = []
-  #planned = 0
   count = 0
   byteLength = 0
   firstDueNs = Infinity
@@ -76,7 +75,6 @@ class OpenBatch {
     this.#generation[index] = generation
     this.#flags[index] = last ? request.flags | LAST_ON_CONNECTION : request.flags
     this.#requests[index] = request
-    if (request.plan !== undefined) this.#planned += 1
     this.byteLength += request.bytes.length
   }
 
@@ -102,8 +100,7 @@ class OpenBatch {
       end += request.bytes.length
       offset[index + 1] = end
     }
-    const plans = this.#planned === 0 ? undefined : packPlans(this.#requests.slice(0, count).map(({ plan }) => plan))
-    this.#planned = 0
+    const plans = joinPlans(this.#requests, count)
     this.count = 0
     this.byteLength = 0
     this.firstDueNs = Infinity

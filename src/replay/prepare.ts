@@ -4,7 +4,8 @@ import { MeshError } from '../core/errors.ts'
 import { hashPair } from '../core/random.ts'
 import { Linker } from './correlate/linker.ts'
 import type { LinkNumbers } from './correlate/linker.ts'
-import type { ShotPlan } from './correlate/shot-plan.ts'
+import type { PackedPlan } from './correlate/plan-words.ts'
+import { packPlan } from './correlate/plan-words.ts'
 import { identitySpans, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
@@ -123,10 +124,11 @@ export class Preparer {
     route: number,
     bytes: Uint8Array,
     isSource: boolean,
-  ): ShotPlan | undefined {
+  ): PackedPlan | undefined {
     if (this.#linker === undefined) return undefined
     const name = this.#options.routes.names[route] ?? ''
-    return this.#linker.plan({ exchange, session, route: name, bytes, isSource })
+    const plan = this.#linker.plan({ exchange, session, route: name, bytes, isSource })
+    return plan === undefined ? undefined : packPlan(plan)
   }
 
   /** The session's ordinal; undefined where the connection is the session. */

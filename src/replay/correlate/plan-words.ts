@@ -14,31 +14,54 @@ export interface BatchPlans {
 
 const REQUIRED = 0x100
 
-/** Packs plans, one for each shot of a batch; undefined where none has one. */
-export function packPlans(plans: readonly (ShotPlan | undefined)[]): BatchPlans | undefined {
-  if (plans.every((plan) => plan === undefined)) return undefined
-  const words: number[] = []
-  const texts = new Map<string, number>()
-  const offset = new Uint32Array(plans.length + 1)
-  for (const [index, plan] of plans.entries()) {
-    if (plan !== undefined) packPlan(plan, words, texts)
-    offset[index + 1] = words.length
-  }
-  return { offset, words: Uint32Array.from(words), texts: [...texts.keys()] }
+/** A plan that many shots share, in words; its places by their index in a list of its own. */
+export interface PackedPlan {
+  readonly words: Uint32Array
+  readonly texts: readonly string[]
 }
 
-function packPlan(plan: ShotPlan, words: number[], texts: Map<string, number>): void {
-  words.push(plan.ticket, plan.lengthStart, plan.lengthEnd, plan.bodyStart, plan.sources.length)
-  for (const { slot, place } of plan.sources) {
-    const known = texts.get(place)
-    const text = known ?? texts.size
-    if (known === undefined) texts.set(place, text)
-    words.push(slot, text)
-  }
-  words.push(plan.waits.length, ...plan.waits, plan.sinks.length)
-  for (const { slot, start, end, escape, required } of plan.sinks) {
+/** Where the sources' slots and places begin in a plan's words. */
+const FIRST_SOURCE = 5
+
+/** Packs a plan, once for all its shots. */
+export function packPlan({ ticket, lengthStart, lengthEnd, bodyStart, sources, waits, sinks }: ShotPlan): PackedPlan {
+  const words = [ticket, lengthStart, lengthEnd, bodyStart, sources.length]
+  for (const [text, { slot }] of sources.entries()) words.push(slot, text)
+  words.push(waits.length, ...waits, sinks.length)
+  for (const { slot, start, end, escape, required } of sinks) {
     words.push(slot, start, end, ESCAPES.indexOf(escape) | (required ? REQUIRED : 0))
   }
+  return { words: Uint32Array.from(words), texts: sources.map(({ place }) => place) }
+}
+
+/** The plans of the first `count` requests, as columns; undefined where none has one. */
+export function joinPlans(
+  requests: readonly { readonly plan: PackedPlan | undefined }[],
+  count: number,
+): BatchPlans | undefined {
+  let size = 0
+  for (let index = 0; index < count; index++) size += requests[index]?.plan?.words.length ?? 0
+  if (size === 0) return undefined
+  const words = new Uint32Array(size)
+  const offset = new Uint32Array(count + 1)
+  const texts = new Map<string, number>()
+  let end = 0
+  for (let index = 0; index < count; index++) {
+    const plan = requests[index]?.plan
+    if (plan !== undefined) {
+      words.set(plan.words, end)
+      let at = end + FIRST_SOURCE
+      for (const text of plan.texts) {
+        const known = texts.get(text)
+        if (known === undefined) texts.set(text, texts.size)
+        words[at + 1] = known ?? texts.size - 1
+        at += 2
+      }
+      end += plan.words.length
+    }
+    offset[index + 1] = end
+  }
+  return { offset, words, texts: [...texts.keys()] }
 }
 
 /** The plan of one shot; undefined where it has none. */

@@ -1,52 +1,71 @@
 import { latin1Bytes } from '../../core/bytes.ts'
-import { escaped } from './escape.ts'
+import type { Escape } from './escape.ts'
 import type { ShotPlan } from './shot-plan.ts'
 
+/** What is known of values as they are written in requests. */
+export interface WrittenValues {
+  has(slot: number): boolean
+  /** Undefined where there is no value, or it cannot stand in such a place. */
+  bytesOf(slot: number, escape: Escape): Uint8Array | undefined
+}
+
+/** Fewer bytes are copied one by one: a view for each piece costs more than that. */
+const LEAST_VIEWED_BYTES = 256
+
 /**
- * A request with the values of a session in their places, its Content-Length corrected: a copy, or the same bytes where nothing was
- * replaced. Undefined where a value is missing that it cannot be sent without, or that cannot stand in its place.
+ * The request in `bytes[from..to]` with the values of a session in their places, its Content-Length corrected. `same`: nothing is to
+ * be replaced. `lost`: a value is missing that it cannot be sent without, or that cannot stand in its place.
  */
 export function substitute(
   bytes: Uint8Array,
+  from: number,
+  to: number,
   plan: ShotPlan,
-  valueOf: (slot: number) => string | undefined,
-): Uint8Array | undefined {
-  const pieces: { readonly start: number; readonly end: number; readonly bytes: Uint8Array }[] = []
+  values: WrittenValues | undefined,
+): Uint8Array | 'same' | 'lost' {
+  let growth = 0
   let bodyGrowth = 0
+  let replaced = 0
   for (const { slot, start, end, escape, required } of plan.sinks) {
-    const value = valueOf(slot)
-    const written = value === undefined ? undefined : escaped(value, escape)
+    const written = values?.bytesOf(slot, escape)
     if (written === undefined) {
-      if (required || value !== undefined) return undefined
+      if (required || values?.has(slot) === true) return 'lost'
       continue
     }
+    replaced += 1
+    growth += written.length - (end - start)
     if (plan.bodyStart > 0 && start >= plan.bodyStart) bodyGrowth += written.length - (end - start)
-    pieces.push({ start, end, bytes: written })
   }
-  if (pieces.length === 0) return bytes
-  if (bodyGrowth !== 0) {
-    const { lengthStart: start, lengthEnd: end, bodyStart } = plan
-    pieces.push({ start, end, bytes: latin1Bytes(String(bytes.length - bodyStart + bodyGrowth)) })
-    pieces.sort((a, b) => a.start - b.start)
+  if (replaced === 0) return 'same'
+  const { lengthStart, lengthEnd, bodyStart } = plan
+  const length = bodyGrowth === 0 ? undefined : latin1Bytes(String(to - from - bodyStart + bodyGrowth))
+  if (length !== undefined) growth += length.length - (lengthEnd - lengthStart)
+  const out = Buffer.allocUnsafe(to - from + growth)
+  let [read, write, hasLength] = [0, 0, length === undefined]
+  for (const { slot, start, end, escape } of plan.sinks) {
+    const written = values?.bytesOf(slot, escape)
+    if (written === undefined) continue
+    if (length !== undefined && !hasLength && start > lengthStart) {
+      write = copy(bytes, from + read, from + lengthStart, out, write)
+      write = copy(length, 0, length.length, out, write)
+      read = lengthEnd
+      hasLength = true
+    }
+    write = copy(bytes, from + read, from + start, out, write)
+    write = copy(written, 0, written.length, out, write)
+    read = end
   }
-  return spliced(bytes, pieces)
+  copy(bytes, from + read, to, out, write)
+  return out
 }
 
-function spliced(
-  bytes: Uint8Array,
-  pieces: readonly { readonly start: number; readonly end: number; readonly bytes: Uint8Array }[],
-): Uint8Array {
-  let size = bytes.length
-  for (const piece of pieces) size += piece.bytes.length - (piece.end - piece.start)
-  const out = Buffer.allocUnsafe(size)
-  let [from, to] = [0, 0]
-  for (const piece of pieces) {
-    out.set(bytes.subarray(from, piece.start), to)
-    to += piece.start - from
-    out.set(piece.bytes, to)
-    to += piece.bytes.length
-    from = piece.end
+/** Where the copy ends. */
+function copy(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+  if (to - from >= LEAST_VIEWED_BYTES) {
+    target.set(source.subarray(from, to), at)
+    return at + to - from
   }
-  out.set(bytes.subarray(from), to)
-  return out
+  let write = at
+  for (let read = from; read < to; read++) target[write++] = source[read] ?? 0
+  return write
 }

@@ -1,4 +1,7 @@
+import type { Escape } from './escape.ts'
+import { ESCAPES, escaped } from './escape.ts'
 import { RecentMap } from './recent-map.ts'
+import type { WrittenValues } from './substitute.ts'
 
 /** Called when the reply has come, or will not: by then the values are there that will ever be. */
 export type Retry = (nowNs: number) => void
@@ -9,22 +12,47 @@ const MAX_VALUES = 1_024
 /** Clones of sessions with values in one thread, a few hundred bytes each; those unused for the longest are forgotten. */
 const MAX_JARS = 131_072
 
+/** A value, and how it is written in requests: most are sent again and again, in one place. */
+class IssuedValue {
+  readonly #text: string
+  #escape: Escape = ESCAPES[0]
+  #bytes: Uint8Array | undefined
+  #isWritten = false
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  bytesOf(escape: Escape): Uint8Array | undefined {
+    if (!this.#isWritten || this.#escape !== escape) {
+      this.#bytes = escaped(this.#text, escape)
+      this.#escape = escape
+      this.#isWritten = true
+    }
+    return this.#bytes
+  }
+}
+
 /** What the target issued to one clone of a session, and what it has yet to answer. */
-export class ValueJar {
-  readonly #values = new Map<number, string>()
+export class ValueJar implements WrittenValues {
+  readonly #values = new Map<number, IssuedValue>()
   /** Tickets whose replies are awaited, and who waits for them. */
   #pending: Map<number, Retry[]> | undefined
   /** A shot of it was shed: the rest of the session is not sent. */
   dropped = false
 
-  valueOf(slot: number): string | undefined {
-    return this.#values.get(slot)
+  has(slot: number): boolean {
+    return this.#values.has(slot)
+  }
+
+  bytesOf(slot: number, escape: Escape): Uint8Array | undefined {
+    return this.#values.get(slot)?.bytesOf(escape)
   }
 
   /** The latest issued wins. */
   put(slot: number, value: string): void {
     this.#values.delete(slot)
-    this.#values.set(slot, value)
+    this.#values.set(slot, new IssuedValue(value))
     if (this.#values.size <= MAX_VALUES) return
     const [oldest] = this.#values.keys()
     if (oldest !== undefined) this.#values.delete(oldest)

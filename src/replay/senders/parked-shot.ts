@@ -32,8 +32,8 @@ export class OneShotBatch implements ShotBatch {
   readonly plans: undefined = undefined
   bytes: Uint8Array = new Uint8Array(0)
 
-  /** Shot `index` of a batch, with bytes of its own. */
-  copy(batch: ShotBatch, index: number, bytes: Uint8Array): this {
+  /** Shot `index` of a batch; its bytes are still to be set. */
+  copy(batch: ShotBatch, index: number): this {
     this.dueNs[0] = batch.dueNs[index] ?? 0
     this.connection[0] = batch.connection[index] ?? 0
     this.session[0] = batch.session[index] ?? 0
@@ -42,7 +42,7 @@ export class OneShotBatch implements ShotBatch {
     this.recordedStatus[0] = batch.recordedStatus[index] ?? 0
     this.recordedServiceNs[0] = batch.recordedServiceNs[index] ?? 0
     this.flags[0] = batch.flags[index] ?? 0
-    return this.setBytes(bytes)
+    return this
   }
 
   /** A shot that was parked. */

@@ -12,7 +12,7 @@ import type { ParkedShot } from './parked-shot.ts'
 import { OneShotBatch } from './parked-shot.ts'
 import type { SenderCounters } from './sender.ts'
 import type { ShotOrder } from './shot-order.ts'
-import { shotBytes, type WaitingShot } from './waiting-shot.ts'
+import type { WaitingShot } from './waiting-shot.ts'
 
 /**
  * Stands before the order of shots, and lets a shot pass when the replies are there that it needs values of, with these values in
@@ -170,33 +170,37 @@ export class ReplyGate {
 
   #pass(batch: ShotBatch, index: number, plan: ShotPlan | undefined, jar: ValueJar | undefined, nowNs: number): void {
     if (plan === undefined) this.#order.place(batch, index, nowNs)
-    else this.#place(this.#one.copy(batch, index, shotBytes(batch, index)), 0, plan, jar, nowNs, 0)
+    else this.#place(batch, index, plan, jar, nowNs, 0)
   }
 
   /** `readyNs`: when the last reply came that it waited for; 0: it waited for none. */
   #place(
-    batch: OneShotBatch,
-    index: number,
+    given: ShotBatch,
+    givenIndex: number,
     plan: ShotPlan | undefined,
     jar: ValueJar | undefined,
     nowNs: number,
     readyNs: number,
   ): void {
     const flights = this.#flights
+    let [batch, index] = [given, givenIndex]
     const awaited =
       plan === undefined || jar === undefined || plan.ticket === 0
         ? undefined
         : { jar, ticket: plan.ticket, capture: new ReplyCapture(plan.sources, this.#budget) }
     if (plan !== undefined && plan.sinks.length > 0) {
-      const bytes = substitute(batch.bytes, plan, (slot) => jar?.valueOf(slot))
-      if (bytes === undefined) {
+      const bytes = substitute(batch.bytes, batch.offset[index] ?? 0, batch.offset[index + 1] ?? 0, plan, jar)
+      if (bytes === 'lost') {
         this.#counters.correlationLost++
         flights.endUnsent(batch, index, 'correlation_lost')
         if (awaited !== undefined) this.ended(awaited, false)
         return
       }
-      if (bytes !== batch.bytes) this.#counters.correlated++
-      batch.setBytes(bytes)
+      if (bytes !== 'same') {
+        this.#counters.correlated++
+        batch = (batch === this.#one ? this.#one : this.#one.copy(batch, index)).setBytes(bytes)
+        index = 0
+      }
     }
     flights.placing(readyNs, awaited)
     this.#order.place(batch, index, nowNs)

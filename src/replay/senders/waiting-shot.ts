@@ -26,5 +26,7 @@ export class WaitingShot {
 
 /** The bytes of a shot, where they lie in the batch. */
 export function shotBytes(batch: ShotBatch, index: number): Uint8Array {
-  return batch.bytes.subarray(batch.offset[index], batch.offset[index + 1])
+  const { bytes, offset } = batch
+  const [start, end] = [offset[index] ?? 0, offset[index + 1] ?? 0]
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
 }

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { blockedNs, lagNs } from '../../../src/core/outcome.ts'
 import type { Outcome } from '../../../src/core/outcome.ts'
-import { packPlans } from '../../../src/replay/correlate/plan-words.ts'
+import type { BatchPlans } from '../../../src/replay/correlate/plan-words.ts'
+import { joinPlans, packPlan } from '../../../src/replay/correlate/plan-words.ts'
 import type { ShotPlan } from '../../../src/replay/correlate/shot-plan.ts'
 import type { ReplayOptions } from '../../../src/replay/replay.ts'
 import { runReplay } from '../../../src/replay/replay.ts'
@@ -33,6 +34,11 @@ const needs = (ticket: number, slot = ticket): ShotPlan => ({
   sinks: [{ slot, start: 5, end: 8, escape: 'path', required: true }],
 })
 
+function plansOf(plans: readonly (ShotPlan | undefined)[]): BatchPlans | undefined {
+  const packed = plans.map((plan) => ({ plan: plan === undefined ? undefined : packPlan(plan) }))
+  return joinPlans(packed, packed.length)
+}
+
 interface Planned {
   readonly path: string
   readonly connection?: number
@@ -51,7 +57,7 @@ async function send(shots: readonly Planned[], options: Partial<ReplayOptions> =
   const batch = packShots(
     numbered(shots.map(({ path, connection = 0, session = 0 }) => shot(path, { connection, session }))),
   )
-  const plans = packPlans(shots.map(({ plan }) => plan))
+  const plans = plansOf(shots.map(({ plan }) => plan))
   const list = new OutcomeList()
   const batches = (async function* () {
     yield { ...batch, plans }
@@ -185,7 +191,7 @@ describe('a shot that is shed', () => {
     )
     const list = new OutcomeList()
     const batches = (async function* () {
-      yield { ...packShots(all.slice(0, 3)), plans: packPlans(first.map(({ plan }) => plan)) }
+      yield { ...packShots(all.slice(0, 3)), plans: plansOf(first.map(({ plan }) => plan)) }
       await until(() => list.outcomes.length === 3)
       yield packShots(all.slice(3))
     })()
@@ -201,7 +207,7 @@ describe('a replay that is stopped', () => {
     target = await startTarget(() => undefined)
     const batch = packShots(numbered([shot('login'), shot('123', { connection: 1 }), shot('x', { connection: 1 })]))
     const batches = (async function* () {
-      yield { ...batch, plans: packPlans([issues(1), needs(1), undefined]) }
+      yield { ...batch, plans: plansOf([issues(1), needs(1), undefined]) }
     })()
     const list = new OutcomeList()
     const [stop, abandon] = [new AbortController(), new AbortController()]

@@ -35,7 +35,7 @@ export class StageCopies {
     const round = this.#rounds.get(loop)
     const most = round?.get(request.session)
     const copies = most === undefined ? wanted : Math.min(most, wanted)
-    const isIssued = request.plan !== undefined && request.plan.sources.length > 0
+    const isIssued = request.plan !== undefined && request.plan.texts.length > 0
     if (isIssued || (most !== undefined && copies < most)) this.#limit(loop, request.session, copies)
     return copies
   }

@@ -17,6 +17,7 @@ const REQUIRED = 0x100
 /** A plan that many shots share, in words; its places by their index in a list of its own. */
 export interface PackedPlan {
   readonly words: Uint32Array
+  /** Places in the reply, one for each of its sources. */
   readonly texts: readonly string[]
 }
 

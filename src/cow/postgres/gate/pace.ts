@@ -4,8 +4,9 @@ import type { SentStatement } from './sent-statement.ts'
 const SHORT_MS = 10
 /** A statement that takes longer is not short: others would wait for it. */
 export const MAX_SHORT_MS = 200
-/** With more rows it is not short. */
+/** With more rows, or longer ones, it is not short. */
 const MAX_SHORT_ROWS = 100
+export const MAX_SHORT_BYTES: number = 256 * 1024
 /** Short runs, each by itself, after which a text is trusted to be short. */
 const RUNS_TO_TRUST = 3
 /** After a run that was not short, so many more are asked for each time. */

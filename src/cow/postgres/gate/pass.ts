@@ -1,6 +1,6 @@
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { AfterExecution, Portal, ReadTransaction } from './read-transaction.ts'
-import type { Pace } from './pace.ts'
+import { MAX_SHORT_BYTES, type Pace } from './pace.ts'
 import type { PassedPortal, PassedStatement, PassOutcome } from './passed.ts'
 import { ResultLimit } from './result-limit.ts'
 import { unknownSetting } from './settings.ts'
@@ -38,6 +38,7 @@ export async function passStatement(
     limit,
   )
   const { transaction, portal } = started
+  if (limit.bytes > MAX_SHORT_BYTES) options.pace.lose()
   const end = limit.judge(started.end)
   if (end.kind !== 'suspended') {
     if (after === 'await') transaction?.commit()

@@ -1,3 +1,5 @@
+import { mayHaveMovingConstant } from '../sql/moving-constant.ts'
+
 /** Statements that one connection keeps prepared; PostgreSQL holds a plan for each, some 10 kB. */
 const MAX_PREPARED = 256
 /** Longer texts are parsed each time: they are hardly sent twice. */
@@ -34,10 +36,16 @@ export class PreparedNames {
   #next = 1
   #disabled = false
 
-  /** `always`: our own texts are kept from the first time. */
-  place(text: string, parameterTypes: readonly number[], always = false): PreparedPlace {
+  /**
+   * `scope`: the settings under which it runs, for constants are read by them when a statement is prepared (dates, by the time zone);
+   * `ours` for a text of our own, which is kept from the first time.
+   */
+  place(text: string, parameterTypes: readonly number[], scope: string): PreparedPlace {
+    const always = scope === 'ours'
     if (this.#disabled || text.length > MAX_PREPARED_TEXT) return { name: '', known: false }
-    const key = parameterTypes.length === 0 ? text : `${parameterTypes.join(',')} ${text}`
+    // PostgreSQL reads such a constant once, when the statement is prepared.
+    if (!always && mayHaveMovingConstant(text)) return { name: '', known: false }
+    const key = `${scope}\0${parameterTypes.join(',')}\0${text}`
     const entry = this.#names.get(key)
     if (entry !== undefined) {
       this.#names.delete(key)

@@ -4,7 +4,7 @@ import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { Pace } from './pace.ts'
 import type { Lane, SentStatement } from './sent-statement.ts'
-import { type SessionSettings, settingsText } from './settings.ts'
+import { type SessionSettings, settingsKey, settingsText } from './settings.ts'
 import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
 import { NO_PARAMETERS, resultFormatsOf, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
 
@@ -29,6 +29,8 @@ export type AfterExecution = 'commit' | 'await' | 'idle'
 export interface BeginOptions {
   readonly isolation: ReadIsolation
   readonly settings: SessionSettings
+  /** Of ours, for as long as the transaction; none of the client's settings. */
+  readonly limits?: SessionSettings
 }
 
 export interface RunOptions {
@@ -183,8 +185,9 @@ export class ReadTransaction {
   #begin(packet: MessageBuilder, steps: Step[]): void {
     this.#state = 'open'
     this.#command(packet, steps, START[this.#options.isolation], NO_PARAMETERS)
-    const { settings } = this.#options
-    if (settings.size > 0) this.#command(packet, steps, settingsText(settings.size), settingsTail(settings))
+    const { settings, limits } = this.#options
+    const all = limits === undefined ? settings : new Map([...settings, ...limits])
+    if (all.size > 0) this.#command(packet, steps, settingsText(all.size), settingsTail(all))
   }
 
   #command(packet: MessageBuilder, steps: Step[], text: string, tail: Uint8Array): void {
@@ -208,7 +211,7 @@ export class ReadTransaction {
 
   /** The name under which the server has the text, or will have it by the Parse that is added. */
   #prepare(packet: MessageBuilder, steps: Step[], text: string, types: readonly number[], always: boolean): string {
-    const place = this.connection.prepared.place(text, types, always)
+    const place = this.connection.prepared.place(text, types, always ? 'ours' : settingsKey(this.#options.settings))
     if (place.evicted !== undefined) {
       packet.begin(FRONTEND.close).uint8(STATEMENT_TARGET).text(place.evicted).end()
       steps.push({ kind: 'close' })

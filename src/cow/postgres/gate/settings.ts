@@ -28,6 +28,15 @@ export function unknownSetting(settings: SessionSettings): string | undefined {
   return undefined
 }
 
+const keys = new WeakMap<SessionSettings, string>()
+
+/** Equal for equal settings; '' where there are none. */
+export function settingsKey(settings: SessionSettings): string {
+  let key = keys.get(settings)
+  if (key === undefined) keys.set(settings, (key = settings.size === 0 ? '' : JSON.stringify([...settings])))
+  return key
+}
+
 /** One SELECT that sets `count` settings for the transaction; names and values are its parameters. */
 export function settingsText(count: number): string {
   const calls = Array.from({ length: count }, (_, index) => {

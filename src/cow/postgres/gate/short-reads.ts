@@ -1,19 +1,28 @@
-import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { faultOf, gateFault, SQLSTATE } from './faults.ts'
 import { MAX_SHORT_MS, type Pace } from './pace.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
 import type { Pool } from './pool.ts'
 import { type ExecutionObserver, ReadTransaction, type SharedStatement } from './read-transaction.ts'
 import { type Cancellable, ResultLimit } from './result-limit.ts'
-import type { SessionSettings } from './settings.ts'
+import { type SessionSettings, settingsKey } from './settings.ts'
 import { ENDED_CODES, STALE_CODES } from './transactions.ts'
 import type { Execution, UpstreamConnection } from './upstream-connection.ts'
 import type { RowSink } from './upstream-statement.ts'
 
-/** Statements that share a transaction at most: each waits for those in front of it. */
+/** Statements that share a transaction at most: each waits for all of them, since production answers a packet as a whole. */
 const MAX_SHARED = 16
-/** A client that does not read keeps the others waiting only where its result is longer. */
-const MAX_UNREAD_BYTES = 1024 * 1024
+/** A result is held up to here until its statement has ended, so that it can be run again and no client keeps the others waiting. */
+const MAX_HELD_BYTES = 1024 * 1024
+
+/**
+ * What production itself ends a shared statement by; it is run by itself then. The lock: others' locks of the shared transaction are not
+ * held while one waits, and the wait ends long before production would look for deadlocks (`deadlock_timeout`, 1 s): a migration that
+ * meets us is never the one to be aborted.
+ */
+const LIMITS: SessionSettings = new Map([
+  ['lock_timeout', '50ms'],
+  ['statement_timeout', `${MAX_SHORT_MS}ms`],
+])
 
 /** How a short read ended. `again`: nothing of it was seen, and it is to be run by itself. */
 export type ShortOutcome = PassOutcome | { readonly kind: 'again' }
@@ -41,7 +50,7 @@ export class ShortReads {
   /** `ended` is told once, never before this returns. */
   add(statement: PassedStatement, pace: Pace, sink: RowSink, ended: (outcome: ShortOutcome) => void): Cancellable {
     const read = new ShortRead(statement, pace, new ResultLimit(sink, this.#options.maxResultBytes), ended)
-    const key = keyOf(statement.settings)
+    const key = settingsKey(statement.settings)
     const others = this.#waiting.get(key)
     if (others === undefined) this.#waiting.set(key, [read])
     else others.push(read)
@@ -82,42 +91,40 @@ export class ShortReads {
 
   #send(connection: UpstreamConnection, reads: readonly ShortRead[]): void {
     const { pool, observe } = this.#options
-    const wanted = reads.filter((read) => !read.endIfCancelled())
+    const wanted = reads.filter((read) => !read.isOver)
     const [first] = wanted
     if (first === undefined) {
       pool.release(connection)
       return
     }
-    const options = { isolation: 'statement', settings: first.statement.settings } as const
+    const options = { isolation: 'statement', settings: first.statement.settings, limits: LIMITS } as const
     const transaction = new ReadTransaction(connection, options, (done) => pool.release(done), observe)
     new SharedTransaction(transaction, wanted).run()
   }
 }
 
-const keys = new WeakMap<SessionSettings, string>()
-
-function keyOf(settings: SessionSettings): string {
-  let key = keys.get(settings)
-  if (key === undefined) keys.set(settings, (key = settings.size === 0 ? '' : JSON.stringify([...settings])))
-  return key
-}
-
 const CANCELLED = gateFault(SQLSTATE.cancelled, 'canceling statement due to user request')
+
+/** Production ended a statement by one of the limits above. */
+const LIMIT_CODES: ReadonlySet<string> = new Set([SQLSTATE.cancelled, '55P03'])
 
 /** One client's statement among others. */
 class ShortRead implements SharedStatement, RowSink, Cancellable {
   readonly sink: RowSink = this
   readonly statement: PassedStatement
   readonly pace: Pace
-  readonly limit: ResultLimit
+  readonly #limit: ResultLimit
   readonly #ended: (outcome: ShortOutcome) => void
+  /** Undefined: rows are given as they come. */
+  #held: { readonly bytes: Uint8Array; readonly messages: number }[] | undefined = []
+  #heldBytes = 0
   #transaction: SharedTransaction | undefined
-  #isCancelled = false
+  #isOver = false
 
   constructor(statement: PassedStatement, pace: Pace, limit: ResultLimit, ended: (outcome: ShortOutcome) => void) {
     this.statement = statement
     this.pace = pace
-    this.limit = limit
+    this.#limit = limit
     this.#ended = ended
   }
 
@@ -125,45 +132,64 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
     return this.statement.lane
   }
 
-  get isCancelled(): boolean {
-    return this.#isCancelled
+  /** Its client knows how it ended. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Nothing of its rows was given to the client. */
+  get isHeld(): boolean {
+    return this.#held !== undefined
   }
 
   description(bytes: Uint8Array): void {
-    this.limit.description(bytes)
+    if (!this.#isOver) this.#limit.description(bytes)
   }
 
   rows(bytes: Uint8Array, messages: number): boolean {
-    return this.limit.rows(bytes, messages) || this.limit.bytes < MAX_UNREAD_BYTES
+    if (this.#isOver) return true
+    if (this.#held === undefined) return this.#limit.rows(bytes, messages)
+    this.#heldBytes += bytes.length
+    this.#held.push({ bytes: Uint8Array.from(bytes), messages })
+    return this.#heldBytes <= MAX_HELD_BYTES || this.#giveHeld()
   }
 
   whenReady(): Promise<void> {
-    return this.limit.whenReady()
+    return this.#limit.whenReady()
   }
 
   sentIn(transaction: SharedTransaction): void {
     this.#transaction = transaction
-    this.limit.endBy(transaction)
   }
 
+  /** At once, and at no cost of the others: production's own limit ends what still runs of it. */
   cancel(): void {
-    this.#isCancelled = true
-    this.#transaction?.cancel()
-  }
-
-  /** Cancelled before it was sent. */
-  endIfCancelled(): boolean {
-    if (this.#isCancelled) this.end({ kind: 'failed', error: CANCELLED, rows: 0 })
-    return this.#isCancelled
+    this.end({ kind: 'failed', error: CANCELLED, rows: 0 })
   }
 
   done(execution: Execution): void {
-    this.#transaction?.ended(this, execution)
+    if (execution.kind === 'complete' && !this.#isOver) {
+      if (this.#heldBytes > MAX_HELD_BYTES) this.pace.lose()
+      this.#giveHeld()
+    }
+    this.#transaction?.ended(this, this.#limit.judge(execution), execution.kind === 'failed' && execution.lost)
   }
 
   end(outcome: ShortOutcome): void {
-    this.#transaction = undefined
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#held = undefined
     this.#ended(outcome)
+  }
+
+  /** From here on rows are given as they come; too many of them stop the transaction. */
+  #giveHeld(): boolean {
+    const held = this.#held ?? []
+    this.#held = undefined
+    if (this.#heldBytes > MAX_HELD_BYTES && this.#transaction !== undefined) this.#limit.endBy(this.#transaction)
+    let isTaken = true
+    for (const { bytes, messages } of held) isTaken = this.#limit.rows(bytes, messages)
+    return isTaken
   }
 }
 
@@ -171,61 +197,36 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
 class SharedTransaction implements Cancellable {
   readonly #transaction: ReadTransaction
   readonly #reads: readonly ShortRead[]
-  #left: number
-  #timer: NodeJS.Timeout | undefined
   #hasFailed = false
-  #isStopped = false
 
   constructor(transaction: ReadTransaction, reads: readonly ShortRead[]) {
     this.#transaction = transaction
     this.#reads = reads
-    this.#left = reads.length
   }
 
   run(): void {
     for (const read of this.#reads) read.sentIn(this)
-    // What has come meanwhile is taken first: we may have been late ourselves.
-    this.#timer = setTimeout(() => setImmediate(() => this.#tookTooLong()), MAX_SHORT_MS)
     this.#transaction.runAll(this.#reads)
   }
 
   /** Stops the one that runs; those behind it are run by themselves. */
   cancel(): void {
-    this.#isStopped = true
     this.#transaction.cancel()
   }
 
-  ended(read: ShortRead, execution: Execution): void {
-    if (--this.#left === 0) clearTimeout(this.#timer)
-    if (read.limit.bytes > MAX_UNREAD_BYTES) read.pace.lose()
-    const end = read.limit.judge(execution)
+  ended(read: ShortRead, end: ReturnType<ResultLimit['judge']>, isLost: boolean): void {
     if (end.kind === 'complete') read.end(end)
-    else if (end.kind === 'failed') this.#failed(read, execution, end)
+    else if (end.kind === 'failed') this.#failed(read, end, isLost)
   }
 
-  #failed(read: ShortRead, execution: Execution, end: Extract<PassOutcome, { kind: 'failed' }>): void {
+  #failed(read: ShortRead, end: Extract<PassOutcome, { kind: 'failed' }>, isLost: boolean): void {
+    const { code } = end.error
     const isFirst = !this.#hasFailed
     this.#hasFailed = true
-    const isOwn = isFirst && !this.#isForeign(execution, end.error)
-    if (isFirst && this.#isStopped) read.pace.lose()
-    if (read.isCancelled && !isFirst) read.end({ ...end, error: CANCELLED })
-    else if (read.isCancelled || isOwn || end.rows > 0) read.end(end)
-    else read.end({ kind: 'again' })
-  }
-
-  /** The error says nothing of the statement: the connection was lost, a plan outdated, or somebody else was to be stopped. */
-  #isForeign(execution: Execution, { code }: PgErrorFields): boolean {
-    const isLost = execution.kind === 'failed' && execution.lost
-    const isCancel = this.#isStopped && code === SQLSTATE.cancelled
-    return isLost || isCancel || STALE_CODES.has(code) || ENDED_CODES.has(code)
-  }
-
-  /** One of them is not short, or waits for a lock: it is stopped, and all that are left run one by one. */
-  #tookTooLong(): void {
-    const running = this.#reads.at(-this.#left)
-    if (this.#left === 0 || running === undefined) return
-    // What is the last keeps nobody waiting, and rows that were given are not given again.
-    if (this.#left === 1) running.pace.lose()
-    else if (running.limit.bytes === 0) this.cancel()
+    const isLimit = LIMIT_CODES.has(code)
+    if (isFirst && isLimit) read.pace.lose()
+    // Of its own: the error says something of this statement, not of the connection, a limit, or one in front of it.
+    const isOwn = isFirst && !isLost && !isLimit && !STALE_CODES.has(code) && !ENDED_CODES.has(code)
+    read.end(isOwn || !read.isHeld ? end : { kind: 'again' })
   }
 }

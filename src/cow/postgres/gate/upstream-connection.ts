@@ -31,6 +31,9 @@ export type Step =
     }
   | { readonly kind: 'sync'; readonly done: (status: TransactionStatus) => void }
 
+/** A reader that stops may keep a transaction on production open for so long, as one that leaves a cursor open may. */
+const MAX_STALL_MS = 300_000
+
 const LOST = gateFault(
   SQLSTATE.connectionFailure,
   'the connection to production was lost',
@@ -119,7 +122,12 @@ export class UpstreamConnection {
     this.#rows += messages
     if (sink.rows(frame.piece ?? frame.bytes, messages)) return
     this.server.pause()
-    void sink.whenReady().then(() => this.server.resume())
+    // Production cannot end a statement whose rows nobody takes: neither a cancel nor its own timeout reaches it while it sends.
+    const stalled = setTimeout(() => this.server.destroy(), MAX_STALL_MS)
+    void sink.whenReady().then(() => {
+      clearTimeout(stalled)
+      this.server.resume()
+    })
   }
 
   #complete(step: Step, end: Execution): void {

@@ -10,6 +10,7 @@ import {
   TRANSACTION_CLOCKS,
 } from './allow-list.ts'
 import type { Lane, LaneFacts, LaneRelation } from './lane.ts'
+import { mayHaveMovingConstant } from './moving-constant.ts'
 import { nameOf } from './lock-probe.ts'
 import type { Statement } from './statement.ts'
 import type { FunctionUse, NameUse, RelationUse } from './mention.ts'
@@ -79,6 +80,8 @@ function unsafeCall(statement: Statement, facts: LaneFacts): string | undefined 
   for (const use of types) {
     if (!SAFE_TYPES.has(use.name) || !isBuiltin(use, 'type', facts)) return `type ${use.name} is not on the allow-list`
   }
+  if (facts.inTransaction && mayHaveMovingConstant(statement.text))
+    return 'a constant may be the clock, which differs by side'
   for (const { name } of valueFunctions) {
     if (!CLOCK_VALUE_FUNCTIONS.has(name) || facts.inTransaction) return `${name} differs by side`
   }

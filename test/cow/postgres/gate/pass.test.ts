@@ -57,6 +57,28 @@ describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
     }
   })
 
+  it('read dates in their texts by the time zone of each client, however often they are run', async () => {
+    const text = `SELECT count(*) FROM orders WHERE made < '2026-01-01 01:00'`
+    const countIn = async (zone: string): Promise<unknown> => {
+      const taker = new RowTaker()
+      await gate.gate.pass(passed(text, [], { settings: new Map([['TimeZone', zone]]) }), taker)
+      return taker.rowsTaken[0]?.[0]
+    }
+    const before = [await countIn('UTC'), await countIn('Etc/GMT+1')]
+    expect(new Set(before).size).toBe(2)
+    for (let time = 0; time < 4; time++) expect([await countIn('UTC'), await countIn('Etc/GMT+1')]).toEqual(before)
+  })
+
+  it("read 'now' anew each time", async () => {
+    const seen = new Set<unknown>()
+    for (let time = 0; time < 5; time++) {
+      const taker = new RowTaker()
+      await gate.gate.pass(passed(`SELECT 'now'::timestamptz FROM customer WHERE id = 1`), taker)
+      seen.add(taker.rowsTaken[0]?.[0])
+    }
+    expect(seen.size).toBe(5)
+  })
+
   it('run under the settings of the client, and leave none behind', async () => {
     const timeOf = async (settings: ReadonlyMap<string, string>): Promise<unknown> => {
       const taker = new RowTaker()

@@ -122,6 +122,14 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
     first.handle.cancel()
     expect(await first.ended).toMatchObject({ kind: 'failed', error: { code: '57014' } })
     expect(await second.ended).toMatchObject({ kind: 'complete' })
+    const [third, fourth, fifth] = ['3', '4', '5'].map((id) => shortly(passed(NAME, [id])))
+    // They are on their way, and one in the middle is given up: the others neither wait for it nor end with it.
+    await new Promise((resolve) => setImmediate(resolve))
+    fourth?.handle.cancel()
+    expect(await fourth?.ended).toMatchObject({ kind: 'failed', error: { code: '57014' } })
+    expect(fourth?.taker.rowsTaken).toEqual([])
+    expect([await third?.ended, await fifth?.ended]).toMatchObject([{ kind: 'complete' }, { kind: 'complete' }])
+    expect(fifth?.taker.rowsTaken).toEqual([['customer 5']])
   })
 
   it('run under the settings of their clients', async () => {

@@ -42,21 +42,27 @@ export interface ProductionServer {
 const ROLES = `CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE mesh_reader LOGIN; GRANT pg_read_all_data TO mesh_reader;
   CREATE ROLE mesh_writer LOGIN; GRANT pg_read_all_data, pg_write_all_data, pg_signal_backend TO mesh_writer;`
 
-export async function startProductionServer(schema: string, data: string): Promise<ProductionServer> {
+/** `encoding`: of the databases. */
+export async function startProductionServer(
+  schema: string,
+  data: string,
+  encoding = 'UTF8',
+): Promise<ProductionServer> {
   const server = await startTestServer({ autovacuum: 'off', track_activities: 'on' })
   try {
-    return await filled(server, schema, data)
+    return await filled(server, schema, data, encoding)
   } catch (error) {
     await server.remove()
     throw error
   }
 }
 
-async function filled(server: TestServer, schema: string, data: string): Promise<ProductionServer> {
+async function filled(server: TestServer, schema: string, data: string, encoding: string): Promise<ProductionServer> {
   const admin = (database = 'shop'): Promise<pg.Client> => server.client('mesh_admin', database)
   const first = await admin('postgres')
   await first.query(ROLES)
-  for (const name of ['shop', 'plain']) await first.query(`CREATE DATABASE ${name} OWNER app`)
+  const other = encoding === 'UTF8' ? '' : `TEMPLATE template0 ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`
+  for (const name of ['shop', 'plain']) await first.query(`CREATE DATABASE ${name} OWNER app ${other}`)
   await first.end()
   for (const name of ['shop', 'plain']) {
     const owner = await server.client('app', name)

@@ -91,7 +91,8 @@ export function readStartup(payload: Uint8Array): PgStartup {
   return { kind: 'startup', protocol: code, parameters }
 }
 
-export function query(text: string): Uint8Array {
+/** Bytes are a text in another encoding than UTF-8. */
+export function query(text: string | Uint8Array): Uint8Array {
   return new MessageBuilder(text.length + 16).begin(FRONTEND.query).text(text).end().finish()
 }
 
@@ -110,7 +111,8 @@ export interface PgParse {
   readonly parameterTypes: readonly number[]
 }
 
-export function parse(message: PgParse): Uint8Array {
+/** Bytes are a text in another encoding than UTF-8. */
+export function parse(message: Omit<PgParse, 'text'> & { readonly text: string | Uint8Array }): Uint8Array {
   const { name, text, parameterTypes } = message
   const builder = new MessageBuilder(text.length + 64).begin(FRONTEND.parse)
   builder.text(name).text(text).count(parameterTypes.length)

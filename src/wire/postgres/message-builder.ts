@@ -60,8 +60,9 @@ export class MessageBuilder {
     return this
   }
 
-  /** Text and a zero byte. Throws at text with a zero byte in it, which no message can carry. */
-  text(value: string): this {
+  /** Text and a zero byte; bytes are text in another encoding than UTF-8. Throws at text with a zero byte in it, which no message can carry. */
+  text(value: string | Uint8Array): this {
+    if (typeof value !== 'string') return this.bytes(value).uint8(0)
     if (value.length <= SHORT_TEXT && this.#shortText(value)) return this
     if (value.includes('\0')) {
       throw new MeshError('MESH_ERR_POSTGRES', {

@@ -2,7 +2,7 @@ import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import type { Gate } from '../gate/gate.ts'
 import { readSchema, restoreSchema, type SchemaImage } from '../overlay/clone.ts'
-import { FINGERPRINT_QUERY, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
+import { ENCODING_QUERY, fingerprintQuery, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
 import { type GateAddress, repointSql } from '../overlay/foreign-table.ts'
 import { CLUSTER_QUERY } from '../overlay/own-server.ts'
 import { quoteName, quoteText } from '../overlay/identifiers.ts'
@@ -82,10 +82,11 @@ export async function openBranchDatabase(
     if (!isNew) await admin.query(repointSql(gateAddress(source)))
     await requireReach(admin, gateAddress(source))
     await admin.query(SERVED)
+    const fingerprint = fingerprintQuery((await source.gate.query(ENCODING_QUERY)).rows[0]?.[0] ?? '')
     const [tables, ours, theirs] = [
       Number(textOf(await admin.query('SELECT count(*) FROM mesh.tables'))),
-      rowsOf(await admin.query(FINGERPRINT_QUERY)),
-      (await source.gate.query(FINGERPRINT_QUERY)).rows,
+      rowsOf(await admin.query(fingerprint)),
+      (await source.gate.query(fingerprint)).rows,
     ]
     const drift = isNew ? [] : await findDrift(admin, source.gate)
     return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours), drift }

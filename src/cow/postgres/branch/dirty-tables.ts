@@ -86,9 +86,10 @@ const TABLES = `SELECT t.id, t.relation::regclass::text,
 
 /** A detail that is not a list of keys says nothing of rows: all of them, then. */
 function readKeys(detail: string | undefined): readonly RowKey[] | '*' {
-  if (detail === undefined || !detail.startsWith('[')) return '*'
+  const json = detail?.startsWith('x') === true ? Buffer.from(detail.slice(1), 'hex').toString() : detail
+  if (json === undefined || !json.startsWith('[')) return '*'
   try {
-    const keys: unknown = JSON.parse(detail)
+    const keys: unknown = JSON.parse(json)
     return Array.isArray(keys) && keys.every(isKey) ? keys : '*'
   } catch {
     return '*'

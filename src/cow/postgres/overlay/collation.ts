@@ -4,18 +4,17 @@ type Rows = readonly (readonly (string | null)[])[]
 
 /** The locale of the current database; `datlocale` was `daticulocale` before 17 and absent before 15, so rows are taken as JSON. */
 export const LOCALE_QUERY = `SELECT coalesce(j->>'datlocprovider', 'c'), j->>'datcollate', j->>'datctype',
-  coalesce(j->>'datlocale', j->>'daticulocale'), pg_catalog.pg_encoding_to_char((j->>'encoding')::int)
+  coalesce(j->>'datlocale', j->>'daticulocale')
   FROM (SELECT pg_catalog.to_jsonb(d) AS j FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) x`
 
 /** Reads the row of `LOCALE_QUERY`. */
 export function readLocale(rows: Rows): DatabaseLocale {
-  const [provider, collate, ctype, locale, encoding] = rows[0] ?? []
+  const [provider, collate, ctype, locale] = rows[0] ?? []
   return {
     provider: provider === 'i' || provider === 'b' ? provider : 'c',
     collate: collate ?? 'C',
     ctype: ctype ?? 'C',
     locale: locale ?? undefined,
-    encoding: encoding ?? 'UTF8',
   }
 }
 
@@ -62,9 +61,17 @@ const SAMPLES = [
   'CO-OP',
 ]
 
+/** A server of another encoding than UTF8 may lack the other ones. */
+const ASCII_SAMPLES = SAMPLES.filter((sample) => /^[ -~]+$/.test(sample))
+
+export const ENCODING_QUERY = `SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`
+
 /** One row with the samples in the order of the default collation, and what upper and lower make of them. */
-export const FINGERPRINT_QUERY: string = `SELECT pg_catalog.string_agg(s, '|' ORDER BY s), pg_catalog.string_agg(pg_catalog.upper(s) || pg_catalog.lower(s), '|' ORDER BY s COLLATE "C")
-  FROM pg_catalog.unnest(ARRAY[${SAMPLES.map((sample) => `'${sample}'`).join(',')}]) AS u(s)`
+export function fingerprintQuery(upstreamEncoding: string): string {
+  const samples = upstreamEncoding === 'UTF8' ? SAMPLES : ASCII_SAMPLES
+  return `SELECT pg_catalog.string_agg(s, '|' ORDER BY s), pg_catalog.string_agg(pg_catalog.upper(s) || pg_catalog.lower(s), '|' ORDER BY s COLLATE "C")
+  FROM pg_catalog.unnest(ARRAY[${samples.map((sample) => `'${sample}'`).join(',')}]) AS u(s)`
+}
 
 /** True where both sides sort and fold alike, as far as the samples tell: merges of sorted rows rely on it. */
 export function sameCollation(upstream: Rows, overlay: Rows): boolean {

@@ -181,16 +181,16 @@ export interface DatabaseLocale {
   readonly ctype: string
   /** Of ICU and the built-in provider. */
   readonly locale: string | undefined
-  readonly encoding: string
 }
 
 /**
- * Makes a database with the locale of upstream's, so that both sort alike. Where the overlay's machine has no such libc locale, ICU takes
+ * Makes a database with the locale of upstream's, so that both sort alike. Its encoding is UTF8, in which upstream's rows come, whatever
+ * its own is. Where the overlay's machine has no such libc locale, ICU takes
  * its place: the caller compares fingerprints (`collation.ts`).
  */
 export async function createDatabase(admin: ServerConnection, name: string, locale: DatabaseLocale): Promise<void> {
   const create = (provider: string): string =>
-    `CREATE DATABASE ${quoteName(name)} TEMPLATE template0 ENCODING '${locale.encoding}' ${provider}`
+    `CREATE DATABASE ${quoteName(name)} TEMPLATE template0 ENCODING 'UTF8' ${provider}`
   const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
   const libc = `LC_COLLATE ${text(locale.collate)} LC_CTYPE ${text(locale.ctype)}`
   if (locale.provider === 'b') {

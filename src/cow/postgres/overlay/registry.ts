@@ -81,10 +81,13 @@ function reportSql(): string {
     returns: 'void',
     rights: 'invoker',
     callers: 'everyone',
+    // In ASCII: a notice comes in the client's encoding, which may lack a character.
     body: `
+DECLARE
+  mesh_keys text := CASE WHEN jsonb_array_length(keys) <= ${REPORTED_KEYS} THEN keys::text END;
 BEGIN
-  RAISE INFO USING MESSAGE = 'mesh touched ' || table_id, ERRCODE = 'MSH01',
-    DETAIL = CASE WHEN keys IS NULL OR jsonb_array_length(keys) > ${REPORTED_KEYS} THEN '*' ELSE keys::text END;
+  IF octet_length(mesh_keys) > length(mesh_keys) THEN mesh_keys := 'x' || encode(convert_to(mesh_keys, 'UTF8'), 'hex'); END IF;
+  RAISE INFO USING MESSAGE = 'mesh touched ' || table_id, ERRCODE = 'MSH01', DETAIL = coalesce(mesh_keys, '*');
 END`,
   })
 }

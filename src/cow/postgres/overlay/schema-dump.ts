@@ -28,6 +28,7 @@ const MAX_DUMP_BYTES = 256 * 1024 * 1024
 /** What is not of a branch's concern, or cannot be there. */
 const LEFT_OUT = [
   '--schema-only',
+  '--encoding=UTF8',
   '--no-tablespaces',
   '--no-publications',
   '--no-subscriptions',

@@ -3,8 +3,10 @@ import { bind, close, describe, execute, parse, type PgBindBytes } from '../../.
 import type { Branch } from '../branch/branch.ts'
 import type { PlannedStatement } from '../branch/text-plan.ts'
 import type { CopyIn, KeyProbe, Refusal, SingleProbe } from '../sql/rewriting.ts'
+import { isAscii, unreadable } from './client-encoding.ts'
 import { CountCollector, IGNORED, RowCollector, TypeCollector } from './collectors.ts'
 import { copyInsertTexts, copyTableText } from './copy-in.ts'
+import { learnEncoding, learnEncodingFor } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
 import type { ReplyCollector } from './reply-queue.ts'
@@ -66,7 +68,10 @@ export class CopyUps {
       return false
     return probes.every(
       ({ single }) =>
-        single?.parameters.every((parameter) => parameter.types.includes(types[parameter.number - 1] ?? 0)) === true,
+        single !== undefined &&
+        // Others wait until it is known in which encoding they are to be written.
+        isAscii(single.text) &&
+        single.parameters.every((parameter) => parameter.types.includes(types[parameter.number - 1] ?? 0)),
     )
   }
 
@@ -112,9 +117,14 @@ export class CopyUps {
   /** Runs a query of ours on the client's backend, inside whatever transaction it has. An error goes to the client. */
   async #run(text: string, given: ProbeArguments = NO_ARGUMENTS, maxRows = 0): Promise<(string | null)[][]> {
     const rows = new RowCollector()
+    const link = this.#link
+    await learnEncodingFor(link, text)
     this.#send(text, given, maxRows, rows)
-    await this.#link.settle()
-    return rows.rows
+    await link.settle()
+    if (!rows.isAscii) await learnEncoding(link)
+    const texts = rows.decoded(link.encoding)
+    if (texts === undefined) raise(link, unreadable(link.encoding))
+    return texts ?? []
   }
 
   #send(text: string, { types, bind: values }: ProbeArguments, maxRows: number, rows: ReplyCollector): void {
@@ -122,7 +132,11 @@ export class CopyUps {
     const mapError = withoutPosition
     // One that failed may have left its statement behind.
     link.send(close({ kind: 'statement', name: PROBE }), { kind: 'close', collector: IGNORED })
-    link.send(parse({ name: PROBE, text, parameterTypes: types }), { kind: 'parse', collector: IGNORED, mapError })
+    link.send(parse({ name: PROBE, text: link.encoding.encode(text), parameterTypes: types }), {
+      kind: 'parse',
+      collector: IGNORED,
+      mapError,
+    })
     link.send(bind({ ...values, portal: PROBE, statement: PROBE, resultFormats: [] }), {
       kind: 'bind',
       collector: IGNORED,

@@ -63,7 +63,7 @@ export class ExtendedPassage {
   /** A simple query has ended the unnamed statement, of which the overlay has not been told. */
   #unnamedGone = false
   /** After an error that the overlay knows nothing of, messages are skipped up to the next Sync. */
-  #skipping = false
+  isSkipping = false
 
   constructor(passage: Passage, statements: StatementStore, session: SessionPart) {
     this.passage = passage
@@ -73,7 +73,7 @@ export class ExtendedPassage {
 
   /** Takes what does not need the text of a statement. */
   take(frame: PgFrame): Handled {
-    if (this.#skipping) return this.#skip(frame)
+    if (this.isSkipping) return this.#skip(frame)
     if (frame.piece !== undefined) return undefined
     if (this.#undescribed !== undefined && frame.type !== FRONTEND.execute) return this.#describeFirst(frame)
     switch (frame.type) {
@@ -156,13 +156,16 @@ export class ExtendedPassage {
 
   #keyOf({ text, parameterTypes }: PgParse): string | undefined {
     const scope = this.#session.scopeKey()
-    return scope === '' ? undefined : `${scope}${parameterTypes.join(',')}\0${text}`
+    // Names in a description are the client's, in its encoding.
+    return scope === '' || !this.passage.link.encoding.isUtf8
+      ? undefined
+      : `${scope}${parameterTypes.join(',')}\0${text}`
   }
 
   #skip(frame: PgFrame): Handled {
     if (frame.type === FRONTEND.terminate) return undefined
     if (frame.type !== FRONTEND.sync) return true
-    this.#skipping = false
+    this.isSkipping = false
     return this.#sync()
   }
 
@@ -313,7 +316,7 @@ export class ExtendedPassage {
 
   #fail(name: string, error: PgErrorFields): void {
     this.#portals.delete(name)
-    this.#skipping = this.passage.fail(error)
+    this.isSkipping = this.passage.fail(error)
   }
 
   /** The gate would not have it, or production has changed: the portal is the overlay's from now on. */
@@ -382,9 +385,7 @@ export class ExtendedPassage {
   }
 
   #drop(name: string): void {
-    const portal = this.#portals.get(name)
-    if (portal === undefined) return
-    portal.open?.close()
+    this.#portals.get(name)?.open?.close()
     this.#portals.delete(name)
   }
 

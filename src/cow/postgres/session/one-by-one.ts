@@ -4,6 +4,7 @@ import type { CopyIn } from '../sql/rewriting.ts'
 import { DescriptionFilter, IGNORED } from './collectors.ts'
 import { COPY_TABLE, CopyCollector } from './copy-in.ts'
 import { type CopyUps, NO_ARGUMENTS } from './copy-ups.ts'
+import { learnEncodingFor } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import type { ReplyCollector } from './reply-queue.ts'
 import { statementMapper } from './session-errors.ts'
@@ -60,7 +61,9 @@ export class OneByOne {
         await this.#copy(statement, copyIn)
         continue
       }
-      link.send(parse({ name: ONE, text: statement.text, parameterTypes: [] }), { kind: 'parse', ...collected })
+      await learnEncodingFor(link, statement.text)
+      const text = link.encoding.encode(statement.text)
+      link.send(parse({ name: ONE, text, parameterTypes: [] }), { kind: 'parse', ...collected })
       const prepare = async (): Promise<boolean> => {
         const hadCandidates = await this.#copyUps.before(statement, NO_ARGUMENTS)
         link.send(bindUnnamed(ONE), { kind: 'bind', ...collected })
@@ -82,7 +85,11 @@ export class OneByOne {
     const link = this.#link
     await this.#copyUps.before(statement, NO_ARGUMENTS)
     const text = copyIn.textFor(COPY_TABLE)
-    link.send(parse({ name: ONE, text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED })
+    await learnEncodingFor(link, text)
+    link.send(parse({ name: ONE, text: link.encoding.encode(text), parameterTypes: [] }), {
+      kind: 'parse',
+      collector: IGNORED,
+    })
     link.send(bindUnnamed(ONE), { kind: 'bind', collector: IGNORED })
     await this.executeCopy(execute({ portal: '', maxRows: 0 }), copyIn)
   }

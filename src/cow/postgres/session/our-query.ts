@@ -1,8 +1,10 @@
 import { bind, close, execute, parse, sync } from '../../../wire/postgres/frontend.ts'
+import { encodingOf, isAscii } from './client-encoding.ts'
 import { IGNORED, RowCollector } from './collectors.ts'
 import type { OverlayLink } from './overlay-link.ts'
 
 const OURS = 'mesh question'
+const UTF8 = encodingOf('UTF8', 'UTF8')
 
 /**
  * Asks the client's backend something of our own that cannot fail and changes nothing. Where the client has sent nothing since its last
@@ -21,5 +23,19 @@ export async function askOverlay(link: OverlayLink, text: string): Promise<(stri
   link.send(close({ kind: 'statement', name: OURS }), { kind: 'close', collector: IGNORED })
   if (endsHere) link.send(sync(), { kind: 'sync', collector: IGNORED })
   await link.settle()
-  return rows.rows
+  return rows.decoded(link.encoding) ?? rows.decoded(UTF8) ?? []
+}
+
+/** Makes the link's encoding that of this moment: statements since the last Sync may have changed it. */
+export async function learnEncoding(link: OverlayLink): Promise<void> {
+  await link.settle()
+  if (link.synced || link.failed || link.copying) return
+  const [row] = await askOverlay(link, `SELECT pg_catalog.current_setting('client_encoding')`)
+  const name = row?.[0] ?? undefined
+  if (name !== undefined) link.noteEncoding(name)
+}
+
+/** The same, where it matters for a text of ours. */
+export async function learnEncodingFor(link: OverlayLink, text: string): Promise<void> {
+  if (!isAscii(text)) await learnEncoding(link)
 }

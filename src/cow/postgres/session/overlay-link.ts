@@ -1,3 +1,5 @@
+import { isAscii as isAsciiBytes } from 'node:buffer'
+import { utf8Bytes } from '../../../core/bytes.ts'
 import {
   BACKEND,
   readParameterStatus,
@@ -8,6 +10,7 @@ import { errorResponse, type PgErrorFields, readErrorFields } from '../../../wir
 import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import { flush, FRONTEND } from '../../../wire/postgres/frontend.ts'
 import type { ServerConnection } from '../server-connection.ts'
+import { type ClientEncoding, encodingOf } from './client-encoding.ts'
 import { type AwaitedReply, ReplyQueue } from './reply-queue.ts'
 
 /** What a session does with what its backend says. */
@@ -28,6 +31,7 @@ export class OverlayLink {
   readonly #replies = new ReplyQueue()
   #synced = true
   #saidWhy = false
+  #encoding: ClientEncoding | undefined
 
   constructor(connection: ServerConnection, listener: LinkListener) {
     this.connection = connection
@@ -58,6 +62,30 @@ export class OverlayLink {
   /** Nothing was sent since the last Sync or query: outside of a transaction block, no transaction has begun. */
   get synced(): boolean {
     return this.#synced
+  }
+
+  /** How the backend reads and writes text, as far as is known: see `knowsEncoding`. */
+  get encoding(): ClientEncoding {
+    if (this.#encoding === undefined) this.#encoding = this.#encodingOf(this.#reported('client_encoding'))
+    return this.#encoding
+  }
+
+  /** The backend tells of another encoding when it is ready for more. */
+  get knowsEncoding(): boolean {
+    return this.synced && this.settled
+  }
+
+  /** The backend has said that it is this one now. */
+  noteEncoding(name: string): void {
+    this.#encoding = this.#encodingOf(name)
+  }
+
+  #reported(name: string): string {
+    return this.connection.parameters.get(name) ?? 'UTF8'
+  }
+
+  #encodingOf(name: string): ClientEncoding {
+    return this.#encoding?.name === name ? this.#encoding : encodingOf(name, this.#reported('server_encoding'))
   }
 
   /** No reply is under way. */
@@ -103,7 +131,7 @@ export class OverlayLink {
         if (!this.#listener.notice(readErrorFields(frame.payload))) this.#listener.toClient(frame.bytes)
         return
       case BACKEND.parameterStatus: {
-        const { name, value } = readParameterStatus(frame.payload)
+        const { name, value } = readParameterStatus(this.#readable(frame.payload))
         this.#listener.parameter(name, value)
         this.#listener.toClient(frame.bytes)
         return
@@ -115,6 +143,7 @@ export class OverlayLink {
         this.#takeError(frame, current)
         break
       case BACKEND.readyForQuery:
+        if (this.#encoding !== undefined) this.#encoding = this.#encodingOf(this.#reported('client_encoding'))
         this.#listener.transaction(readReadyForQuery(frame.payload))
         this.#hand(frame.bytes, frame.payload, type, current)
         break
@@ -124,10 +153,19 @@ export class OverlayLink {
     this.#replies.take(type)
   }
 
+  #readable(payload: Uint8Array): Uint8Array {
+    const encoding = this.#encodingOf(this.#reported('client_encoding'))
+    const text = encoding.isUtf8 ? undefined : encoding.decode(payload)
+    return text === undefined ? payload : utf8Bytes(text)
+  }
+
   #takeError({ bytes, payload }: PgMessage, reply: AwaitedReply | undefined): void {
     const fields = readErrorFields(payload)
     this.#saidWhy = fields.severity === 'FATAL' || fields.severity === 'PANIC'
-    this.#listener.toClient(reply?.mapError === undefined ? bytes : errorResponse(reply.mapError(fields)))
+    // In another encoding than ours a message that is not ASCII goes as it is.
+    const isReadable = this.encoding.isUtf8 || isAsciiBytes(bytes.subarray(5))
+    const mapError = isReadable ? reply?.mapError : undefined
+    this.#listener.toClient(mapError === undefined ? bytes : errorResponse(mapError(fields)))
   }
 
   #hand(bytes: Uint8Array, payload: Uint8Array, type: number, current: AwaitedReply | undefined): void {

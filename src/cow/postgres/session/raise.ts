@@ -20,7 +20,11 @@ export function raise(link: OverlayLink, { code, message, hint, position }: Refu
     told ?? { ...withoutOrigin(fields), ...(position === undefined ? {} : { position }) }
   // What failed before may have left one behind: prepared statements outlive their transaction.
   link.send(close({ kind: 'statement', name: RAISE }), { kind: 'close', collector: IGNORED })
-  link.send(parse({ name: RAISE, text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED, mapError })
+  link.send(parse({ name: RAISE, text: link.encoding.encode(text), parameterTypes: [] }), {
+    kind: 'parse',
+    collector: IGNORED,
+    mapError,
+  })
   link.send(bind({ portal: RAISE, statement: RAISE, formats: [], values: [], resultFormats: [] }), {
     kind: 'bind',
     collector: IGNORED,

@@ -1,5 +1,6 @@
 import type { RelationName, Resolved } from '../catalog.ts'
 import type { Branch } from '../branch/branch.ts'
+import type { StatementDetail } from '../sql/statement.ts'
 import { splitNames } from '../branch/name-list.ts'
 
 /** PostgreSQL's own default (`"$user", public`). */
@@ -44,9 +45,10 @@ export class RelationNames {
     return searchPath === this.#text || this.#read(searchPath).join('\0') === this.#schemas.join('\0')
   }
 
-  /** A temporary table hides others of its name from now on; that it is dropped later does no harm. */
-  addTemporary(name: string): void {
-    this.#temporary.add(name)
+  /** Told of each statement. A temporary table hides others of its name from now on; that it is dropped later does no harm. */
+  note(detail: StatementDetail): void {
+    if (detail.kind === 'ddl' && detail.ddl.temporary)
+      for (const { name } of detail.ddl.names) this.#temporary.add(name)
   }
 
   resolve(relation: RelationName): Resolved {

@@ -34,6 +34,7 @@ import { greeting } from './greeting.ts'
 import { messageOf } from './local-portal.ts'
 import { Passage } from './passage.ts'
 import { raise } from './raise.ts'
+import { takeReadable } from './readable.ts'
 import { RelationNames } from './relation-names.ts'
 import type { AwaitedReply } from './reply-queue.ts'
 import {
@@ -215,7 +216,8 @@ export class PostgresSession implements CowSession {
     try {
       const frame = this.#framer.next()
       if (frame === undefined) return undefined
-      return this.#take(frame) ?? 'done'
+      if (this.#extended?.isSkipping === true) return this.#take(frame) ?? 'done'
+      return takeReadable(this.#link, frame, (read) => this.#take(read)) ?? 'done'
     } catch (thrown) {
       return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
     }
@@ -291,11 +293,15 @@ export class PostgresSession implements CowSession {
   #queryOverlay(text: string): Promise<void> | undefined {
     // A simple query ends the unnamed statement (PostgreSQL manual 54.2.3).
     const undone = this.#statements.close('')
-    const plan = this.#plan(text)
+    const plan = this.#options.branch.plan(text, this.#names)
     if (plan.direct === undefined && !hasParameters(plan)) return this.#runOneByOne(plan)
     if (plan.statements.length === 0) this.#extended?.note(undefined)
     for (const statement of plan.statements) this.#note(statement)
-    this.#link.send(query(plan.direct ?? text), { kind: 'query', mapError: mapper(plan), undone })
+    this.#link.send(query(this.#link.encoding.encode(plan.direct ?? text)), {
+      kind: 'query',
+      mapError: mapper(plan),
+      undone,
+    })
     return plan.changesSchema ? this.#afterSchemaChange() : undefined
   }
 
@@ -306,7 +312,7 @@ export class PostgresSession implements CowSession {
 
   #parse(frame: PgMessage): Promise<void> | undefined {
     const message = readParse(frame.payload)
-    const plan = this.#plan(message.text)
+    const plan = this.#options.branch.plan(message.text, this.#names)
     const [statement] = plan.statements
     const single = plan.statements.length === 1 && statement !== undefined
     const prepared: PreparedStatement = { plan, statedTypes: message.parameterTypes, parameterTypes: undefined }
@@ -320,7 +326,8 @@ export class PostgresSession implements CowSession {
     const text = plan.direct ?? copied ?? (single ? statement.text : message.text)
     const extended = this.#extended
     if (extended?.parse(message, plan, prepared, frame.bytes) === true) return undefined
-    const bytes = text === message.text ? frame.bytes : parse({ ...message, text })
+    const encoded = this.#link.encoding.encode(text)
+    const bytes = encoded === message.text ? frame.bytes : parse({ ...message, text: encoded })
     const reply: AwaitedReply = { kind: 'parse', mapError: single ? statementMapper(statement) : undefined, undone }
     this.#link.send(bytes, extended?.parseReply(message, prepared, reply) ?? reply)
     return undefined
@@ -366,10 +373,6 @@ export class PostgresSession implements CowSession {
     this.#link.send(frame.bytes, { kind: 'close', undone })
   }
 
-  #plan(text: string): TextPlan {
-    return this.#options.branch.plan(text, this.#names)
-  }
-
   /** Told of each statement before it runs. */
   #note(planned: PlannedStatement): void {
     const { writes, statement } = planned
@@ -378,9 +381,7 @@ export class PostgresSession implements CowSession {
     counters.overlaid++
     if (writes) counters.diverted++
     this.#snapshot.note(planned)
-    const { detail } = statement
-    if (detail.kind === 'ddl' && detail.ddl.temporary)
-      for (const { name } of detail.ddl.names) this.#names.addTemporary(name)
+    this.#names.note(statement.detail)
   }
 
   #onStatus(status: TransactionStatus): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CloneReport, readSchema, restoreSchema } from '../../../../src/cow/postgres/overlay/clone.ts'
 import {
-  FINGERPRINT_QUERY,
+  fingerprintQuery,
   LOCALE_QUERY,
   readLocale,
   sameCollation,
@@ -127,7 +127,10 @@ describe('a cloned schema', () => {
 
   it('sorts as production does', async () => {
     const admin = await overlay.connectAdmin('branch', never)
-    const [own, theirs] = await Promise.all([admin.query(FINGERPRINT_QUERY), source.query(FINGERPRINT_QUERY)])
+    const [own, theirs] = await Promise.all([
+      admin.query(fingerprintQuery('UTF8')),
+      source.query(fingerprintQuery('UTF8')),
+    ])
     expect(sameCollation(theirs[0]?.rows ?? [], own[0]?.rows ?? [])).toBe(true)
     await admin.end()
   })

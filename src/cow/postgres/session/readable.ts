@@ -1,0 +1,78 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
+import { FRONTEND, parse, query, readParse, sync } from '../../../wire/postgres/frontend.ts'
+import { unreadable } from './client-encoding.ts'
+import { messageOf } from './local-portal.ts'
+import { learnEncoding } from './our-query.ts'
+import type { OverlayLink } from './overlay-link.ts'
+import { raise } from './raise.ts'
+
+/** How many strings a message begins with, behind so many other bytes of its payload. */
+const STRINGS: Readonly<Record<number, readonly [skipped: number, count: number]>> = {
+  [FRONTEND.query]: [0, 1],
+  [FRONTEND.parse]: [0, 2],
+  [FRONTEND.bind]: [0, 2],
+  [FRONTEND.describe]: [1, 1],
+  [FRONTEND.execute]: [0, 1],
+  [FRONTEND.close]: [1, 1],
+}
+
+/**
+ * Gives a client's message to `take` with its text in UTF-8, which is what the session reads; where it cannot be read, the client gets an
+ * error instead. Resolves when the message is dealt with; undefined: it is.
+ */
+export function takeReadable(
+  link: OverlayLink,
+  frame: PgFrame,
+  take: (frame: PgFrame) => Promise<void> | undefined,
+): Promise<void> | undefined {
+  if (frame.piece !== undefined) return take(frame)
+  const texts = textsOf(frame)
+  if (texts === undefined || isAscii(texts)) return take(frame)
+  const isText = frame.type === FRONTEND.query || frame.type === FRONTEND.parse
+  // A name is an identifier of its own, whatever its bytes mean, as long as different ones are read differently.
+  if (!isText) return isUtf8(texts) ? take(frame) : refuse(link, frame)
+  if (link.knowsEncoding) return takeOr(inUtf8(link, frame, texts), take)
+  const kept = messageOf(Uint8Array.from(frame.bytes))
+  return learnEncoding(link).then(() => takeOr(inUtf8(link, kept, textsOf(kept) ?? kept.payload), take))
+}
+
+function takeOr(
+  read: PgMessage | undefined,
+  take: (frame: PgFrame) => Promise<void> | undefined,
+): Promise<void> | undefined {
+  return read === undefined ? undefined : take(read)
+}
+
+function inUtf8(link: OverlayLink, frame: PgMessage, texts: Uint8Array): PgMessage | undefined {
+  const { encoding } = link
+  if (encoding.isUtf8) {
+    if (isUtf8(texts)) return frame
+    // For PostgreSQL to refuse it (22021), which it does before it looks at the statement.
+    link.send(frame.bytes, { kind: frame.type === FRONTEND.query ? 'query' : 'parse' })
+    return undefined
+  }
+  const start = frame.type === FRONTEND.query ? 0 : texts.indexOf(0) + 1
+  const text = encoding.decode(texts.subarray(start, -1))
+  if (text === undefined || !isUtf8(texts.subarray(0, start))) return refuse(link, frame)
+  return messageOf(frame.type === FRONTEND.query ? query(text) : parse({ ...readParse(frame.payload), text }))
+}
+
+function refuse(link: OverlayLink, frame: PgMessage): undefined {
+  if (link.skipping) return undefined
+  raise(link, unreadable(link.encoding))
+  if (frame.type === FRONTEND.query) link.send(sync(), { kind: 'sync' })
+  return undefined
+}
+
+/** A message's strings with the zero bytes between them; undefined where it has none, or is none of these. */
+function textsOf({ type, payload }: PgMessage): Uint8Array | undefined {
+  const [skipped, count] = STRINGS[type] ?? [0, 0]
+  let end = skipped
+  for (let place = 0; place < count; place++) {
+    const zero = payload.indexOf(0, end)
+    if (zero === -1) return undefined
+    end = zero + 1
+  }
+  return count === 0 ? undefined : payload.subarray(skipped, end)
+}

@@ -42,20 +42,37 @@ export async function runCow(
     return EXIT.ok
   }
   serves = true
-  sayCowStart(proxy, options, monotonicNs() - startNs, terminal)
+  try {
+    return await serve(proxy, stop.drain, metricsAddress, terminal, () =>
+      sayCowStart(proxy, options, monotonicNs() - startNs, terminal),
+    )
+  } finally {
+    await proxy.close()
+    stop.release()
+  }
+}
+
+/** Until the signal, or until the overlay is gone; then the proof, of all that was done up to the last session's end. */
+async function serve(
+  proxy: PostgresProxy,
+  drain: AbortSignal,
+  metricsAddress: Endpoint | undefined,
+  terminal: Terminal,
+  sayStart: () => void,
+): Promise<ExitCode> {
   const metrics =
     metricsAddress === undefined
       ? undefined
-      : await startMetricsServer(metricsAddress, { ready: () => !stop.drain.aborted, metrics: () => metricsOf(proxy) })
+      : await startMetricsServer(metricsAddress, { ready: () => !drain.aborted, metrics: () => metricsOf(proxy) })
+  sayStart()
   const stopped = new Promise<undefined>((resolve) => {
-    if (stop.drain.aborted) resolve(undefined)
-    stop.drain.addEventListener('abort', () => resolve(undefined))
+    if (drain.aborted) resolve(undefined)
+    drain.addEventListener('abort', () => resolve(undefined))
   })
   const failure: MeshError | undefined = await Promise.race([proxy.failed, stopped])
+  await proxy.endSessions()
   const proof = await proxy.proof()
   await metrics?.close()
-  await proxy.close()
-  stop.release()
   terminal.out(proofText(proof))
   if (failure !== undefined) throw failure
   return proof.gate.writes > 0 ? EXIT.checkFailed : EXIT.ok

@@ -64,8 +64,8 @@ class PostgresDataProxy implements DataProxy {
   }
 
   async close(): ReturnType<DataProxy['close']> {
-    const { gate, branch, production } = await this.#proxy.proof()
-    await this.#proxy.close()
+    await this.#proxy.endSessions()
+    const { gate, branch, production } = await this.#proxy.proof().finally(() => this.#proxy.close())
     const counts = {
       'reads of production': statementsSent(gate) - gate.writes,
       '  passed as they were': gate.sent.T0 + gate.sent.TK,

@@ -36,8 +36,9 @@ function textOf(value: string | Gate): string {
 function shownWords(words: readonly string[]): readonly string[] {
   return words.map((word, index) => {
     const before = words[index - 1]
-    if (before === '-H' || before === '--header') return `${word.split(':', 1)[0]}: ...`
-    if (/^(-H|--header=)./.test(word)) return `${word.split(':', 1)[0]}: ...`
+    // `-kH 'name: value'` is `-k -H ..`, as in curl.
+    if (/^(?:-[a-zA-Z]*H|--header)$/.test(before ?? '')) return `${word.split(':', 1)[0]}: ...`
+    if (/^(?:-[a-zA-Z]*H|--header=)./.test(word)) return `${word.split(':', 1)[0]}: ...`
     return withoutUserInfo(word)
   })
 }

@@ -61,6 +61,8 @@ export interface PostgresProxy {
   proof(): Promise<ProxyProof>
   /** Settles when the overlay is gone though nobody asked for it. */
   readonly failed: Promise<MeshError>
+  /** Takes no more clients and ends the sessions that there are: what `proof` tells then is all. */
+  endSessions(): Promise<void>
   close(): Promise<void>
 }
 
@@ -70,11 +72,18 @@ export interface PostgresProxy {
  */
 export async function startPostgresProxy(options: PostgresProxyOptions, signal: AbortSignal): Promise<PostgresProxy> {
   const started: (() => Promise<void>)[] = []
+  // The signal is for the start: what runs goes on until it is closed, and connects to production until then.
+  const starting = new AbortController()
+  const stop = (): void => starting.abort(signal.reason)
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
   try {
-    return await startParts(options, started, signal)
+    return await startParts(options, started, starting.signal)
   } catch (thrown) {
     for (const end of started.toReversed()) await end()
     throw thrown
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -170,6 +179,7 @@ function running(parts: Parts, started: readonly (() => Promise<void>)[]): Postg
         if (reason !== undefined) resolve(reason)
       })
     }),
+    endSessions: () => listener.close(),
     close: async () => {
       for (const end of started.toReversed()) await end()
     },

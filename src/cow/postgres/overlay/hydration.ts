@@ -6,7 +6,7 @@ import { functionSql, requirePrivilege } from './sql-function.ts'
 const HYDRATED_ROWS = 50_000
 
 /** The setting of `mesh.settings` that has the limit of the proxy that runs. */
-const MAX_ROWS_SETTING = 'max_copy_up_rows'
+export const MAX_ROWS_SETTING: string = 'max_copy_up_rows'
 
 /**
  * `mesh.hydrate(table_id, max_rows)`: copies all rows of a table's base into it and cuts it loose: for tables without a key before

@@ -1,4 +1,5 @@
-import { functionSql } from './sql-function.ts'
+import { MAX_ROWS_SETTING } from './hydration.ts'
+import { functionSql, requireOwner } from './sql-function.ts'
 
 /**
  * Where PostgreSQL is about to check all local rows of a child, their parents have to be local too: a foreign key is made, or the
@@ -8,8 +9,10 @@ import { functionSql } from './sql-function.ts'
  * primary key. `mesh.bring_all_parents(table_id, max_rows)`: for those that the table is a part of.
  */
 export function parentsSql(): string {
-  return [bringSql(), bringAllSql()].join('\n')
+  return [bringEachSql(), bringSql(), bringAllSql()].join('\n')
 }
+
+const LIMIT = `least(max_rows, (SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'))`
 
 function bringSql(): string {
   return functionSql({
@@ -19,6 +22,22 @@ function bringSql(): string {
     rights: 'definer',
     callers: 'everyone',
     body: `
+BEGIN
+  ${requireOwner('child', 'must be owner of table %s')}
+  PERFORM mesh.bring_parents_of(child, child_columns, parent_id, parent_columns, ${LIMIT});
+END`,
+  })
+}
+
+/** Whoever calls it has looked at who asks. */
+function bringEachSql(): string {
+  return functionSql({
+    signature:
+      'mesh.bring_parents_of(child regclass, child_columns text[], parent_id integer, parent_columns text[], max_rows bigint)',
+    returns: 'void',
+    rights: 'definer',
+    callers: 'nobody',
+    body: `
 DECLARE
   mesh_entry mesh.tables;
   mesh_columns text[] := parent_columns;
@@ -26,6 +45,8 @@ DECLARE
   mesh_untouched text;
   mesh_keys jsonb;
 BEGIN
+  -- A view's functions are not run with rights of ours.
+  IF (SELECT c.relkind FROM pg_class AS c WHERE c.oid = child) NOT IN ('r', 'p') THEN RETURN; END IF;
   SELECT t.* INTO mesh_entry FROM mesh.tables AS t JOIN pg_inherits AS h ON h.inhrelid = t.foreign_relation WHERE t.id = parent_id;
   IF NOT FOUND OR cardinality(mesh_entry.key_numbers) = 0 THEN RETURN; END IF;
   IF cardinality(mesh_columns) = 0 THEN
@@ -57,11 +78,14 @@ function bringAllSql(): string {
     rights: 'definer',
     callers: 'everyone',
     body: `
+DECLARE
+  mesh_relation regclass := (SELECT t.relation FROM mesh.tables AS t WHERE t.id = table_id);
 BEGIN
-  PERFORM mesh.bring_parents(c.conrelid::regclass, (SELECT array_agg(a.attname::text ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k(number, place)
+  ${requireOwner('mesh_relation', 'must be owner of table %s')}
+  PERFORM mesh.bring_parents_of(c.conrelid::regclass, (SELECT array_agg(a.attname::text ORDER BY k.place) FROM unnest(c.conkey) WITH ORDINALITY AS k(number, place)
         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.number),
       p.id, (SELECT array_agg(a.attname::text ORDER BY k.place) FROM unnest(c.confkey) WITH ORDINALITY AS k(number, place)
-        JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.number), max_rows)
+        JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.number), ${LIMIT})
     FROM mesh.tables AS t JOIN pg_constraint AS c ON c.contype = 'f' AND t.relation IN (c.conrelid, c.confrelid)
     JOIN mesh.tables AS p ON p.relation = c.confrelid WHERE t.id = table_id;
 END`,

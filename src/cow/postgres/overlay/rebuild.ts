@@ -45,9 +45,21 @@ function keyTypes({ id, key }: TableShape): string {
       const column = touchedColumn(place)
       return touchedType === type
         ? ''
-        : `ALTER TABLE ${touchedName(id)} ALTER COLUMN ${column} TYPE ${type} USING ${column}::text::${type};`
+        : `${plainType(type)}
+ALTER TABLE ${touchedName(id)} ALTER COLUMN ${column} TYPE ${type} USING ${column}::text::${type};`
     })
     .join('\n')
+}
+
+/** Refuses a type whose values are made by code of users, as a domain's in an array: it would run with rights of ours. */
+function plainType(type: string): string {
+  const plain = (of: string): string => `${of}.oid < 16384 OR ${of}.typtype IN ('b', 'e')`
+  return `DO ${dollarQuoted(`BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_type AS t LEFT JOIN pg_type AS e ON e.oid = nullif(t.typelem, 0)
+    WHERE t.oid = ${quoteText(type)}::regtype AND (${plain('t')}) AND (e.oid IS NULL OR ${plain('e')})) THEN
+    RAISE feature_not_supported USING MESSAGE = ${quoteText(`the key of a table of production cannot have the type ${type}`)};
+  END IF;
+END`)};`
 }
 
 /** The policy is put aside while the type of a key column changes. */

@@ -72,10 +72,13 @@ export async function findBranch(store: BranchStore, name: string): Promise<Bran
   const branches = await listBranches(store)
   const found = branches.find((branch) => branch.name === name)
   if (found !== undefined) return found
-  const known = branches.map((branch) => (branch.name === '' ? 'the first one' : branch.name)).join(', ')
+  const known = branches.map((branch) => (branch.name === '' ? 'the first one, which has no name' : branch.name))
   throw new MeshError('MESH_ERR_USAGE', {
-    what: known === '' ? 'there is no branch yet' : `expected ${known}; found ${name === '' ? 'no name' : `"${name}"`}`,
-    remedy: known === '' ? 'start one with mesh cow postgres' : 'mesh cow branch create makes one',
+    what:
+      known.length === 0
+        ? 'there is no branch yet'
+        : `there is no branch ${name === '' ? 'without a name' : `"${name}"`}`,
+    remedy: known.length === 0 ? 'start one with mesh cow postgres' : `there are: ${known.join(', ')}`,
   })
 }
 

@@ -91,7 +91,9 @@ export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
     ...(bypassesPolicies === 't' ? ['it has BYPASSRLS'] : []),
     ...named('it may create objects in schema', await query(CREATE_SCHEMAS)),
     ...(rights?.[1] === 't' ? ['it may create schemas in the database'] : []),
-    ...(rights?.[0] === 't' ? ['it may create temporary tables'] : []),
+    ...(rights?.[0] === 't'
+      ? ['it may create temporary tables (harmless here; REVOKE TEMPORARY ON DATABASE .. FROM PUBLIC ends it)']
+      : []),
     ...named('it may run the SECURITY DEFINER function', await query(SECURITY_DEFINERS)),
   ]
   return { ...facts, refused, warned }

@@ -132,9 +132,11 @@ describe('a branch', () => {
   })
 
   it('is one that exists, or a new name', async () => {
-    await expect(createBranch(store, 'copy', 'nothing')).rejects.toThrow(/expected the first one; found "nothing"/)
+    await expect(createBranch(store, 'copy', 'nothing')).rejects.toThrow(
+      /there is no branch "nothing": there are: the first one/,
+    )
     await expect(createBranch(store, '', '')).rejects.toThrow(/expected a new branch name/)
-    await expect(dropBranch(store, 'nothing')).rejects.toThrow(/found "nothing"/)
+    await expect(dropBranch(store, 'nothing')).rejects.toThrow(/there is no branch "nothing"/)
   })
 })
 

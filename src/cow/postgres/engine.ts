@@ -112,6 +112,11 @@ export class PostgresEngine implements CowEngine {
     await branch.reloading?.catch(() => undefined)
     const options = { ...overlay.options(startup.user, database), parameters: Object.fromEntries(startup.parameters) }
     const connection = await connectServer(options, signal)
+    // A crash that came in between was heard before this connection was taken: what is known of the branch is older than its rows.
+    await this.#whenBack().catch((thrown: unknown) => {
+      connection.destroy()
+      throw thrown
+    })
     if (connection.parameters.get('is_superuser') === 'on') {
       connection.destroy()
       requireClientRole(startup.user, true)

@@ -64,8 +64,7 @@ class PostgresDataProxy implements DataProxy {
   }
 
   async close(): ReturnType<DataProxy['close']> {
-    await this.#proxy.endSessions()
-    const { gate, branch, production } = await this.#proxy.proof().finally(() => this.#proxy.close())
+    const { gate, branch, production } = await this.#endWithProof()
     const counts = {
       'reads of production': statementsSent(gate) - gate.writes,
       '  passed as they were': gate.sent.T0 + gate.sent.TK,
@@ -78,5 +77,14 @@ class PostgresDataProxy implements DataProxy {
       `audit log: ${this.#proxy.auditFile}`,
     ]
     return { counts, productionWrites: gate.writes, notes }
+  }
+  /** The proof is asked for once no session can add to it, and the proxy ends whether or not it could be had. */
+  async #endWithProof(): ReturnType<PostgresProxy['proof']> {
+    try {
+      await this.#proxy.endSessions()
+      return await this.#proxy.proof()
+    } finally {
+      await this.#proxy.close()
+    }
   }
 }

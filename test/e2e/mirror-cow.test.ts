@@ -1,7 +1,4 @@
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +7,7 @@ import { processesWith } from '../support/process-list.ts'
 import { connectTo } from '../support/pg-clients.ts'
 import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { type HttpTarget, startHttpTarget } from '../support/targets.ts'
+import { freePort } from '../support/free-port.ts'
 
 const folder = temporaryFolder()
 let production: TestPostgres
@@ -34,15 +32,6 @@ function startShop(url: string): Promise<HttpTarget> {
     }
     void count()
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A mirror to an environment with a data proxy. */

@@ -7,6 +7,7 @@ import { Relay } from '../../src/net/relay.ts'
 import type { RelayOptions } from '../../src/net/relay.ts'
 import type { ConnectionTap, RelayTap } from '../../src/net/relay-tap.ts'
 import { NO_TAP } from '../../src/net/relay-tap.ts'
+import { freePort } from '../support/free-port.ts'
 
 const ANY_PORT: Endpoint = { address: '127.0.0.1', port: 0 }
 
@@ -31,14 +32,7 @@ export async function startServer(serve: (socket: Socket) => void): Promise<Endp
 
 /** A port on which nobody listens. */
 export async function closedPort(): Promise<Endpoint> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  server.close()
-  await once(server, 'close')
-  if (bound === null || typeof bound === 'string') throw new Error('expected a port')
-  return { address: bound.address, port: bound.port }
+  return { address: '127.0.0.1', port: await freePort() }
 }
 
 /** A relay on a free port; closed without grace after the test. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OverlayPair } from './overlay-pair.ts'
 import { startOverlayPair } from './overlay-pair.ts'
-import { DEFAULT_BRANCH_LIMITS } from '../../src/cow/postgres/branch/branch.ts'
+import { type Branch, DEFAULT_BRANCH_LIMITS } from '../../src/cow/postgres/branch/branch.ts'
 import { type OverlayServer, PostgresEngine } from '../../src/cow/postgres/engine.ts'
 import { type CowListener, listenForClients } from '../../src/cow/postgres/front/listener.ts'
 import { type Gate, openGate } from '../../src/cow/postgres/gate/gate.ts'
@@ -26,6 +26,10 @@ export interface GatedProxy extends CowProxy {
   readonly gate: Gate
   /** The same overlay behind a second door, where nothing runs on production as it is. */
   readonly overlayUrl: string
+  /** The branch behind `url`, once a client has been served. */
+  branch(): Promise<Branch>
+  /** Statements of `url`'s clients that production ran while something was done. */
+  passedBy(work: () => Promise<unknown>): Promise<number>
   /** One more door, which knows nothing but what the overlay's database tells: as after a restart. */
   reopen(): Promise<string>
 }
@@ -61,6 +65,11 @@ export async function startGatedProxy(
   const all = await openDoor(pair, gate, 'all')
   const overlaid = await openDoor(pair, gate, 'overlay')
   const doors = [all, overlaid]
+  const branch = async (): Promise<Branch> => {
+    const [first] = await all.engine.branches()
+    if (first === undefined) throw new Error('expected a branch')
+    return first
+  }
   return {
     ...pair,
     gate,
@@ -68,6 +77,13 @@ export async function startGatedProxy(
     port: all.listener.endpoint.port,
     url: urlOf(all),
     overlayUrl: urlOf(overlaid),
+    branch,
+    passedBy: async (work) => {
+      const { counters } = await branch()
+      const { passed } = counters
+      await work()
+      return counters.passed - passed
+    },
     reopen: async () => {
       const door = await openDoor(pair, gate, 'all')
       doors.push(door)

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Branch } from '../../../../src/cow/postgres/branch/branch.ts'
 import { type GatedProxy, startGatedProxy } from '../../../support/cow-proxy.ts'
+import { connectTo } from '../../../support/pg-clients.ts'
 
 const SCHEMA = `
 CREATE TYPE mood AS ENUM ('sad', 'glad');
@@ -26,43 +26,23 @@ INSERT INTO names SELECT 'n' || i, i FROM generate_series(1, 20) i;
 INSERT INTO lines SELECT i / 5, i % 5, 's' || i FROM generate_series(1, 50) i;`
 
 let proxy: GatedProxy
-let branch: Branch
 let before: string
 
 beforeAll(async () => {
   proxy = await startGatedProxy(SCHEMA, DATA)
   before = await proxy.upstreamHash()
-  const client = await connect()
-  await client.end()
-  const [first] = await proxy.engine.branches()
-  if (first === undefined) throw new Error('expected a branch')
-  branch = first
 }, 120_000)
 
 afterAll(async () => {
   await proxy?.close()
 })
 
-async function connect(url: string = proxy.url): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => undefined)
-  await client.connect()
-  return client
-}
-
-/** Statements that production ran while something was done. */
-async function passedBy(work: () => Promise<unknown>): Promise<number> {
-  const { passed } = branch.counters
-  await work()
-  return branch.counters.passed - passed
-}
-
 describe('reads of clean tables', () => {
   it('run on production as they are: simple, with parameters, and prepared', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const text = 'SELECT id, name FROM users WHERE id = $1'
     expect(
-      await passedBy(async () => {
+      await proxy.passedBy(async () => {
         expect((await client.query('SELECT count(*)::int AS n FROM users')).rows).toEqual([{ n: 100 }])
         for (const id of [1, 2, 3]) {
           expect((await client.query(text, [id])).rows).toEqual([{ id: String(id), name: `user ${id}` }])
@@ -76,14 +56,14 @@ describe('reads of clean tables', () => {
 
 describe('a write', () => {
   it('is seen by the next read of every session, through keys and through whole tables', async () => {
-    const [writer, reader] = [await connect(), await connect()]
+    const [writer, reader] = [await connectTo(proxy.url), await connectTo(proxy.url)]
     const byKey = 'SELECT name FROM users WHERE id = $1'
     expect((await reader.query(byKey, [5])).rows).toEqual([{ name: 'user 5' }])
     await writer.query(`UPDATE users SET name = 'Ada' WHERE id = 5`)
     expect((await writer.query(byKey, [5])).rows).toEqual([{ name: 'Ada' }])
     expect((await reader.query(byKey, [5])).rows).toEqual([{ name: 'Ada' }])
-    expect(await passedBy(() => reader.query(byKey, [6]))).toBe(1)
-    expect(await passedBy(() => reader.query(byKey, [5]))).toBe(0)
+    expect(await proxy.passedBy(() => reader.query(byKey, [6]))).toBe(1)
+    expect(await proxy.passedBy(() => reader.query(byKey, [5]))).toBe(0)
     expect((await reader.query(`SELECT count(*)::int AS n FROM users WHERE name = 'Ada'`)).rows).toEqual([{ n: 1 }])
     await Promise.all([writer.end(), reader.end()])
   })
@@ -127,19 +107,19 @@ describe('a passed statement', () => {
     ['SELECT id FROM orders WHERE id IN (SELECT user_id, id FROM orders)'],
     ['SELECT id FROM orders o WHERE id = $1 AND user_id = $2', [1]],
   ])('gives rows, columns and errors as the overlay does: %s', async (text, values) => {
-    const [here, there] = [await connect(), await connect(proxy.overlayUrl)]
+    const [here, there] = [await connectTo(proxy.url), await connectTo(proxy.overlayUrl)]
     for (const client of [here, there]) await client.query(`SET TimeZone = 'Asia/Tokyo'`)
     expect(await seen(here, text, values)).toEqual(await seen(there, text, values))
     await Promise.all([here.end(), there.end()])
   })
 
   it('fails the transaction that it is in, and leaves the session as it was outside of one', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const failing = 'SELECT 1 / (total - total) FROM orders'
     await expect(client.query(failing)).rejects.toMatchObject({ code: '22012' })
     expect((await client.query('SELECT count(*)::int AS n FROM orders')).rows).toEqual([{ n: 500 }])
     await client.query('BEGIN')
-    expect(await passedBy(() => client.query('SELECT id FROM orders WHERE id = 1'))).toBe(1)
+    expect(await proxy.passedBy(() => client.query('SELECT id FROM orders WHERE id = 1'))).toBe(1)
     await expect(client.query(`${failing} WHERE id = $1`, [1])).rejects.toMatchObject({ code: '22012' })
     await expect(client.query('SELECT id FROM orders WHERE id = 1')).rejects.toMatchObject({ code: '25P02' })
     await client.query('ROLLBACK')
@@ -148,29 +128,29 @@ describe('a passed statement', () => {
   })
 
   it('runs under the settings of its session, however they were set', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const text = 'SELECT at::text AS at FROM moods WHERE id = 1'
     const at = async (): Promise<unknown> => (await client.query<{ at: string }>(text)).rows[0]?.at
     await client.query(`SET TimeZone = 'UTC'`)
     expect(await at()).toBe('2026-01-02 03:04:05+00')
     await client.query(`DO $$ BEGIN PERFORM set_config('TimeZone', 'Asia/Tokyo', false); END $$`)
-    expect(await passedBy(async () => expect(await at()).toBe('2026-01-02 12:04:05+09'))).toBe(1)
+    expect(await proxy.passedBy(async () => expect(await at()).toBe('2026-01-02 12:04:05+09'))).toBe(1)
     await client.query('BEGIN')
     await client.query(`SET LOCAL TimeZone = 'America/New_York'; SET LOCAL DateStyle = 'German'`)
-    expect(await passedBy(async () => expect(await at()).toBe('01.01.2026 22:04:05 EST'))).toBe(1)
+    expect(await proxy.passedBy(async () => expect(await at()).toBe('01.01.2026 22:04:05 EST'))).toBe(1)
     await client.query('ROLLBACK')
     expect(await at()).toBe('2026-01-02 12:04:05+09')
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
-    expect(await passedBy(at)).toBe(0)
+    expect(await proxy.passedBy(at)).toBe(0)
     await client.query('COMMIT')
-    expect(await passedBy(at)).toBe(1)
+    expect(await proxy.passedBy(at)).toBe(1)
     await client.end()
   })
 })
 
 describe('marks', () => {
   it('are made for writes of functions, triggers and cascades', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     await client.query('SELECT pay(9, 5)')
     expect((await client.query('SELECT balance FROM users WHERE id = 9')).rows).toEqual([{ balance: 85 }])
     await client.query('DELETE FROM users WHERE id = 50')
@@ -183,11 +163,13 @@ describe('marks', () => {
   })
 
   it('are made for keys of several columns, text and uuid, in text and in binary', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const sku = 'SELECT sku FROM lines WHERE order_id = $1 AND line = $2'
     await client.query(`UPDATE lines SET sku = 'new' WHERE order_id = 2 AND line = 3`)
     expect((await client.query(sku, [2, 3])).rows).toEqual([{ sku: 'new' }])
-    expect(await passedBy(async () => expect((await client.query(sku, [2, 4])).rows).toEqual([{ sku: 's14' }]))).toBe(1)
+    expect(
+      await proxy.passedBy(async () => expect((await client.query(sku, [2, 4])).rows).toEqual([{ sku: 's14' }])),
+    ).toBe(1)
     await client.query(`UPDATE names SET n = 0 WHERE name = 'n3'; UPDATE names SET name = 'other' WHERE name = 'n4'`)
     const n = 'SELECT n FROM names WHERE name = $1'
     for (const [name, rows] of [
@@ -207,7 +189,7 @@ describe('marks', () => {
   })
 
   it('stay after a rollback, and a prepared statement goes on when its table becomes dirty', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const text = 'SELECT note FROM orders WHERE id = $1'
     const read = async (id: number): Promise<unknown> => (await client.query({ name: 'note', text, values: [id] })).rows
     const whole = async (): Promise<unknown> =>
@@ -218,18 +200,18 @@ describe('marks', () => {
     expect([await read(8), await read(9), await whole()]).toEqual([[{ note: 'x' }], [{ note: 'o9' }], [{ n: 1 }]])
     await client.query('ROLLBACK')
     expect([await read(8), await whole()]).toEqual([[{ note: 'o8' }], [{ n: 0 }]])
-    expect(await passedBy(() => read(8))).toBe(0)
-    expect(await passedBy(() => read(9))).toBe(1)
+    expect(await proxy.passedBy(() => read(8))).toBe(0)
+    expect(await proxy.passedBy(() => read(9))).toBe(1)
     await client.end()
   })
 })
 
 describe('a branch that is opened again', () => {
   it('knows what was touched before: by keys, and as a whole where there is no key', async () => {
-    const writer = await connect()
+    const writer = await connectTo(proxy.url)
     await writer.query(`UPDATE users SET name = 'Eve' WHERE id = 70; INSERT INTO log VALUES ('again')`)
     await writer.end()
-    const client = await connect(await proxy.reopen())
+    const client = await connectTo(await proxy.reopen())
     const name = 'SELECT name FROM users WHERE id = $1'
     expect((await client.query(name, [70])).rows).toEqual([{ name: 'Eve' }])
     expect((await client.query(name, [71])).rows).toEqual([{ name: 'user 71' }])
@@ -240,7 +222,7 @@ describe('a branch that is opened again', () => {
 
 describe('DDL', () => {
   it('of a text, a function or another session is seen by the next read', async () => {
-    const [client, other] = [await connect(), await connect()]
+    const [client, other] = [await connectTo(proxy.url), await connectTo(proxy.url)]
     const read = async (who: pg.Client): Promise<unknown> =>
       (await who.query('SELECT * FROM moods WHERE id = 1')).fields.length
     expect([await read(client), await read(other)]).toEqual([3, 3])
@@ -248,7 +230,9 @@ describe('DDL', () => {
     expect([await read(client), await read(other)]).toEqual([1, 1])
     await client.query('BEGIN')
     await client.query(`CREATE FUNCTION upper(int) RETURNS text LANGUAGE sql AS $$ SELECT 'own' $$`)
-    expect(await passedBy(() => client.query('SELECT upper(sku) FROM lines WHERE order_id = 9 AND line = 1'))).toBe(0)
+    expect(
+      await proxy.passedBy(() => client.query('SELECT upper(sku) FROM lines WHERE order_id = 9 AND line = 1')),
+    ).toBe(0)
     await client.query('ROLLBACK')
     await client.query('CREATE TEMP TABLE names (name text, n int)')
     expect((await client.query('SELECT count(*)::int AS n FROM names')).rows).toEqual([{ n: 0 }])
@@ -261,7 +245,7 @@ describe('DDL', () => {
 describe('rights', () => {
   it('are those of the client on the branch, not of the role that reads production', async () => {
     const url = proxy.url.replace('app@', 'other@')
-    const client = await connect(url)
+    const client = await connectTo(url)
     await expect(client.query('SELECT * FROM names')).rejects.toMatchObject({ code: '42501' })
     await client.end()
   })

@@ -1,7 +1,8 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Branch } from '../../../../src/cow/postgres/branch/branch.ts'
 import { type GatedProxy, startGatedProxy } from '../../../support/cow-proxy.ts'
+import { connectTo } from '../../../support/pg-clients.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
 
 const SCHEMA = `
@@ -21,11 +22,9 @@ describe.skipIf(POSTGRES_ABSENT)('lookups by key in simple queries', () => {
 
   beforeAll(async () => {
     proxy = await startGatedProxy(SCHEMA, DATA)
-    client = await connect(proxy.url)
-    overlaid = await connect(proxy.overlayUrl)
-    const [first] = await proxy.engine.branches()
-    if (first === undefined) throw new Error('expected a branch')
-    branch = first
+    client = await connectTo(proxy.url)
+    overlaid = await connectTo(proxy.overlayUrl)
+    branch = await proxy.branch()
   }, 120_000)
 
   afterAll(async () => {
@@ -33,13 +32,6 @@ describe.skipIf(POSTGRES_ABSENT)('lookups by key in simple queries', () => {
     await overlaid?.end()
     await proxy?.close()
   })
-
-  async function connect(connectionString: string): Promise<pg.Client> {
-    const opened = new pg.Client({ connectionString })
-    opened.on('error', () => undefined)
-    await opened.connect()
-    return opened
-  }
 
   async function answerOf(to: pg.Client, text: string): Promise<unknown> {
     try {

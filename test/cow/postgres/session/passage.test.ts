@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { connect as dial, type Socket } from 'node:net'
-import pg from 'pg'
+import { connect, type Socket } from 'node:net'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Branch } from '../../../../src/cow/postgres/branch/branch.ts'
@@ -19,6 +18,7 @@ import {
   sync,
 } from '../../../../src/wire/postgres/frontend.ts'
 import { type GatedProxy, startGatedProxy } from '../../../support/cow-proxy.ts'
+import { connectTo } from '../../../support/pg-clients.ts'
 
 const SCHEMA = `
 CREATE TABLE items (id int PRIMARY KEY, name text);
@@ -34,30 +34,15 @@ let branch: Branch
 
 beforeAll(async () => {
   proxy = await startGatedProxy(SCHEMA, DATA)
-  const client = await connect()
+  const client = await connectTo(proxy.url)
   await client.query(`UPDATE dirty SET name = 'new' WHERE id = 1`)
   await client.end()
-  const [first] = await proxy.engine.branches()
-  if (first === undefined) throw new Error('expected a branch')
-  branch = first
+  branch = await proxy.branch()
 }, 120_000)
 
 afterAll(async () => {
   await proxy?.close()
 })
-
-async function connect(url: string = proxy.url): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => undefined)
-  await client.connect()
-  return client
-}
-
-async function passedBy(work: () => Promise<unknown>): Promise<number> {
-  const { passed } = branch.counters
-  await work()
-  return branch.counters.passed - passed
-}
 
 /** A client that speaks the protocol itself, and tells what it is answered by the letters of the messages. */
 class Wire {
@@ -70,7 +55,7 @@ class Wire {
   }
 
   static async open(url: string): Promise<Wire> {
-    const socket = dial(Number(new URL(url).port), '127.0.0.1')
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
     await once(socket, 'connect')
     const wire = new Wire(socket)
     await wire.say([startupMessage({ user: 'app', database: 'shop' })])
@@ -272,7 +257,7 @@ describe('drivers', () => {
   it('pipeline, use cursors, and read rows by key beside touched ones', async () => {
     const sql = postgres(proxy.url, { max: 2 })
     expect(
-      await passedBy(async () => {
+      await proxy.passedBy(async () => {
         const found = await Promise.all(
           Array.from({ length: 60 }, (_, id) => sql`SELECT name FROM items WHERE id = ${id + 1}`),
         )
@@ -313,7 +298,7 @@ describe('drivers', () => {
   })
 
   it('that read slowly are waited for', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const { rows } = await client.query<{ bytes: string }>('SELECT filler AS bytes FROM wide')
     expect([rows.length, rows.every(({ bytes }) => bytes.length === 2000)]).toEqual([20_000, true])
     await client.end()
@@ -322,7 +307,7 @@ describe('drivers', () => {
 
 describe('production', () => {
   it('has at most ten connections of fifty clients, none of them idle in a transaction', async () => {
-    const clients = await Promise.all(Array.from({ length: 50 }, () => connect()))
+    const clients = await Promise.all(Array.from({ length: 50 }, () => connectTo(proxy.url)))
     const admin = await proxy.upstream.client('mesh_admin', 'shop')
     for (const client of clients) await client.query('BEGIN')
     await Promise.all(
@@ -339,7 +324,7 @@ describe('production', () => {
   })
 
   it('may be gone for a while: statements fail with 08006, and sessions go on when it is back', async () => {
-    const client = await connect()
+    const client = await connectTo(proxy.url)
     const read = (): Promise<unknown> => client.query('SELECT name FROM items WHERE id = $1', [1])
     await read()
     await proxy.upstream.halt()

@@ -1,7 +1,8 @@
 import { MeshError } from '../../core/errors.ts'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { PgErrorFields } from '../../wire/postgres/error-fields.ts'
+import { monotonicNs } from '../../core/clock.ts'
+import { type PgErrorFields, postgresErrorOf } from '../../wire/postgres/error-fields.ts'
 import type { CancelKey, CowEngine, CowSession, Startup } from '../engine.ts'
 import { Branch, type BranchLimits } from './branch/branch.ts'
 import type { ProductionGate } from './branch/production-gate.ts'
@@ -34,11 +35,22 @@ export interface PostgresEngineOptions {
 /** A recovery after a crash takes a second or two; nobody should wait much longer for a login. */
 const MAX_PAUSE_MS = 10_000
 
+const RETRY_MS = 100
+
 const AWAY: PgErrorFields = {
   severity: 'FATAL',
   code: '57P03',
   message: 'the overlay is away',
   hint: 'Connect again when its server runs.',
+}
+
+/** The server is shut down, has crashed, or starts or recovers (PostgreSQL manual, appendix A). */
+const AWAY_CODES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03'])
+
+function isAway(thrown: unknown): boolean {
+  const answered = postgresErrorOf(thrown)
+  if (answered !== undefined) return AWAY_CODES.has(answered.code)
+  return thrown instanceof MeshError && thrown.code === 'MESH_ERR_UNREACHABLE'
 }
 
 const falsehood = (): boolean => false
@@ -96,8 +108,24 @@ export class PostgresEngine implements CowEngine {
     if (isLate) throw new MeshError('MESH_ERR_POSTGRES', { what: AWAY.message, cause: AWAY })
   }
 
+  /**
+   * Waits for an overlay that recovers. A login may come in the moment of a crash, before the loss of our own connection is heard: then
+   * the server's own word sends it back to wait.
+   */
   async open(startup: Startup, signal: AbortSignal): Promise<CowSession> {
-    await this.#whenBack()
+    const latestNs = monotonicNs() + MAX_PAUSE_MS * 1e6
+    for (;;) {
+      await this.#whenBack()
+      try {
+        return await this.#login(startup, signal)
+      } catch (thrown) {
+        if (!isAway(thrown) || monotonicNs() >= latestNs) throw thrown
+      }
+      await pause(RETRY_MS, undefined, { signal })
+    }
+  }
+
+  async #login(startup: Startup, signal: AbortSignal): Promise<CowSession> {
     const { overlay, gate, databaseOf } = this.#options
     const database = databaseOf(startup.database)
     if (database === undefined) {

@@ -29,14 +29,15 @@ if (setUp.status !== 0) process.exit(1)
 
 mkdirSync(WORK, { recursive: true })
 
-/** Runs the tests of one project; its counts are the runner's own, from its JSON result. */
-function runTests(project, words) {
-  const file = `${WORK}/vitest-${project}.json`
+/** Runs the tests of some projects; their counts are the runner's own, from its JSON result. */
+function runTests(title, projects, words) {
+  const file = `${WORK}/vitest-${title}.json`
   rmSync(file, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const passed = run(`${project} tests`, tool('vitest'), ['run', '--project', project, ...words, ...reporters])
+  const chosen = projects.flatMap((project) => ['--project', project])
+  const passed = run(`${title} tests`, tool('vitest'), ['run', ...chosen, ...words, ...reporters])
   if (existsSync(file)) return { passed, result: JSON.parse(readFileSync(file, 'utf8')) }
-  process.stdout.write(`\nthe test runner wrote no result for ${project}\n`)
+  process.stdout.write(`\nthe test runner wrote no result for ${title}\n`)
   return { passed: false, result: { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 } }
 }
 
@@ -47,8 +48,9 @@ const checks = [
   run('dead code', tool('knip'), []),
   run('packaging', tool('publint'), ['--strict']),
 ]
-// End to end one file after the other: they run generators and targets of their own, which must not starve each other.
-const tests = [runTests('unit', []), runTests('e2e', ['--no-file-parallelism'])]
+// The command line runs beside the unit tests where nothing is timed. The rest goes end to end one file after the other: it runs
+// generators and targets of its own, which must not starve each other.
+const tests = [runTests('unit', ['unit', 'commands'], []), runTests('e2e', ['e2e'], ['--no-file-parallelism'])]
 
 const broken = [...checks, ...tests.map(({ passed }) => passed)].filter((passed) => !passed).length
 if (broken > 0) process.stdout.write(`\n${broken} of ${checks.length + tests.length} checks failed\n`)

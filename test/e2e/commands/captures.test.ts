@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Exchange, Response } from '../../src/core/exchange.ts'
-import { hasResponse } from '../../src/core/exchange.ts'
-import { headerValue, parseHead } from '../../src/core/head.ts'
-import { CAPTURES_ABSENT, capturePath } from '../support/captures.ts'
-import { runMesh, temporaryFolder } from '../support/mesh.ts'
-import type { Recorded } from '../support/recorded.ts'
-import { pathOf, readRecording, requestWords, statusOf } from '../support/recorded.ts'
+import type { Exchange, Response } from '../../../src/core/exchange.ts'
+import { hasResponse } from '../../../src/core/exchange.ts'
+import { headerValue, parseHead } from '../../../src/core/head.ts'
+import { CAPTURES_ABSENT, capturePath } from '../../support/captures.ts'
+import { runMesh, temporaryFolder } from '../../support/mesh.ts'
+import type { Recorded } from '../../support/recorded.ts'
+import { pathOf, readRecording, requestWords, statusOf } from '../../support/recorded.ts'
 
 /** Captures with HTTP/1 in them, the exchanges that each really holds, and how many of these have their response. */
 const PCAPS: readonly (readonly [file: string, exchanges: number, responses: number])[] = [

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { readRecording, requestWords } from '../support/recorded.ts'
-import { recordSessions } from '../support/session-recordings.ts'
+import { runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { readRecording, requestWords } from '../../support/recorded.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
 
 const folder = temporaryFolder()
 const RECORDING = folder.path('shop.mcap')
@@ -16,7 +16,7 @@ const NOWHERE = 'http://127.0.0.1:9'
 let outputs = 0
 /** A name that nothing was written to yet. */
 const output = (): string => folder.path(`output-${outputs++}.mcap`)
-const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url))
+const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/${name}`, import.meta.url))
 
 /** It is one line on stderr that ends with the code, nothing is on stdout, and the process ends with this exit code. */
 async function expectRefusal(exit: number, line: RegExp, ...words: readonly string[]): Promise<void> {

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { MeshResult } from '../support/mesh.ts'
-import { runMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import type { MeshResult } from '../../support/mesh.ts'
+import { runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 const folder = temporaryFolder()
 const RECORDING = folder.path('hostile.mcap')
-const PCAP = fileURLToPath(new URL('../../fixtures/pcap/shop.pcap', import.meta.url))
+const PCAP = fileURLToPath(new URL('../../../fixtures/pcap/shop.pcap', import.meta.url))
 
 /** Clears the screen, by C0 and by C1, and turns what follows around. */
 const HOSTILE = 'evil\u001b[2J\u009b2J\u202etxt'

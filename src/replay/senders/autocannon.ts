@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 
-import autocannon from 'autocannon'
+import type autocannon from 'autocannon'
 
 import { toMeshError } from '../../core/errors.ts'
 import { parseHead, requestLine } from '../../core/head.ts'
@@ -65,11 +65,13 @@ export async function secondOpinion(options: SecondOpinionOptions, signal: Abort
   }
 }
 
-function run(
+/** The package takes a quarter of a second to load, which a replay without it should not pay. */
+async function run(
   { target, connections, durationNs, timeoutNs }: SecondOpinionOptions,
   signal: AbortSignal,
   setupClient: (client: autocannon.Client) => void,
 ): Promise<autocannon.Result> {
+  const { default: start } = await import('autocannon')
   const { tls, port } = target
   const host = target.address.includes(':') ? `[${target.address}]` : target.address
   return new Promise((resolve, reject) => {
@@ -81,7 +83,7 @@ function run(
       else reject(toMeshError(error, 'autocannon'))
     }
     signal.addEventListener('abort', stop)
-    instance = autocannon(
+    instance = start(
       {
         url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
         connections,

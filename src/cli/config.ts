@@ -65,6 +65,10 @@ const schema = z.strictObject({
   mirror: section.optional(),
   report: section.optional(),
   correlate: correlate.optional(),
+  rewrite: z
+    .array(z.string())
+    .optional()
+    .describe('Changes to recorded requests before a replay: path s|^/v1/|/v2/|. Those of --rewrite come after them.'),
   routes: z.array(z.string().startsWith('/')).optional(),
   gates: z
     .array(z.string())
@@ -83,6 +87,8 @@ export interface Config {
   readonly gates: readonly string[]
   /** Where `mesh mirror` can send copies, by name. */
   readonly environments: Readonly<Record<string, EnvironmentText>>
+  /** Changes to requests that are replayed, in their order. */
+  readonly rewrite: readonly string[]
   /** Rules of correlation by the user. */
   readonly correlate: { readonly rules: readonly string[]; readonly forbid: readonly string[] }
 }
@@ -92,7 +98,7 @@ export interface Config {
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
 export function readConfig(file: string): Config {
-  const { routes, gates, environments, correlate: correlation, ...verbs } = check(file, load(file))
+  const { routes, gates, environments, rewrite, correlate: correlation, ...verbs } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {
     sections[verb] = {}
@@ -106,6 +112,7 @@ export function readConfig(file: string): Config {
     sections,
     routes: routes ?? [],
     gates: gates ?? [],
+    rewrite: rewrite ?? [],
     environments: environments ?? {},
     correlate: { rules, forbid },
   }

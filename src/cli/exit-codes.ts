@@ -19,6 +19,7 @@ const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'MESH_ERR_USAGE',
   'MESH_ERR_UNIT',
   'MESH_ERR_EXPRESSION',
+  'MESH_ERR_HOOK',
   'MESH_ERR_CONFIRMATION',
 ])
 

@@ -62,6 +62,8 @@ export type ReplayFlags = {
   readonly allowWrites: Flag<boolean>
   readonly keepReplayed: Flag<boolean>
   readonly correlate: Flag<(typeof CORRELATE_MODES)[number]>
+  readonly rewrite: Flag<readonly string[]>
+  readonly hook: Flag<string | undefined>
   readonly keepHost: Flag<boolean>
   readonly header: Flag<readonly string[]>
   readonly pacing: Flag<(typeof PACINGS)[number] | undefined>
@@ -128,6 +130,16 @@ export const REPLAY_FLAGS: ReplayFlags = {
     ),
     'auto',
   ),
+  rewrite: listFlag(
+    'rewrite',
+    '<rule>',
+    "change requests before they are planned: 'path s|^/v1/|/v2/|', 'POST /orders header x-shop = 2'",
+  ),
+  hook: textFlag(
+    'hook',
+    '<file>',
+    'a module whose function request(request) changes them, or gives false to leave one out',
+  ),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
   pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
@@ -159,7 +171,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
 
 /** How the help shows them. */
 export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
-  'What to replay:': ['match', 'between', 'align', 'ragged', 'correlate', 'keepReplayed'],
+  'What to replay:': ['match', 'between', 'align', 'ragged', 'correlate', 'rewrite', 'hook', 'keepReplayed'],
   'How much, and how fast:': [
     'amplify',
     'speed',

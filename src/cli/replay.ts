@@ -6,13 +6,11 @@ import { holdsPseudonym } from '../mask/pseudonym.ts'
 import { formatDurationNs } from '../core/units.ts'
 import { checkGates, sampleWarnings } from '../measure/gates/check-gates.ts'
 import type { Gate } from '../measure/gates/gate.ts'
-import type { ReplayInput, ScheduleOptions } from '../replay/options.ts'
+import type { ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
 import { surveyRecordings } from '../replay/survey.ts'
-import type { Matcher } from '../select/match.ts'
-import { compileMatch } from '../select/match.ts'
 import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -21,6 +19,7 @@ import { required } from './flags.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
+import { replayInputs } from './replay-edits.ts'
 import { scheduleOptionsOf, targetOptionsOf } from './replay-options.ts'
 import { targetUrl } from './target-url.ts'
 import { runReplayFleet } from './replay-run.ts'
@@ -76,18 +75,19 @@ async function planAndRun(
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
   }
-  const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
-  const inputs = matcher === undefined ? readers : readers.map((reader) => matching(reader, matcher))
-  const survey = await surveyRecordings(inputs, options, holdsPseudonym, new AbortController().signal)
+  const chosen = await replayInputs(readers, flags, config)
+  const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
+  const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
+  for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
   const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options)
   if (flags.plan) {
-    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : planText(plan, url))
+    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown)
     if (refusal !== undefined)
       terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
     return EXIT.ok
   }
-  terminal.say(planText(plan, url).trimEnd())
+  terminal.say(shown.trimEnd())
   if (refusal !== undefined) throw refusal
   for (const warning of sampleWarnings(gates, plan.shots)) terminal.warn(`mesh: ${warning}`)
   const target = await resolveTarget(targetOptionsOf(flags, url))
@@ -121,16 +121,6 @@ function gateRefusal(gates: readonly Gate[], plan: Plan, { routes }: ScheduleOpt
     return toMeshError(error)
   }
   return undefined
-}
-
-/** A recording of which only what matches is replayed. */
-function matching(reader: RecordingReader, matcher: Matcher): ReplayInput {
-  return {
-    info: reader.info,
-    async *exchanges(range, signal) {
-      for await (const exchange of reader.exchanges(range, signal)) if (matcher.matches(exchange)) yield exchange
-    },
-  }
 }
 
 /** Why this plan must not run as it is, undefined where it may. */

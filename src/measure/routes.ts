@@ -1,5 +1,6 @@
 import { MeshError } from '../core/errors.ts'
 import { foldPath } from './fold-path.ts'
+import { MAX_PATH_CHARS, matchesRoute, parseRoutePattern, pathOf, type RoutePattern } from './route-pattern.ts'
 
 /** Where requests go that are beyond the bound. */
 export const OTHER_ROUTE = 'other'
@@ -12,9 +13,6 @@ const MOST_ROUTES = 65_535
 
 /** Exact `method path` texts whose route is remembered. At the bound the older half is forgotten: some MB at most. */
 const CACHE_ENTRIES = 8_192
-
-/** A longer path is not remembered, and read only this far: a target of a megabyte must not become a key. */
-const MAX_PATH_CHARS = 512
 
 const MAX_METHOD_CHARS = 24
 
@@ -47,7 +45,7 @@ export class RouteTable {
       throw new MeshError('MESH_ERR_USAGE', { what, where: 'routes' })
     }
     this.#maxRoutes = maxRoutes
-    this.#patterns = (options.patterns ?? []).map(parsePattern)
+    this.#patterns = (options.patterns ?? []).map((text) => parseRoutePattern(text, 'routes'))
   }
 
   /** Route ordinal i is called `names[i]`. Grows; printable, and at most 160 characters each. */
@@ -70,7 +68,7 @@ export class RouteTable {
     if (this.#patterns.length > 0) {
       const segments = path.split('/')
       for (const pattern of this.#patterns) {
-        if (matches(pattern, method, segments)) return printable(`${method} ${pattern.path}`)
+        if (matchesRoute(pattern, method, segments)) return printable(`${method} ${pattern.path}`)
       }
     }
     return printable(`${method} ${foldPath(path)}`)
@@ -95,56 +93,6 @@ export class RouteTable {
     }
     this.#recent.set(key, ordinal)
   }
-}
-
-/** Without scheme, authority, query and fragment. */
-function pathOf(target: string): string {
-  let start = 0
-  if (!target.startsWith('/')) {
-    const scheme = /^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(target)
-    if (scheme !== null) {
-      const slash = target.indexOf('/', scheme[0].length)
-      if (slash < 0) return '/'
-      start = slash
-    }
-  }
-  const query = target.indexOf('?', start)
-  const end = Math.min(query < 0 ? target.length : query, start + MAX_PATH_CHARS)
-  const fragment = target.indexOf('#', start)
-  return target.slice(start, fragment >= 0 && fragment < end ? fragment : end)
-}
-
-interface RoutePattern {
-  readonly method: string | undefined
-  /** As given, without the method. */
-  readonly path: string
-  /** Undefined: any segment. */
-  readonly segments: readonly (string | undefined)[]
-  readonly openEnd: boolean
-}
-
-function parsePattern(text: string): RoutePattern {
-  const match = /^(?:([A-Za-z]+)\s+)?(\/\S*)$/.exec(text.trim())
-  const path = match?.[2]
-  if (path === undefined) {
-    const what = `expected a route such as /users/:id/orders/* or GET /carts/:id, found "${text}"`
-    throw new MeshError('MESH_ERR_USAGE', { what, where: 'routes' })
-  }
-  const openEnd = path.endsWith('/*')
-  const segments = (openEnd ? path.slice(0, -2) : path).split('/')
-  const wild = segments.map((segment) => (segment.startsWith(':') || segment === '*' ? undefined : segment))
-  return { method: match?.[1]?.toUpperCase(), path: printable(path), segments: wild, openEnd }
-}
-
-function matches(pattern: RoutePattern, method: string, segments: readonly string[]): boolean {
-  if (pattern.method !== undefined && pattern.method !== method) return false
-  if (pattern.openEnd ? segments.length < pattern.segments.length : segments.length !== pattern.segments.length) {
-    return false
-  }
-  return pattern.segments.every((wanted, index) => {
-    const found = segments[index]
-    return wanted === undefined ? found !== '' : wanted === found
-  })
 }
 
 const UNPRINTABLE = /[^\x20-\x7e]/

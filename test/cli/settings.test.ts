@@ -15,6 +15,7 @@ describe('a section of the settings file', () => {
         sections: { [section]: values },
         routes: [],
         gates: [],
+        rewrite: [],
         environments: {},
         correlate: { rules: [], forbid: [] },
       },

@@ -1,0 +1,62 @@
+import { writeFileSync } from 'node:fs'
+import { afterAll, describe, expect, it } from 'vitest'
+import { RequestDraft } from '../../../src/replay/edit/request-draft.ts'
+import { RequestHook } from '../../../src/replay/edit/request-hook.ts'
+import { exchange } from '../../support/exchanges.ts'
+import { temporaryFolder } from '../../support/mesh.ts'
+
+const folder = temporaryFolder()
+let files = 0
+
+afterAll(() => folder.remove())
+
+async function hookOf(code: string): Promise<RequestHook> {
+  const file = folder.path(`hook-${files++}.mjs`)
+  writeFileSync(file, code)
+  return await RequestHook.load(file)
+}
+
+function drafts(count = 1): RequestDraft[] {
+  return Array.from({ length: count }, () => new RequestDraft(exchange(), new Date(0), 'host-a'))
+}
+
+describe('a hook', () => {
+  it('changes requests, knows where they come from, and leaves out those for which it says false', async () => {
+    const hook = await hookOf(`let count = 0
+      export function request(request) {
+        request.setHeader('x-from', request.recorded.host + ' ' + request.recorded.at.getTime())
+        request.target = request.target.replace('cart', 'basket')
+        return ++count !== 2
+      }`)
+    const [first, second, third] = drafts(3)
+    if (first === undefined || second === undefined || third === undefined) throw new Error('expected three')
+    expect(hook.run([first, second, third])).toEqual([true, false, true])
+    expect(first.target).toBe('/basket?id=3')
+    expect(third.header('X-From')).toBe('host-a 0')
+  })
+
+  it.each([
+    [
+      'throws',
+      'export function request() { throw new Error("no such tenant") }',
+      /threw at GET \/cart\?id=3: no such tenant/,
+    ],
+    ['never returns', 'export function request() { for (;;); }', /did not come back within 5 s at GET \/cart/],
+    ['gives a promise', 'export async function request() { return true }', /returns at once, found a promise/],
+  ])('that %s is an error that names the request', async (_, code, message) => {
+    const hook = await hookOf(code)
+    expect(() => hook.run(drafts())).toThrow(message)
+  })
+
+  it.each([
+    ['has no function request', 'export const request = 1', /a function "request"/],
+    ['is no module', 'export function {', /expected a module/],
+    ['throws when it is loaded', 'throw new Error("no licence")', /no licence/],
+  ])('that %s is not loaded', async (_, code, message) => {
+    await expect(hookOf(code)).rejects.toThrow(message)
+  })
+
+  it('that is not there is said by its name', async () => {
+    await expect(RequestHook.load(folder.path('absent.mjs'))).rejects.toThrow('absent.mjs')
+  })
+})

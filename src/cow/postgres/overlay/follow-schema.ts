@@ -3,6 +3,7 @@ import { QUESTION } from '../gate/fdw-command.ts'
 import { parentsSql } from './parents.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
+import { insertingSql } from './insert-check.ts'
 import { bringSql } from './registry.ts'
 import { functionSql } from './sql-function.ts'
 import { BASE_COLUMNS_VIEW, suppliedColumnsSql } from './supplied-columns.ts'
@@ -22,6 +23,7 @@ export function followSchemaSql(): string {
     verificationSql(),
     parentsSql(),
     hydrationSql(),
+    insertingSql(),
     bringSql(),
     askSql(),
     followSql(),

@@ -2,6 +2,7 @@ import { quoteText } from './identifiers.ts'
 import { COPY_ROLE, TRIGGER_PREFIX } from './names.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
+import { insertingSql } from './insert-check.ts'
 import { BASE_COLUMNS_VIEW } from './supplied-columns.ts'
 import { functionSql, requireOwner, requirePrivilege } from './sql-function.ts'
 
@@ -24,6 +25,7 @@ export function registrySql(): string {
     EXTENSIONS,
     reportSql(),
     autonomousSql(),
+    insertingSql(),
     faultInSql(),
     bringSql(),
     detachSql(),

@@ -51,6 +51,9 @@ export interface ForeignKeyShape {
   readonly parentOid: number
   readonly childColumns: readonly string[]
   readonly parentColumns: readonly string[]
+  /** Of their values; of domains the types below them. */
+  readonly childTypes: readonly string[]
+  readonly parentTypes: readonly string[]
   /** Per place, `parent = child`. */
   readonly operators: readonly { readonly schema: string; readonly name: string }[]
   readonly onDelete: ForeignKeyAction
@@ -195,6 +198,10 @@ const FOREIGN_KEYS = `
     'childColumns', (SELECT json_agg(a.attname ORDER BY u.place) FROM unnest(f.conkey) WITH ORDINALITY AS u(num, place)
       JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = u.num),
     'parentColumns', (SELECT json_agg(a.attname ORDER BY u.place) FROM unnest(f.confkey) WITH ORDINALITY AS u(num, place)
+      JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = u.num),
+    'childTypes', (SELECT json_agg(${VALUE_TYPE} ORDER BY u.place) FROM unnest(f.conkey) WITH ORDINALITY AS u(num, place)
+      JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = u.num),
+    'parentTypes', (SELECT json_agg(${VALUE_TYPE} ORDER BY u.place) FROM unnest(f.confkey) WITH ORDINALITY AS u(num, place)
       JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = u.num),
     'operators', (SELECT json_agg(json_build_object('schema', n.nspname, 'name', o.oprname) ORDER BY u.place)
       FROM unnest(f.conpfeqop) WITH ORDINALITY AS u(op, place)

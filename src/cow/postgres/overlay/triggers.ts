@@ -1,4 +1,5 @@
-import { childFaultIn, parentFaultIn } from './foreign-key-fault-in.ts'
+import { childFaultIn, childVariables, parentFaultIn, parentVariables } from './foreign-key-fault-in.ts'
+import { checkNames, insertCheckSql, waits } from './insert-check.ts'
 import { baseName, TRIGGER_PREFIX, tableName } from './names.ts'
 import { functionSql } from './sql-function.ts'
 import type { TableFamily } from './table-family.ts'
@@ -10,7 +11,12 @@ const GENERIC_PLANS = ['plan_cache_mode = force_generic_plan']
 
 /** Takes the triggers away that are made below. */
 export function dropFaultInSql(shape: TableShape): string {
-  return ['placed', 'left'].map((name) => `DROP FUNCTION IF EXISTS ${functionName(shape, name)}() CASCADE;`).join('\n')
+  const names = ['placed', 'left'].map((name) => functionName(shape, name))
+  if (shape.id > 0) names.push(...checkNames(shape.id))
+  return [
+    ...names.map((name) => `DROP FUNCTION IF EXISTS ${name}() CASCADE;`),
+    `DROP TRIGGER IF EXISTS "${TRIGGER_PREFIX}inserting" ON ${tableName(shape)};`,
+  ].join('\n')
 }
 
 function functionName({ id, oid }: TableShape, name: string): string {
@@ -23,10 +29,16 @@ export function faultInSql(shape: TableShape, family: TableFamily): string {
   const clashes = shape.id === 0 ? '' : uniqueFaultIn(shape)
   const parents = parentFaultIn(shape, family)
   if (clashes !== '' || parents !== '') {
-    statements.push(trigger(shape, 'placed', 'INSERT OR UPDATE', `${attached(shape.id, clashes)}${parents}`, true))
+    const later = insertCheckSql(shape, family)
+    const now = later === '' ? 'true' : `NOT (${waits(shape.id)})`
+    statements.push(later, placedTrigger(shape, now, `${attached(shape.id, clashes)}${parents}`))
   }
   const children = childFaultIn(shape, family)
-  if (children !== '') statements.push(trigger(shape, 'left', 'UPDATE OR DELETE', children, false))
+  if (children !== '') {
+    const variables = childVariables(shape, family)
+    const statement = `${children}\n  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;`
+    statements.push(trigger(shape, { name: 'left', events: 'UPDATE OR DELETE', variables, body: statement }))
+  }
   return statements.join('\n')
 }
 
@@ -37,9 +49,22 @@ function attached(id: number, statements: string): string {
   END IF;`
 }
 
-function trigger(shape: TableShape, name: string, events: string, body: string, placing: boolean): string {
+/** `now`: SQL for whether production is asked row by row. */
+function placedTrigger(shape: TableShape, now: string, statements: string): string {
+  const unique = shape.id === 0 ? '' : `${uniqueVariables(shape)}\n`
+  const variables = `${unique}${parentVariables(shape)}  mesh_now boolean := ${now};\n`
+  return trigger(shape, { name: 'placed', events: 'INSERT OR UPDATE', variables, body: `${statements}\n  RETURN NEW;` })
+}
+
+interface FaultInTrigger {
+  readonly name: string
+  readonly events: string
+  readonly variables: string
+  readonly body: string
+}
+
+function trigger(shape: TableShape, { name, events, variables, body }: FaultInTrigger): string {
   const called = functionName(shape, name)
-  const returning = placing ? 'RETURN NEW;' : `IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;`
   const definition = functionSql({
     signature: `${called}()`,
     returns: 'trigger',
@@ -49,9 +74,7 @@ function trigger(shape: TableShape, name: string, events: string, body: string, 
     body: `#variable_conflict use_column
 DECLARE
   mesh_keys jsonb;
-${placing && shape.id > 0 ? uniqueVariables(shape) : ''}
-BEGIN${body}
-  ${returning}
+${variables}BEGIN${body}
 END`,
   })
   return `${definition}

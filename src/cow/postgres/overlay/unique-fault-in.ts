@@ -4,9 +4,38 @@ import { baseName } from './names.ts'
 import { rowSource } from './new-row.ts'
 import type { IndexPlace, TableShape, UniqueShape } from './table-shape.ts'
 
+/** One place of what is looked for on production: its value in an inserted row, and what it is compared with there. */
+export interface ClashPlace {
+  /** SQL over the inserted row. */
+  readonly value: string
+  readonly type: string
+  /** SQL over the base. */
+  readonly column: string
+  readonly operator: string
+}
+
+/** Whether the rows of a statement can be looked for together, behind it. */
+export function isInBatches(unique: UniqueShape): boolean {
+  return unique.immediate && !unique.exclusion && !unique.nullsNotDistinct
+}
+
+export function clashPlaces(unique: UniqueShape): ClashPlace[] {
+  return unique.places.map(({ column, expression, type, operatorSchema, operatorName }) => {
+    const value = column === null ? expression : quoteName(column)
+    return { value, type, column: value, operator: operator(operatorSchema, operatorName) }
+  })
+}
+
+/** PL/pgSQL that says what the index says of a clash. */
+export function clashRaise(shape: TableShape, unique: UniqueShape): string {
+  return `RAISE unique_violation USING
+        MESSAGE = ${quoteText(`duplicate key value violates unique constraint ${quoteName(unique.name)}`)},
+        SCHEMA = ${quoteText(shape.schema)}, TABLE = ${quoteText(shape.name)}, CONSTRAINT = ${quoteText(unique.name)};`
+}
+
 /**
  * Statements of a BEFORE INSERT OR UPDATE trigger that fetch the base rows with which the new row would clash, index by index:
- * then the overlay's own index refuses it, in PostgreSQL's own words.
+ * then the overlay's own index refuses it, in PostgreSQL's own words. `mesh_now`: rows are not looked for behind the statement.
  */
 export function uniqueFaultIn(shape: TableShape): string {
   return shape.uniques.map((unique, number) => oneIndex(shape, unique, number)).join('')
@@ -53,7 +82,7 @@ function oneIndex(shape: TableShape, unique: UniqueShape, number: number): strin
     ${keysQuery(shape, conditions.join(' AND '))} INTO mesh_keys;
     PERFORM mesh.fault_in(${shape.id}, mesh_keys);`
   return `
-  IF ${changed(unique)} THEN
+  IF ${isInBatches(unique) ? `mesh_now AND (${changed(unique)})` : changed(unique)} THEN
     SELECT ${wanted.join(', ')} INTO ${into.join(', ')} FROM ${rowSource(shape, 'NEW')};
     IF ${given}${holds} THEN${fetch}
     END IF;

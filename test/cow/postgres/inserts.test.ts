@@ -15,6 +15,8 @@ CREATE TABLE late (id int PRIMARY KEY, n int UNIQUE DEFERRABLE INITIALLY DEFERRE
 CREATE TABLE keyless (n int UNIQUE, m int);
 CREATE TABLE countries (code code PRIMARY KEY, name text);
 CREATE TABLE cities (id int PRIMARY KEY, country code REFERENCES countries ON UPDATE CASCADE);
+CREATE TABLE tagged (tag text COLLATE "C" PRIMARY KEY, other varchar(10) COLLATE "POSIX" UNIQUE, n int);
+CREATE TABLE tags (id int PRIMARY KEY, tag text REFERENCES tagged);
 CREATE TABLE ruled (id int PRIMARY KEY);
 CREATE VIEW ruling AS SELECT id FROM ruled;
 CREATE FUNCTION upsert(wanted int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
@@ -35,6 +37,8 @@ INSERT INTO late SELECT i, i, i FROM generate_series(1, 20) i;
 INSERT INTO keyless SELECT i, i FROM generate_series(1, 20) i;
 INSERT INTO countries SELECT 'c' || i, 'n' || i FROM generate_series(1, 20) i;
 INSERT INTO cities SELECT i, 'c' || i FROM generate_series(1, 10) i;
+INSERT INTO tagged SELECT 't' || i, 'o' || i, i FROM generate_series(1, 20) i;
+INSERT INTO tags SELECT i, 't' || i FROM generate_series(1, 10) i;
 INSERT INTO ruled SELECT i FROM generate_series(1, 10) i;`
 
 /** What a client is told, without the words around it. */
@@ -235,6 +239,22 @@ describe('rows that are inserted over rows of production', () => {
       `DELETE FROM countries WHERE code = 'c5'`,
       `SELECT * FROM countries ORDER BY code`,
       `SELECT * FROM cities ORDER BY id`,
+    )
+    expect(mine).toEqual(theirs)
+  })
+
+  it('merges tables whose columns, and keys, have a collation of their own', async () => {
+    const [mine, theirs] = await both(
+      `INSERT INTO tagged VALUES ('T1', 'O1', 100), ('u', 'p', 101)`,
+      `INSERT INTO tagged VALUES ('t2', 'q', 102)`,
+      `INSERT INTO tagged VALUES ('v', 'o2', 102)`,
+      `UPDATE tagged SET n = n + 1 WHERE tag IN ('t3', 'u')`,
+      `UPDATE tagged SET n = n + 1 WHERE other = 'o4'`,
+      `INSERT INTO tags VALUES (100, 't15'), (101, 'u')`,
+      `INSERT INTO tags VALUES (102, 'U')`,
+      `DELETE FROM tagged WHERE tag IN ('t5', 't14')`,
+      `DELETE FROM tagged WHERE tag = 't14'`,
+      `SELECT * FROM tagged WHERE tag > 'T' ORDER BY tag`,
     )
     expect(mine).toEqual(theirs)
   })

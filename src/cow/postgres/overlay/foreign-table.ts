@@ -18,7 +18,8 @@ export interface UpstreamName {
 export function foreignTableSql(shape: TableShape, upstream: UpstreamName): string {
   const base = baseName(shape.id)
   const columns = shape.columns.map(
-    ({ name, type }) => `${quoteName(name)} ${type} OPTIONS (column_name ${quoteText(name)})`,
+    (column) =>
+      `${quoteName(column.name)} ${column.type} OPTIONS (column_name ${quoteText(column.name)})${column.collation === null ? '' : ` COLLATE ${column.collation}`}`,
   )
   const inherits = shape.kind === 'r' ? ` INHERITS (${tableName(shape)})` : ''
   const options = `schema_name ${quoteText(upstream.schema)}, table_name ${quoteText(upstream.name)}`

@@ -13,6 +13,11 @@ export function qualified(schema: string, name: string): string {
   return `${quoteName(schema)}.${quoteName(name)}`
 }
 
+/** A type with its collation, where that is not the type's own. */
+export function collated({ type, collation }: { readonly type: string; readonly collation: string | null }): string {
+  return collation === null ? type : `${type} COLLATE ${collation}`
+}
+
 /** A list of names: `"a", "b"`, each under `alias` where one is given. */
 export function nameList(names: readonly string[], alias?: string): string {
   const prefix = alias === undefined ? '' : `${alias}.`

@@ -1,4 +1,4 @@
-import { operator, quoteName } from './identifiers.ts'
+import { collated, operator, quoteName } from './identifiers.ts'
 import { touchedColumn, touchedColumns, touchedName } from './names.ts'
 import type { TableShape } from './table-shape.ts'
 
@@ -9,7 +9,7 @@ import type { TableShape } from './table-shape.ts'
  */
 export function keyTableSql(shape: TableShape): string {
   const name = touchedName(shape.id)
-  const columns = shape.key.map(({ type }, place) => `${touchedColumn(place)} ${type} NOT NULL`)
+  const columns = shape.key.map((column, place) => `${touchedColumn(place)} ${collated(column)} NOT NULL`)
   const all = [...columns, `kind "char" NOT NULL`, 'base_row jsonb', `PRIMARY KEY (${touchedColumns(shape)})`]
   return [
     `CREATE TABLE ${name} (${all.join(', ')});`,

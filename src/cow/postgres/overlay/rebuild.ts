@@ -2,7 +2,7 @@ import { MeshError } from '../../../core/errors.ts'
 import { baseMoveSql } from './base-move.ts'
 import { copyUpSql } from './copy-up.ts'
 import { hideSql } from './hiding-policy.ts'
-import { dollarQuoted, quoteText } from './identifiers.ts'
+import { collated, dollarQuoted, quoteText } from './identifiers.ts'
 import { tableName, touchedColumn, touchedName } from './names.ts'
 import { TableFamily } from './table-family.ts'
 import { readShapes, type TableShape } from './table-shape.ts'
@@ -39,14 +39,15 @@ function rebuilt(shape: TableShape, family: TableFamily): string {
 }
 
 /** The key table follows the types of its columns. */
-function keyTypes({ id, key }: TableShape): string {
-  return key
-    .map(({ type, touchedType }, place) => {
+function keyTypes({ id, key: columns }: TableShape): string {
+  return columns
+    .map((key, place) => {
+      const { type, touchedType } = key
       const column = touchedColumn(place)
       return touchedType === type
         ? ''
         : `${plainType(type)}
-ALTER TABLE ${touchedName(id)} ALTER COLUMN ${column} TYPE ${type} USING ${column}::text::${type};`
+ALTER TABLE ${touchedName(id)} ALTER COLUMN ${column} TYPE ${collated(key)} USING ${column}::text::${type};`
     })
     .join('\n')
 }

@@ -9,6 +9,8 @@ export interface ColumnShape {
   readonly number: number
   /** As `format_type` writes it under the search_path `pg_catalog`: qualified unless built in. */
   readonly type: string
+  /** Qualified and quoted; null: the type's own, or none. */
+  readonly collation: string | null
   readonly notNull: boolean
   /** `s` stored, `v` virtual, empty: not generated. */
   readonly generated: '' | 's' | 'v'
@@ -66,6 +68,8 @@ export interface KeyColumn {
   readonly name: string
   readonly number: number
   readonly type: string
+  /** As a column's. */
+  readonly collation: string | null
   readonly operatorSchema: string
   readonly operatorName: string
   /** The type that its key table has for it; absent while there is no key table. */
@@ -142,6 +146,7 @@ export function keyOf(shape: Pick<TableShape, 'uniques' | 'columns'>): KeyColumn
     name: place.column ?? '',
     number: columns.get(place.column ?? '')?.number ?? 0,
     type: place.type,
+    collation: columns.get(place.column ?? '')?.collation ?? null,
     operatorSchema: place.operatorSchema,
     operatorName: place.operatorName,
   }))
@@ -152,9 +157,13 @@ export function writableColumns(shape: Pick<TableShape, 'columns'>): string[] {
   return shape.columns.filter(({ generated }) => generated === '').map(({ name }) => name)
 }
 
+/** Of a column a: the one that its type does not give it. */
+const COLLATION = `(SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
+      JOIN pg_type lt ON lt.oid = a.atttypid WHERE l.oid = a.attcollation AND l.oid <> lt.typcollation)`
+
 const COLUMNS = `
   SELECT coalesce(json_agg(json_build_object(
-    'name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull, 'generated', a.attgenerated,
+    'name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod), 'collation', ${COLLATION}, 'notNull', a.attnotnull, 'generated', a.attgenerated,
     'identity', a.attidentity,
     'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END) ORDER BY a.attnum), '[]')
   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -211,7 +220,7 @@ const FOREIGN_KEYS = `
 
 /** By the key table's primary key; a column's name and type may be others by now. */
 const KEY = `
-  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', (SELECT ${VALUE_TYPE} FROM (SELECT a.atttypid, a.atttypmod) AS v),
+  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', (SELECT ${VALUE_TYPE} FROM (SELECT a.atttypid, a.atttypmod) AS v), 'collation', ${COLLATION},
     'operatorSchema', n.nspname, 'operatorName', o.oprname, 'touchedType', format_type(k.atttypid, k.atttypmod)) ORDER BY u.place)
   FROM mesh.tables t, unnest(t.key_numbers) WITH ORDINALITY AS u(number, place), pg_attribute a, pg_attribute k, pg_index i, pg_opclass oc,
     pg_amop p, pg_operator o, pg_namespace n

@@ -10,7 +10,19 @@ CREATE TABLE many (id int PRIMARY KEY, a int, b text);
 CREATE DOMAIN weight AS int CHECK (value >= 0);
 CREATE TABLE parcels (id int PRIMARY KEY, grams weight, depth weight UNIQUE);
 CREATE TABLE events (id int) PARTITION BY RANGE (id);
-CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (1000);`
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (1000);
+CREATE TABLE readings (day date, "Zone" text COLLATE "C", date int) PARTITION BY RANGE (day, date);
+CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2026-01-01', 5) TO ('2026-02-01', MAXVALUE);
+CREATE TABLE sorts (id int, kind text, zone int, at timestamp) PARTITION BY LIST (lower(kind));
+CREATE TABLE sorts_1 PARTITION OF sorts FOR VALUES IN ('a', 'b', NULL) PARTITION BY RANGE (at);
+CREATE TABLE sorts_1_1 PARTITION OF sorts_1 FOR VALUES FROM ('2026-01-01 00:00') TO ('2027-01-01 00:00');
+CREATE TABLE years (id int, year timestamp) PARTITION BY LIST (EXTRACT(year FROM year));
+CREATE TABLE years_1 PARTITION OF years FOR VALUES IN (2026);
+CREATE TABLE rest (id int) PARTITION BY LIST (id);
+CREATE TABLE rest_1 PARTITION OF rest DEFAULT;
+CREATE TABLE spread (id int) PARTITION BY HASH (id);
+CREATE TABLE spread_1 PARTITION OF spread FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE bare (id int) PARTITION BY LIST (id);`
 
 export const MIGRATION_DATA = `
 INSERT INTO users (id, email, name) SELECT i, 'u' || i || '@x.io', CASE WHEN i <> 30 THEN 'name ' || i END FROM generate_series(1, 30) i;
@@ -35,6 +47,30 @@ const WRITES: readonly string[] = [
 ]
 
 export const MIGRATIONS: readonly Migration[] = [
+  {
+    title: 'rows that no partition takes',
+    statements: [
+      `INSERT INTO events VALUES (999), (1)`,
+      `INSERT INTO events VALUES (2), (1000)`,
+      `INSERT INTO events VALUES (NULL)`,
+      `UPDATE events SET id = id + 1`,
+      `INSERT INTO readings VALUES ('2026-01-01', 'z', 5), ('2026-02-01', 'y', 70)`,
+      `INSERT INTO readings VALUES ('2026-01-01', 'z', 4)`,
+      `ALTER TABLE readings RENAME COLUMN "Zone" TO zone`,
+      `INSERT INTO readings (day, zone, date) VALUES ('2025-12-31', 'z', 9)`,
+      `UPDATE readings SET day = '2026-03-01' WHERE date = 70`,
+      `INSERT INTO sorts VALUES (1, 'A', 1, '2026-05-05'), (2, NULL, 2, '2026-05-05')`,
+      `INSERT INTO sorts VALUES (1, 'c', 1, '2026-05-05')`,
+      `INSERT INTO years VALUES (1, '2026-05-05')`,
+      `INSERT INTO years VALUES (1, '2027-05-05')`,
+      `INSERT INTO rest VALUES (1), (NULL)`,
+      `INSERT INTO spread VALUES (1), (NULL)`,
+      `INSERT INTO bare VALUES (1)`,
+      `SELECT * FROM events ORDER BY id`,
+      `SELECT * FROM readings ORDER BY day`,
+      `SELECT * FROM sorts ORDER BY id`,
+    ],
+  },
   {
     title: 'unique indexes over domains, whose checks are not run on production',
     statements: [

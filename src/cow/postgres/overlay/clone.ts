@@ -94,7 +94,7 @@ export async function restoreSchema(image: SchemaImage, { admin, database }: Clo
   await admin.query(`${PRELUDE}\n${rolesSql(roles, memberships)}`)
   await restore(admin, text)
   const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}`
-  await admin.query(`${trees.views}\n${sequencesSql(sequences)}\n${rights}`)
+  await admin.query(`${trees.views}\n${trees.guards}\n${sequencesSql(sequences)}\n${rights}`)
   return {
     roles: roles.length,
     extensions,

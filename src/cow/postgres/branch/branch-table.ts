@@ -16,6 +16,10 @@ export interface BranchColumn {
   readonly generated: boolean
   /** What images of rows may call it besides its name: production's name where the branch has renamed it. */
   readonly imageName: string | null
+  /** JSON of the value that rows have which are older than the column; null: none. */
+  readonly missing: string | null
+  /** Production has no such column: a migration added it, or gave it another name or type. */
+  readonly migrated: boolean
   readonly identityAlways: boolean
 }
 
@@ -108,11 +112,14 @@ export function chooseTables(tables: readonly BranchTable[], names: readonly str
 
 const COLUMNS = `
   SELECT coalesce(json_agg(json_build_object('name', a.attname, 'generated', a.attgenerated <> '', 'identityAlways', a.attidentity = 'a',
-    'imageName', (SELECT o.option_value FROM pg_catalog.pg_attribute b, pg_catalog.pg_options_to_table(b.attfdwoptions) o
-      WHERE b.attrelid = t.foreign_relation AND b.attname = a.attname AND o.option_name = 'column_name' AND NOT EXISTS (
-        SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = c.oid AND x.attname = o.option_value AND NOT x.attisdropped)))
+    'imageName', CASE WHEN NOT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_attribute x WHERE x.attrelid = c.oid AND x.attname = asked.name AND NOT x.attisdropped) THEN asked.name END,
+    'missing', CASE WHEN a.atthasmissing THEN (to_jsonb(a.attmissingval) -> 0)::text END, 'migrated', asked.name IS DISTINCT FROM a.attname::text)
     ORDER BY a.attnum), '[]')
-  FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
+  FROM pg_catalog.pg_attribute a LEFT JOIN LATERAL (
+    SELECT o.option_value AS name FROM pg_catalog.pg_attribute b, pg_catalog.pg_options_to_table(b.attfdwoptions) o
+    WHERE b.attrelid = t.foreign_relation AND b.attname = a.attname AND o.option_name = 'column_name') AS asked ON true
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
 /** By the key table's own primary key, which never changes; the column of a place may have another name by now. */
 const KEY = `

@@ -84,10 +84,13 @@ function copiedSource(table: BranchTable): Source {
   return { from, order: '' }
 }
 
-function imageOf({ name, imageName }: BranchColumn, alias: string): string {
-  const found = `(${alias}.base_row OPERATOR(pg_catalog.->) ${quoteText(name)})`
-  if (imageName === null) return found
-  return `coalesce(${found}, ${alias}.base_row OPERATOR(pg_catalog.->) ${quoteText(imageName)})`
+/** A row that is older than a column, which a migration added, has the value that all such rows have. */
+function imageOf({ name, imageName, missing }: BranchColumn, alias: string): string {
+  const found = [name, imageName]
+    .filter((each) => each !== null)
+    .map((each) => `${alias}.base_row OPERATOR(pg_catalog.->) ${quoteText(each)}`)
+  if (missing !== null) found.push(`${quoteText(missing)}::pg_catalog.jsonb`)
+  return `coalesce(${found.join(', ')})`
 }
 
 /** JSON's null and none at all are the same here: production has no such column, or no value in it. */

@@ -37,9 +37,12 @@ export async function* diffSql(admin: ServerConnection, options: DiffSqlOptions)
 
 function* notes(table: BranchTable): Generator<string> {
   const name = fullName(table)
-  if (table.state === 'made') yield `-- ${name} was made on the branch.`
+  if (table.state === 'made') yield `-- ${name} was made on the branch, and has to be made first.`
   if (table.state === 'dropped') yield `-- ${name} was dropped on the branch.`
   if (table.state === 'refreshed') yield `-- ${name}, a materialized view, was refreshed on the branch.`
+  const migrated = table.columns.filter((column) => column.migrated).map((column) => column.name)
+  if (table.state === 'made' || table.kind === 'matview' || migrated.length === 0) return
+  yield `-- ${name}: the branch's migration has to be run first. It added, renamed or gave another type: ${migrated.map(quoteName).join(', ')}.`
 }
 
 async function* statements(

@@ -133,6 +133,26 @@ describe('the diff of a branch', () => {
     ])
   })
 
+  it("takes the default of a column that a migration added for no change of a row that was there before, and says that it is the branch's", async () => {
+    await client.query(`UPDATE places SET size = 8 WHERE city = 'Bonn'`)
+    await client.query(`SELECT * FROM places WHERE city = 'Berlin' FOR UPDATE`)
+    await client.query(`DELETE FROM places WHERE city = 'Paris'`)
+    await client.query('ALTER TABLE places ADD COLUMN grade numeric DEFAULT 1.50')
+    await client.query('ALTER TABLE places ALTER COLUMN grade SET DEFAULT 2')
+    const changes = await changesOf(store)
+    await client.query(`UPDATE places SET grade = 2 WHERE city = 'Berlin'`)
+    const text = await statementsOf(store)
+    await client.query('ALTER TABLE places DROP COLUMN grade')
+    expect(changes).toEqual([
+      'updated places(de,Bonn) size:1>8',
+      'deleted places(fr,Paris) country="fr" city="Paris" size=2 grade=1.50',
+    ])
+    expect(text).toContain(`UPDATE "public"."places" SET "grade" = '2' WHERE "country" = 'de' AND "city" = 'Berlin';`)
+    expect(text).toContain(`UPDATE "public"."places" SET "size" = '8' WHERE "country" = 'de' AND "city" = 'Bonn';`)
+    expect(text).toMatch(/-- public\.places: the branch's migration has to be run first.*: "grade"\./)
+    expect(text).not.toMatch(/-- public\.users/)
+  })
+
   it('streams many rows', async () => {
     await client.query(`INSERT INTO log SELECT repeat('x', 1000) FROM generate_series(1, 20000)`)
     expect((await stepsOf(store)).filter(({ kind }) => kind === 'row').length).toBe(20_000)

@@ -9,6 +9,7 @@ CREATE TABLE log (line text, level int);
 CREATE TABLE many (id int PRIMARY KEY, a int, b text);
 CREATE DOMAIN weight AS int CHECK (value >= 0);
 CREATE TABLE parcels (id int PRIMARY KEY, grams weight, depth weight UNIQUE);
+CREATE MATERIALIZED VIEW parcel_ids AS SELECT id FROM parcels WHERE id > 5;
 CREATE TABLE events (id int) PARTITION BY RANGE (id);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (1) TO (1000);
 CREATE TABLE readings (day date, "Zone" text COLLATE "C", date int) PARTITION BY RANGE (day, date);
@@ -30,6 +31,7 @@ INSERT INTO orders SELECT i, (i - 1) % 30 + 1, CASE i % 2 WHEN 0 THEN 'paid' ELS
 INSERT INTO lines SELECT i, p, 'k' || p FROM generate_series(1, 60) i, generate_series(1, 2) p;
 INSERT INTO log SELECT 'l' || i, i FROM generate_series(1, 5) i;
 INSERT INTO parcels SELECT i, i * 10, i FROM generate_series(1, 20) i;
+REFRESH MATERIALIZED VIEW parcel_ids;
 INSERT INTO many SELECT i, i % 100, 'b' || i FROM generate_series(1, 3000) i;`
 
 /** A migration, and what is read and written behind it: each statement gives the same on a plain PostgreSQL and on a branch. */
@@ -69,6 +71,16 @@ export const MIGRATIONS: readonly Migration[] = [
       `SELECT * FROM events ORDER BY id`,
       `SELECT * FROM readings ORDER BY day`,
       `SELECT * FROM sorts ORDER BY id`,
+    ],
+  },
+  {
+    title: 'a materialised view that is refreshed',
+    statements: [
+      `INSERT INTO parcels VALUES (40, 40, 40)`,
+      `SELECT count(*), max(id) FROM parcel_ids`,
+      `REFRESH MATERIALIZED VIEW parcel_ids`,
+      `SELECT count(*), max(id) FROM parcel_ids`,
+      `REFRESH MATERIALIZED VIEW nothing`,
     ],
   },
   {

@@ -165,6 +165,22 @@ function textOf(statement: Statement, { text, truncate }: Rewriting, resolve: Re
   return isMerged(view) ? `DO LANGUAGE plpgsql 'BEGIN PERFORM mesh.refresh(${view.id}); END'` : text
 }
 
+/** What the client is told when a statement is done; undefined: what the overlay says. */
+export function tagOf({ statement, text }: PlannedStatement): string | undefined {
+  const { detail } = statement
+  const isOurs = detail.kind === 'ddl' && detail.ddl.action === 'refresh' && text.startsWith('DO')
+  return isOurs ? 'REFRESH MATERIALIZED VIEW' : undefined
+}
+
+/** Of the statements of one text, in turn. */
+export function tagsOf({ statements }: TextPlan): () => string | undefined {
+  const rest = statements.values()
+  return () => {
+    const { value } = rest.next()
+    return value === undefined ? undefined : tagOf(value)
+  }
+}
+
 function relationName({ schema, name }: NameUse): RelationName {
   return schema === undefined ? { name } : { schema, name }
 }

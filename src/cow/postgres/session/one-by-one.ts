@@ -1,5 +1,5 @@
 import { close, describe, execute, flush, parse, sync } from '../../../wire/postgres/frontend.ts'
-import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
+import { type PlannedStatement, tagOf, type TextPlan } from '../branch/text-plan.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { DescriptionFilter, IGNORED } from './collectors.ts'
 import { COPY_TABLE, CopyCollector } from './copy-in.ts'
@@ -72,7 +72,12 @@ export class OneByOne {
       const hadCandidates = await prepare()
       link.send(describe({ kind: 'portal', name: '' }), { kind: 'describe', collector: description, mapError })
       const run = (collector?: ReplyCollector): void =>
-        link.send(execute({ portal: '', maxRows: 0 }), { kind: 'execute', collector, mapError })
+        link.send(execute({ portal: '', maxRows: 0 }), {
+          kind: 'execute',
+          collector,
+          mapError,
+          mapTag: () => tagOf(statement),
+        })
       if (hadCandidates && mayRunAgain(statement))
         await runUntilServed(link, this.#hooks.toClient, { execute: run, prepare })
       else run()

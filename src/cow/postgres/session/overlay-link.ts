@@ -2,6 +2,7 @@ import { isAscii as isAsciiBytes } from 'node:buffer'
 import { utf8Bytes } from '../../../core/bytes.ts'
 import {
   BACKEND,
+  commandComplete,
   readParameterStatus,
   readReadyForQuery,
   type TransactionStatus,
@@ -169,7 +170,11 @@ export class OverlayLink {
   }
 
   #hand(bytes: Uint8Array, payload: Uint8Array, type: number, current: AwaitedReply | undefined): void {
-    if (current?.collector === undefined) this.#listener.toClient(bytes)
-    else current.collector.message(type, payload, bytes)
+    if (current?.collector !== undefined) {
+      current.collector.message(type, payload, bytes)
+      return
+    }
+    const tag = type === BACKEND.commandComplete ? current?.mapTag?.() : undefined
+    this.#listener.toClient(tag === undefined ? bytes : commandComplete(tag))
   }
 }

@@ -19,6 +19,8 @@ export interface AwaitedReply {
   readonly collector?: ReplyCollector | undefined
   /** Changes an error on its way to the client, who gets errors of collected replies too. */
   readonly mapError?: ((fields: PgErrorFields) => PgErrorFields) | undefined
+  /** Asked at each statement's end for the tag that the client is told; undefined: the backend's own. Not of collected replies. */
+  readonly mapTag?: (() => string | undefined) | undefined
   /** Told that the message was not done: it failed, or the backend skips it. Latest first, where there are several. */
   readonly undone?: ((how: 'failed' | 'skipped') => void) | undefined
 }

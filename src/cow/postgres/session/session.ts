@@ -21,7 +21,7 @@ import {
 import type { CowSession } from '../../engine.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { ProductionGate } from '../branch/production-gate.ts'
-import { hasParameters, needsWork, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
+import { hasParameters, needsWork, type PlannedStatement, tagsOf, type TextPlan } from '../branch/text-plan.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { ClientOutput } from './client-output.ts'
@@ -300,6 +300,7 @@ export class PostgresSession implements CowSession {
     this.#link.send(query(this.#link.encoding.encode(plan.direct ?? text)), {
       kind: 'query',
       mapError: mapper(plan),
+      mapTag: tagsOf(plan),
       undone,
     })
     return plan.changesSchema ? this.#afterSchemaChange() : undefined

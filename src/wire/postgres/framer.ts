@@ -116,6 +116,11 @@ export class MessageFramer {
     return this.#end - this.#start
   }
 
+  /** Gives up the bytes that were pushed and not yet given, for another reader. A view, borrowed as in a message. */
+  takeHeld(): Uint8Array {
+    return this.#take(this.heldBytes)
+  }
+
   /** Changes `runTypes` from the next frame on. */
   setRunTypes(types: readonly number[]): void {
     this.#runTypes = new Set(types)

@@ -220,7 +220,9 @@ export function execute(message: PgExecute): Uint8Array {
 
 export function readExecute(payload: Uint8Array): PgExecute {
   const reader = new PayloadReader(payload, 'Execute')
-  return { portal: reader.text(), maxRows: reader.int32() }
+  const message = { portal: reader.text(), maxRows: reader.int32() }
+  reader.end()
+  return message
 }
 
 const SYNC = emptyMessage(FRONTEND.sync)

@@ -5,8 +5,8 @@ import { type OverlayPair, startOverlayPair } from '../../support/overlay-pair.t
 import { DATA, SCHEMA, TABLES } from './differential-schema.ts'
 import { type RandomStatement, statementSource } from './differential-statements.ts'
 
-/** The same statements each time, so that a change is judged and not chance; `MESH_SEED` chooses others. */
-const SEED = Number(process.env['MESH_SEED'] ?? 3)
+/** The same statements each time, so that a change is judged and not chance; `MESH_TEST_SEED` chooses others. */
+const SEED = Number(process.env['MESH_TEST_SEED'] ?? 3)
 const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 600)
 
 /** What a statement gave: its rows, or its SQLSTATE. Commands without rows give how many they changed. */
@@ -27,7 +27,7 @@ async function outcomeOf(client: pg.Client, text: string): Promise<Outcome> {
   }
 }
 
-describe(`random statements on the overlay and on a plain database (MESH_SEED=${SEED})`, () => {
+describe(`random statements on the overlay and on a plain database (MESH_TEST_SEED=${SEED})`, () => {
   let pair: OverlayPair
   let app: pg.Client
   let plain: pg.Client

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { MeshError } from '../../../core/errors.ts'
 import type { Endpoint } from '../../../core/segment.ts'
 import { listen } from '../../../net/listener.ts'
 import { serverContext, type TlsTermination } from '../../../net/tls.ts'
@@ -126,5 +127,6 @@ function fatal(code: string, message: string): PgErrorFields {
 function errorOf(thrown: unknown): PgErrorFields {
   const fields = postgresErrorOf(thrown)
   if (fields !== undefined) return { ...fields, severity: 'FATAL' }
-  return fatal('08006', thrown instanceof Error ? thrown.message : String(thrown))
+  const isProtocol = thrown instanceof MeshError && thrown.code === 'MESH_ERR_POSTGRES'
+  return fatal(isProtocol ? '08P01' : '08006', thrown instanceof Error ? thrown.message : String(thrown))
 }

@@ -6,8 +6,9 @@ import { MeshError } from '../../../core/errors.ts'
 import { terminateTls, type TlsTermination } from '../../../net/tls.ts'
 import type { CancelKey, Startup } from '../../engine.ts'
 import { negotiateProtocolVersion } from '../../../wire/postgres/backend.ts'
+import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { MessageFramer, type PgMessage } from '../../../wire/postgres/framer.ts'
-import { PROTOCOL_3_0, readStartup } from '../../../wire/postgres/frontend.ts'
+import { PROTOCOL_3_0, type PgStartup, readStartup } from '../../../wire/postgres/frontend.ts'
 
 /** How clients may encrypt. */
 export interface ClientTls {
@@ -24,17 +25,28 @@ export type Opening =
 const YES = Buffer.from('S')
 const NO = Buffer.from('N')
 
+/** What PostgreSQL says to what does not begin like its protocol, and to another version than 3. */
+const BAD_LAYOUT = {
+  code: '08P01',
+  message: 'invalid startup packet layout: expected terminator as last byte',
+} as const
+const BAD_LENGTH = { code: '08P01', message: 'invalid length of startup packet' } as const
+const BAD_VERSION = '0A000'
+
 /**
- * Reads what opens a connection, and encrypts it where the client asks and we can. Throws MESH_ERR_POSTGRES at whatever is not
- * PostgreSQL's protocol 3, MESH_ERR_ABORTED where the client leaves.
+ * Reads what opens a connection, and encrypts it where the client asks and we can. What a client has sent behind it stays in `client`.
+ * Throws MESH_ERR_POSTGRES at whatever is not PostgreSQL's protocol 3, with what PostgreSQL says to it as its cause; MESH_ERR_ABORTED where
+ * the client leaves.
  */
 export async function readOpening(raw: Socket, tls: ClientTls | undefined): Promise<Opening> {
   let client: Duplex = raw
   let encrypted = false
   const framer = new MessageFramer({ startup: true })
   for (;;) {
-    const message = await nextMessage(client, framer)
-    const startup = readStartup(message.payload)
+    const message = await nextMessage(client, framer).catch((thrown: unknown) =>
+      Promise.reject(faulty(thrown, BAD_LENGTH)),
+    )
+    const startup = startupOf(message)
     if (startup.kind === 'cancel') {
       return { kind: 'cancel', key: { processId: startup.processId, secretKey: startup.secretKey } }
     }
@@ -46,7 +58,7 @@ export async function readOpening(raw: Socket, tls: ClientTls | undefined): Prom
       client.write(NO)
       continue
     }
-    if (framer.heldBytes > 0) {
+    if (client.readableLength > 0) {
       throw new MeshError('MESH_ERR_POSTGRES', { what: 'expected nothing before encryption begins, found bytes' })
     }
     raw.write(YES)
@@ -55,12 +67,30 @@ export async function readOpening(raw: Socket, tls: ClientTls | undefined): Prom
   }
 }
 
-/** The next message of a client that is not served yet. */
+function startupOf({ payload }: PgMessage): PgStartup {
+  try {
+    return readStartup(payload)
+  } catch (thrown) {
+    const version = (payload[0] ?? 0) * 256 + (payload[1] ?? 0)
+    const message = `unsupported frontend protocol ${version}.${(payload[2] ?? 0) * 256 + (payload[3] ?? 0)}: server supports 3.0 to 3.0`
+    throw faulty(thrown, version === 3 ? BAD_LAYOUT : { code: BAD_VERSION, message })
+  }
+}
+
+function faulty(thrown: unknown, said: Omit<PgErrorFields, 'severity'>): unknown {
+  if (!(thrown instanceof MeshError) || thrown.code !== 'MESH_ERR_POSTGRES') return thrown
+  return new MeshError('MESH_ERR_POSTGRES', { what: thrown.message, cause: { severity: 'FATAL', ...said } })
+}
+
+/** The next message of a client that is not served yet. What follows it is left to whoever reads the client next. */
 export async function nextMessage(client: Duplex, framer: MessageFramer): Promise<PgMessage> {
   for (;;) {
     const frame = framer.next()
     if (frame?.piece !== undefined) throw new MeshError('MESH_ERR_POSTGRES', { what: 'expected a short message' })
-    if (frame !== undefined) return frame
+    if (frame !== undefined) {
+      if (framer.heldBytes > 0) client.unshift(Buffer.from(framer.takeHeld()))
+      return frame
+    }
     const chunk: unknown = client.read()
     if (chunk instanceof Uint8Array) framer.push(chunk)
     else if (client.readableEnded || client.destroyed) throw left()

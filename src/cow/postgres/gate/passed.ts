@@ -1,5 +1,6 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { SessionSettings } from './settings.ts'
+import type { Unrun } from './upstream-connection.ts'
 import type { RowSink, UpstreamStatement } from './upstream-statement.ts'
 
 /** A client's statement in lane T0 or TK. */
@@ -17,7 +18,12 @@ export interface PassedStatement extends UpstreamStatement {
 export type PassOutcome =
   | { readonly kind: 'complete'; readonly tag: string; readonly rows: number }
   | { readonly kind: 'suspended'; readonly rows: number; readonly portal: PassedPortal }
-  | { readonly kind: 'failed'; readonly error: PgErrorFields; readonly rows: number }
+  | {
+      readonly kind: 'failed'
+      readonly error: PgErrorFields
+      readonly rows: number
+      readonly unrun?: Unrun
+    }
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** A passed statement that has rows left. It holds a connection to production until it is through, closed, or too old. */

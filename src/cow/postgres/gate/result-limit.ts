@@ -52,6 +52,8 @@ export class ResultLimit implements RowSink {
       const error = gateFault(SQLSTATE.programLimit, message, 'ask for fewer rows, or allow larger results')
       return { kind: 'failed', error, rows: end.rows }
     }
-    return end.kind === 'failed' ? { kind: 'failed', error: end.error, rows: end.rows } : end
+    if (end.kind !== 'failed') return end
+    const { lost: _, ...failed } = end
+    return failed
   }
 }

@@ -7,11 +7,23 @@ import { gateFault, SQLSTATE } from './faults.ts'
 import { PreparedNames } from './prepared-names.ts'
 import type { RowSink } from './upstream-statement.ts'
 
+/**
+ * Why a statement has not run: production did not take its text or could not bind its values, or skipped it behind one that failed.
+ * Missing where it ran, and where nobody knows.
+ */
+export type Unrun = 'unbound' | 'skipped'
+
 /** How one execution on production ended. `rows`: those of this execution, not of the portal. */
 export type Execution =
   | { readonly kind: 'complete'; readonly tag: string; readonly rows: number }
   | { readonly kind: 'suspended'; readonly rows: number }
-  | { readonly kind: 'failed'; readonly error: PgErrorFields; readonly rows: number; readonly lost: boolean }
+  | {
+      readonly kind: 'failed'
+      readonly error: PgErrorFields
+      readonly rows: number
+      readonly lost: boolean
+      readonly unrun?: Unrun
+    }
 
 /**
  * An answer that is awaited. A `command` is ours (START, COMMIT and the like): its answers are filtered out. An `execution` is
@@ -51,6 +63,8 @@ export class UpstreamConnection {
   isTainted = false
   readonly #steps: Step[] = []
   #rows = 0
+  /** The execution that is awaited was bound. */
+  #bound = false
   #lost = false
 
   constructor(server: ServerConnection) {
@@ -89,6 +103,9 @@ export class UpstreamConnection {
     switch (frame.type) {
       case BACKEND.parseComplete:
         if ('name' in step && step.name !== undefined) this.prepared.confirm(step.name)
+        return
+      case BACKEND.bindComplete:
+        this.#bound = true
         return
       case BACKEND.rowDescription:
         if (step.kind !== 'execution') return
@@ -134,23 +151,29 @@ export class UpstreamConnection {
     if (step.kind !== 'command' && step.kind !== 'execution') return
     this.#steps.shift()
     this.#rows = 0
+    this.#bound = false
     if (step.kind === 'execution') step.done(end)
   }
 
   #failUpToSync(error: PgErrorFields): void {
+    let unrun: Unrun | undefined = this.#steps[0]?.kind === 'execution' && !this.#bound ? 'unbound' : undefined
     while (this.#steps[0] !== undefined && this.#steps[0].kind !== 'sync') {
       const step = this.#steps.shift()
-      if (step !== undefined) this.#fail(step, error)
+      if (step === undefined) return
+      this.#fail(step, error, unrun)
+      if (step.kind === 'execution') unrun = 'skipped'
     }
   }
 
-  #fail(step: Step, error: PgErrorFields): void {
+  #fail(step: Step, error: PgErrorFields, unrun?: Unrun): void {
     const rows = this.#rows
     this.#rows = 0
+    this.#bound = false
     if ('name' in step && step.name !== undefined) this.prepared.failed(step.name)
     if (step.kind === 'execution') {
       // A FATAL error ends our connection; the caller's goes on.
-      step.done({ kind: 'failed', error: { ...error, severity: 'ERROR' }, rows, lost: this.#lost })
+      const end = { kind: 'failed', error: { ...error, severity: 'ERROR' }, rows, lost: this.#lost } as const
+      step.done(unrun === undefined ? end : { ...end, unrun })
     } else if (step.kind === 'command') step.failed?.(error)
     else if (step.kind === 'sync') step.done('I')
   }

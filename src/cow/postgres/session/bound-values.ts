@@ -22,6 +22,20 @@ export class BoundValues {
     return new BoundValues(tail.int16(0).finish())
   }
 
+  /** It is what a Bind message has there, to the last byte; if not, nothing else may be asked of it. */
+  get isWhole(): boolean {
+    const { tail } = this
+    let at = 2 + 2 * int16At(tail, 0)
+    const count = int16At(tail, at)
+    at += 2
+    for (let place = 0; place < count && at + 4 <= tail.length; place++) {
+      const size = (int16At(tail, at) << 16) | int16At(tail, at + 2)
+      if (size < -1) return false
+      at += 4 + Math.max(size, 0)
+    }
+    return at + 2 <= tail.length && at + 2 + 2 * int16At(tail, at) === tail.length
+  }
+
   /** How many values there are. */
   get count(): number {
     const reader = new PayloadReader(this.tail, 'Bind')
@@ -51,6 +65,11 @@ export class BoundValues {
 
 /** Without parameters, everything in text form: what a simple query has. */
 export const NO_VALUES: BoundValues = new BoundValues(new Uint8Array(6))
+
+/** A count; 0 behind the end. */
+function int16At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+}
 
 function fromText(text: string, type: string): string | undefined {
   if (type in INTEGERS) return /^-?[0-9]{1,19}$/.test(text) ? String(BigInt(text)) : undefined

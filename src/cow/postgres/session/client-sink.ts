@@ -11,16 +11,26 @@ export class ClientSink implements RowSink {
   readonly #map: DescriptionMap
   readonly #text: string
   readonly #use: DescriptionUse
+  /** Held with the description. */
+  #bindComplete: Uint8Array | undefined
   /** Held until the first row or the end: a statement whose connection had died is begun once more. */
   #description: Uint8Array | undefined
   #isUnknown = false
   #hasRows = false
 
-  constructor(output: ClientOutput, map: DescriptionMap, text: string, use: DescriptionUse) {
+  /** `bindComplete`: what the client gets for its Bind, where that is still to be answered. */
+  constructor(
+    output: ClientOutput,
+    map: DescriptionMap,
+    text: string,
+    use: DescriptionUse,
+    bindComplete: Uint8Array | undefined,
+  ) {
     this.#output = output
     this.#map = map
     this.#text = text
     this.#use = use
+    this.#bindComplete = bindComplete
   }
 
   /** Production's columns are not those that the overlay knows: nothing was given to the client. */
@@ -49,8 +59,10 @@ export class ClientSink implements RowSink {
     return this.#output.whenDrained()
   }
 
-  /** Gives the description to the client, where that is still to be done. */
+  /** Tells the client that the statement is bound, and describes it, where that is still to be done. */
   begin(): void {
+    if (this.#bindComplete !== undefined) this.#output.append(this.#bindComplete)
+    this.#bindComplete = undefined
     if (this.#description !== undefined && this.#use === 'sent') this.#output.append(this.#description)
     this.#description = undefined
   }

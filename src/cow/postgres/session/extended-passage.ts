@@ -1,3 +1,4 @@
+import { utf8 } from '../../../core/bytes.ts'
 import {
   BACKEND,
   bindComplete,
@@ -11,20 +12,19 @@ import {
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import {
-  close,
   describe,
+  execute,
   FRONTEND,
   type PgParse,
   readClose,
   readDescribe,
   readExecute,
 } from '../../../wire/postgres/frontend.ts'
-import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
 import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
 import { BoundValues } from './bound-values.ts'
-import { IGNORED } from './collectors.ts'
-import { bindMessage, DescriptionKeeper, type LocalPortal, messageOf } from './local-portal.ts'
+import { DescriptionKeeper, type LocalPortal, messageOf } from './local-portal.ts'
+import { OverlayPortals, type UnansweredBind } from './overlay-portals.ts'
 import type { Passage, Passed } from './passage.ts'
 import { raise } from './raise.ts'
 import type { AwaitedReply, ReplyCollector } from './reply-queue.ts'
@@ -43,25 +43,19 @@ export interface SessionPart {
 /** Handled, at once or when it resolves; undefined: the overlay's. */
 export type Handled = true | Promise<void> | undefined
 
-/** Where a portal is described that production has not run. */
-const ASIDE = 'mesh describe'
-
 /**
  * The extended protocol of statements that run on production (PostgreSQL manual 54.2.3): Bind decides, and what belongs to such a
  * portal is answered here. A Parse that the overlay is known to take waits until the overlay needs it, which a statement that is passed
- * never does.
+ * never does. Whether it could be bound is known when it has run, and so Bind is answered with its Execute; where something else
+ * follows, the overlay binds it.
  */
 export class ExtendedPassage {
   readonly passage: Passage
   readonly #statements: StatementStore
   readonly #session: SessionPart
   readonly #portals = new Map<string, LocalPortal>()
-  /** Named portals of the overlay. */
-  readonly #overlaid = new Set<string>()
-  /** Its description comes with its rows. */
-  #undescribed: LocalPortal | undefined
-  /** A simple query has ended the unnamed statement, of which the overlay has not been told. */
-  #unnamedGone = false
+  readonly #overlaid: OverlayPortals
+  #unanswered: UnansweredBind | undefined
   /** After an error that the overlay knows nothing of, messages are skipped up to the next Sync. */
   isSkipping = false
 
@@ -69,13 +63,14 @@ export class ExtendedPassage {
     this.passage = passage
     this.#statements = statements
     this.#session = session
+    this.#overlaid = new OverlayPortals(passage.link, statements)
   }
 
   /** Takes what does not need the text of a statement. */
   take(frame: PgFrame): Handled {
     if (this.isSkipping) return this.#skip(frame)
-    if (frame.piece !== undefined) return undefined
-    if (this.#undescribed !== undefined && frame.type !== FRONTEND.execute) return this.#describeFirst(frame)
+    if (frame.piece !== undefined || frame.type === FRONTEND.terminate) return undefined
+    if (this.#unanswered !== undefined && !continues(frame, this.#unanswered)) return this.#answerFirst(frame)
     switch (frame.type) {
       case FRONTEND.bind:
         return this.#bind(frame)
@@ -97,7 +92,7 @@ export class ExtendedPassage {
   /** Answers a Parse that the overlay is known to take. */
   parse(message: PgParse, plan: TextPlan, prepared: PreparedStatement, bytes: Uint8Array): boolean {
     const { link, output, branch, status } = this.passage
-    if (message.name === '') this.#unnamedGone = false
+    if (message.name === '') this.#overlaid.unnamedIs('parsed')
     const key = this.#keyOf(message)
     if (key === undefined || this.passage.mayPass(plan, message.parameterTypes) === undefined) return false
     prepared.known = branch.knowledge?.texts.get(key)
@@ -129,7 +124,7 @@ export class ExtendedPassage {
   /** A simple query that ran on production ends the unnamed statement, as any does (PostgreSQL manual 54.2.3). */
   endUnnamed(): void {
     this.#statements.close('')
-    this.#unnamedGone = true
+    this.#overlaid.unnamedIs('gone')
   }
 
   /** Told of each statement that goes to the overlay; undefined: of one that nobody has parsed. */
@@ -182,6 +177,7 @@ export class ExtendedPassage {
     const planned = prepared === undefined ? undefined : this.passage.mayPass(prepared.plan, types)
     if (prepared === undefined || planned === undefined) return this.#leave(portal, statement)
     const values = new BoundValues(new Uint8Array(reader.borrowRest()))
+    if (!values.isWhole) return this.#leave(portal, statement)
     const bound = { portal, statement, prepared, planned, values }
     if (this.passage.isReady) return this.#bindNow(bound) ? true : this.#leave(portal, statement)
     const bytes = Uint8Array.from(frame.bytes)
@@ -195,9 +191,9 @@ export class ExtendedPassage {
   /** The overlay binds it. */
   #leave(portal: string, statement: string): undefined {
     this.#drop(portal)
-    this.#forgetOverlaid()
-    if (portal !== '') this.#overlaid.add(portal)
-    this.#ensureParsed(statement)
+    this.#overlaid.forgetEnded(this.passage.status)
+    this.#overlaid.add(portal)
+    this.#overlaid.ensureParsed(statement)
   }
 
   #bindNow(bound: {
@@ -210,29 +206,16 @@ export class ExtendedPassage {
     const { portal, statement, prepared, planned, values } = bound
     const { text, parameters } = planned.statement
     const types = prepared.statedTypes
-    this.#forgetOverlaid()
+    this.#overlaid.forgetEnded(this.passage.status)
     if (prepared.confirmed !== true || values.count !== Math.max(parameters.at(-1) ?? 0, types.length)) return false
     if (portal !== '' && (this.#overlaid.has(portal) || this.#portals.has(portal))) return false
     const choice = this.passage.choose(planned, types, values)
     if (choice === undefined) return false
     this.#drop(portal)
-    this.#portals.set(portal, {
-      prepared,
-      statement,
-      choice,
-      text,
-      values,
-      open: undefined,
-      isDone: false,
-    })
-    this.passage.output.append(bindComplete())
+    const local: LocalPortal = { prepared, statement, choice, text, values, open: undefined, isDone: false }
+    this.#portals.set(portal, local)
+    this.#unanswered = { name: portal, portal: local, isDescribed: false }
     return true
-  }
-
-  /** Portals end with their transaction; while a batch is under way, some may be of the next one. */
-  #forgetOverlaid(): void {
-    const { link, status } = this.passage
-    if (status === 'I' && link.synced && link.settled) this.#overlaid.clear()
   }
 
   #describe(frame: PgMessage): Handled {
@@ -240,8 +223,8 @@ export class ExtendedPassage {
     if (kind === 'statement') return this.#describeStatement(name)
     const portal = this.#portals.get(name)
     if (portal === undefined) return undefined
-    if (portal.isDone || portal.open !== undefined) return this.#describeAside(portal)
-    this.#undescribed = portal
+    if (this.#unanswered?.portal !== portal) return this.#overlaid.answer(portal, { bind: false, describe: true })
+    this.#unanswered.isDescribed = true
     return true
   }
 
@@ -250,7 +233,7 @@ export class ExtendedPassage {
     const prepared = this.#statements.prepared(name)
     const { link, output } = this.passage
     if (prepared?.confirmed !== true) {
-      this.#ensureParsed(name)
+      this.#overlaid.ensureParsed(name)
       return undefined
     }
     const { known } = prepared
@@ -258,7 +241,7 @@ export class ExtendedPassage {
       output.append(known.description)
       return true
     }
-    this.#ensureParsed(name)
+    this.#overlaid.ensureParsed(name)
     if (known === undefined) return undefined
     link.send(describe({ kind: 'statement', name }), {
       kind: 'describe',
@@ -272,26 +255,28 @@ export class ExtendedPassage {
     const portal = this.#portals.get(name)
     if (portal === undefined) {
       this.passage.executes()
-      return this.#undescribed === undefined ? undefined : this.#describeFirst(frame)
+      return undefined
     }
-    if (this.#undescribed !== undefined && this.#undescribed !== portal) return this.#describeFirst(frame)
     return this.#run(name, portal, maxRows)
   }
 
   async #run(name: string, portal: LocalPortal, maxRows: number): Promise<void> {
     const { link, output } = this.passage
     if (!link.settled) await link.settle()
-    const isDescribing = this.#undescribed === portal
-    this.#undescribed = undefined
+    // A query in front of it may have ended the portal with its transaction.
+    if (this.#portals.get(name) !== portal) return this.#session.redo(messageOf(execute({ portal: name, maxRows })))
+    const unanswered = this.#unanswered
+    this.#unanswered = undefined
     if (link.failed) return
     if (portal.isDone) {
       output.append(commandComplete('SELECT 0'))
       return
     }
-    const passed = await this.#passOn(portal, maxRows, isDescribing)
+    const passed = await this.#passOn(portal, maxRows, unanswered)
     switch (passed.kind) {
       case 'elsewhere':
-        this.#runOnOverlay(name, portal, maxRows, isDescribing)
+        this.#portals.delete(name)
+        this.#overlaid.run(name, portal, maxRows, unanswered)
         return
       case 'suspended':
         portal.open = passed.portal
@@ -307,11 +292,13 @@ export class ExtendedPassage {
     }
   }
 
-  #passOn(portal: LocalPortal, maxRows: number, isDescribing: boolean): Promise<Passed> {
+  #passOn(portal: LocalPortal, maxRows: number, unanswered: UnansweredBind | undefined): Promise<Passed> {
     const { choice, text, values, prepared, open } = portal
     if (open !== undefined) return this.passage.resume(open, maxRows)
-    const description = isDescribing ? 'sent' : 'checked'
-    return this.passage.run({ choice, text, types: prepared.statedTypes, values, description, maxRows })
+    const description = unanswered?.isDescribed === true ? 'sent' : 'checked'
+    const bound = unanswered === undefined ? undefined : bindComplete()
+    const types = prepared.statedTypes
+    return this.passage.run({ choice, text, types, values, description, bindComplete: bound, maxRows })
   }
 
   #fail(name: string, error: PgErrorFields): void {
@@ -319,46 +306,17 @@ export class ExtendedPassage {
     this.isSkipping = this.passage.fail(error)
   }
 
-  /** The gate would not have it, or production has changed: the portal is the overlay's from now on. */
-  #runOnOverlay(name: string, portal: LocalPortal, maxRows: number, isDescribing: boolean): void {
-    const { link } = this.passage
-    this.#portals.delete(name)
-    this.#ensureParsed(portal.statement)
-    link.send(bindMessage(name, portal), { kind: 'bind', collector: IGNORED })
-    if (name !== '') this.#overlaid.add(name)
-    if (isDescribing) link.send(describe({ kind: 'portal', name }), { kind: 'describe' })
-    const message = new MessageBuilder().begin(FRONTEND.execute).text(name).int32(maxRows).end().finish()
-    link.send(message, { kind: 'execute' })
-  }
-
-  /** Something else than its Execute follows the Describe of a portal: the overlay has to tell. */
-  async #describeFirst(frame: PgMessage): Promise<void> {
+  /** Something else than its Execute follows the Bind of a portal: the overlay has to tell. */
+  async #answerFirst(frame: PgMessage): Promise<void> {
     const bytes = Uint8Array.from(frame.bytes)
-    const portal = this.#undescribed
-    this.#undescribed = undefined
-    if (portal !== undefined) await this.#describeAside(portal)
-    await this.#session.redo(messageOf(bytes))
-  }
-
-  async #describeAside(portal: LocalPortal): Promise<void> {
-    const { link } = this.passage
-    this.#ensureParsed(portal.statement)
-    link.send(bindMessage(ASIDE, portal), { kind: 'bind', collector: IGNORED })
-    link.send(describe({ kind: 'portal', name: ASIDE }), { kind: 'describe' })
-    link.send(close({ kind: 'portal', name: ASIDE }), { kind: 'close', collector: IGNORED })
-    await link.settle()
-  }
-
-  /** The overlay gets the Parse that it was spared. */
-  #ensureParsed(statement: string): void {
-    const prepared = this.#statements.prepared(statement)
-    if (statement === '' && this.#unnamedGone) {
-      this.#unnamedGone = false
-      this.passage.link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
+    const unanswered = this.#unanswered
+    this.#unanswered = undefined
+    if (unanswered !== undefined) {
+      const { name, portal, isDescribed } = unanswered
+      await this.#overlaid.answer(portal, { bind: true, describe: isDescribed })
+      if (this.passage.link.failed) this.#portals.delete(name)
     }
-    if (prepared?.deferred === undefined) return
-    this.passage.link.send(prepared.deferred, { kind: 'parse', collector: IGNORED })
-    prepared.deferred = undefined
+    await this.#session.redo(messageOf(bytes))
   }
 
   #close(frame: PgMessage): Handled {
@@ -392,6 +350,18 @@ export class ExtendedPassage {
   #closeAll(): void {
     for (const { open } of this.#portals.values()) open?.close()
     this.#portals.clear()
-    this.#undescribed = undefined
+    this.#unanswered = undefined
   }
+}
+
+const PORTAL = 0x50
+
+/** Is the message, whole as it has to be, the Describe or the Execute of the portal that was just bound? */
+function continues({ type, payload }: PgMessage, { name, isDescribed }: UnansweredBind): boolean {
+  const isDescribe = type === FRONTEND.describe
+  if (isDescribe ? isDescribed || payload[0] !== PORTAL : type !== FRONTEND.execute) return false
+  const start = isDescribe ? 1 : 0
+  const end = payload.indexOf(0, start)
+  if (end === -1 || payload.length !== end + (isDescribe ? 1 : 5)) return false
+  return utf8(payload.subarray(start, end)) === name
 }

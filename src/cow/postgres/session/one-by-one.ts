@@ -1,4 +1,5 @@
-import { close, describe, execute, flush, parse, sync } from '../../../wire/postgres/frontend.ts'
+import { BACKEND } from '../../../wire/postgres/backend.ts'
+import { close, describe, execute, flush, parse, query, sync } from '../../../wire/postgres/frontend.ts'
 import { type PlannedStatement, tagOf, type TextPlan } from '../branch/text-plan.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { DescriptionFilter, IGNORED } from './collectors.ts'
@@ -46,6 +47,7 @@ export class OneByOne {
     await link.settle()
     // A query behind an error of the extended protocol is skipped like everything else up to the Sync (PostgreSQL manual 54.2.3).
     if (link.failed) return
+    const isAmid = link.executed && plan.statements.length === 1
     // A simple query ends the unnamed statement, whatever becomes of the query (PostgreSQL manual 54.2.3).
     link.send(close({ kind: 'statement', name: '' }), { kind: 'close', collector: IGNORED })
     for (const [place, statement] of plan.statements.entries()) {
@@ -82,7 +84,10 @@ export class OneByOne {
         await runUntilServed(link, this.#hooks.toClient, { execute: run, prepare })
       else run()
     }
-    link.send(sync(), { kind: 'sync' })
+    if (isAmid) await link.settle()
+    // In a pipeline that goes on a query of one statement ends no transaction, as a Sync would.
+    if (isAmid && !link.failed) link.send(query(''), { kind: 'query', collector: readyOnly(this.#hooks.toClient) })
+    else link.send(sync(), { kind: 'sync' })
   }
 
   /** COPY .. FROM STDIN into a merged table: into a temporary one, and from there by INSERT, before the client hears that it is done. */
@@ -108,5 +113,15 @@ export class OneByOne {
     link.sendBare(flush())
     await this.#copyUps.afterCopy(copyIn)
     if (!link.failed) collector.complete()
+  }
+}
+
+/** Lets ReadyForQuery through. */
+function readyOnly(toClient: (bytes: Uint8Array) => void): ReplyCollector {
+  return {
+    message: (type, _payload, bytes) => {
+      if (type === BACKEND.readyForQuery) toClient(bytes)
+    },
+    piece: toClient,
   }
 }

@@ -2,6 +2,7 @@ import { bind, close, execute, parse, sync } from '../../../wire/postgres/fronte
 import { encodingOf, isAscii } from './client-encoding.ts'
 import { IGNORED, RowCollector } from './collectors.ts'
 import type { OverlayLink } from './overlay-link.ts'
+import type { ReplyCollector } from './reply-queue.ts'
 
 const OURS = 'mesh question'
 const UTF8 = encodingOf('UTF8', 'UTF8')
@@ -13,17 +14,26 @@ const UTF8 = encodingOf('UTF8', 'UTF8')
 export async function askOverlay(link: OverlayLink, text: string): Promise<(string | null)[][]> {
   const rows = new RowCollector()
   const endsHere = link.synced
+  run(link, text, rows)
+  if (endsHere) link.send(sync(), { kind: 'sync', collector: IGNORED })
+  await link.settle()
+  return rows.decoded(link.encoding) ?? rows.decoded(UTF8) ?? []
+}
+
+/** Runs a statement that does nothing, and belongs to what the client has sent since its last Sync. */
+export function runNothing(link: OverlayLink): void {
+  run(link, 'SELECT', IGNORED)
+}
+
+function run(link: OverlayLink, text: string, collector: ReplyCollector): void {
   link.send(parse({ name: OURS, text, parameterTypes: [] }), { kind: 'parse', collector: IGNORED })
   link.send(bind({ portal: OURS, statement: OURS, formats: [], values: [], resultFormats: [] }), {
     kind: 'bind',
     collector: IGNORED,
   })
-  link.send(execute({ portal: OURS, maxRows: 0 }), { kind: 'execute', collector: rows })
+  link.send(execute({ portal: OURS, maxRows: 0 }), { kind: 'execute', collector })
   link.send(close({ kind: 'portal', name: OURS }), { kind: 'close', collector: IGNORED })
   link.send(close({ kind: 'statement', name: OURS }), { kind: 'close', collector: IGNORED })
-  if (endsHere) link.send(sync(), { kind: 'sync', collector: IGNORED })
-  await link.settle()
-  return rows.decoded(link.encoding) ?? rows.decoded(UTF8) ?? []
 }
 
 /** Makes the link's encoding that of this moment: statements since the last Sync may have changed it. */

@@ -31,6 +31,7 @@ export class OverlayLink {
   readonly #listener: LinkListener
   readonly #replies = new ReplyQueue()
   #synced = true
+  #executed = false
   #saidWhy = false
   #encoding: ClientEncoding | undefined
 
@@ -60,9 +61,14 @@ export class OverlayLink {
     return this.#saidWhy
   }
 
-  /** Nothing was sent since the last Sync or query: outside of a transaction block, no transaction has begun. */
+  /** Nothing of the extended protocol was sent since the last Sync: outside of a transaction block, no transaction has begun. */
   get synced(): boolean {
     return this.#synced
+  }
+
+  /** Something was executed since the last Sync: a query behind it does not end its transaction. */
+  get executed(): boolean {
+    return this.#executed
   }
 
   /** How the backend reads and writes text, as far as is known: see `knowsEncoding`. */
@@ -101,7 +107,9 @@ export class OverlayLink {
       return
     }
     this.#replies.expect(reply)
-    this.#synced = reply.kind === 'sync' || reply.kind === 'query'
+    // A query amid a pipeline does not end it, nor its transaction.
+    this.#synced = reply.kind === 'sync' || (reply.kind === 'query' && this.#synced)
+    this.#executed = reply.kind === 'execute' || (reply.kind !== 'sync' && this.#executed)
     this.connection.write(bytes)
   }
 

@@ -17,7 +17,7 @@ import { type BoundValues, NO_VALUES } from './bound-values.ts'
 import type { ClientOutput } from './client-output.ts'
 import { ClientSink, type DescriptionUse } from './client-sink.ts'
 import { type LaneChoice, LaneChooser, type LaneVerdict } from './lane-choice.ts'
-import { askOverlay } from './our-query.ts'
+import { askOverlay, runNothing } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
 import type { RelationNames } from './relation-names.ts'
@@ -43,6 +43,8 @@ export interface Passing {
   readonly types: readonly number[]
   readonly values: BoundValues
   readonly description: DescriptionUse
+  /** The answer to the client's Bind, where it is still to be given: it is not, where production cannot bind the statement. */
+  readonly bindComplete?: Uint8Array | undefined
   /** 0: all. */
   readonly maxRows: number
 }
@@ -69,6 +71,8 @@ export class Passage {
   #schemaChanged = false
   /** Statements that were passed since the last Sync share their transaction's time of day. */
   #passedSinceSync = false
+  /** The overlay knows of them. */
+  #joined = false
 
   constructor({ link, branch, gate, names, user, output }: PassageOptions) {
     this.link = link
@@ -95,13 +99,24 @@ export class Passage {
 
   /** A statement that was noted before runs on the overlay. */
   executes(): void {
+    this.joinPipeline()
     this.#settings.executes()
+  }
+
+  /**
+   * Statements since the last Sync ran on production alone: the overlay runs one as well, for behind the first Execute of a pipeline
+   * PostgreSQL takes what follows for one transaction, and says so in ReadyForQuery.
+   */
+  joinPipeline(): void {
+    if (!this.#passedSinceSync || this.#joined || this.status !== 'I') return
+    this.#joined = true
+    runNothing(this.link)
   }
 
   /** The overlay is done with a query or Sync. True: the schema has changed, for all to see. */
   onStatus(status: TransactionStatus): boolean {
     this.#settings.onStatus(status)
-    this.#passedSinceSync = false
+    this.endBatch()
     if (status !== 'I' || !this.#schemaChanged) return false
     this.#schemaChanged = false
     return true
@@ -115,6 +130,7 @@ export class Passage {
   /** What was passed belongs to the past: outside of a transaction block the next one has a time of day of its own. */
   endBatch(): void {
     this.#passedSinceSync = false
+    this.#joined = false
   }
 
   /** May the statement run on production, at some moment? Cheap. */
@@ -163,16 +179,15 @@ export class Passage {
 
   /** Runs a simple query of one statement. False: it belongs on the overlay. */
   async query({ planned, text, types, values }: PassableQuery): Promise<boolean> {
-    const isExtended = !this.link.synced
-    if (isExtended) return false
+    if (!this.link.synced || this.#passedSinceSync) return false
     if (!this.isReady) await this.makeReady()
     const choice = this.choose(planned, types, values)
     if (choice === undefined) return false
     const passed = await this.run({ choice, text, types, values, description: 'sent', maxRows: 0 })
+    this.#passedSinceSync = false
     // The overlay tells the error's place in the text that the client wrote.
     if (passed.kind === 'failed' && passed.error.position !== undefined && values !== NO_VALUES) return false
     if (passed.kind === 'elsewhere') return false
-    this.#passedSinceSync = false
     if (passed.kind === 'complete') {
       this.output.append(commandComplete(passed.tag))
       this.output.append(readyForQuery(this.status))
@@ -185,10 +200,10 @@ export class Passage {
   }
 
   /** Runs a statement on production; rows, and a description where it is to be sent, go to the client. */
-  async run({ choice, text, types, values, description, maxRows }: Passing): Promise<Passed> {
+  async run({ choice, text, types, values, description, bindComplete, maxRows }: Passing): Promise<Passed> {
     const { knowledge } = this.branch
     if (knowledge === undefined) return { kind: 'elsewhere' }
-    const sink = new ClientSink(this.output, knowledge.descriptions, text, description)
+    const sink = new ClientSink(this.output, knowledge.descriptions, text, description, bindComplete)
     const statement = {
       lane: choice.lane,
       text,
@@ -210,7 +225,7 @@ export class Passage {
       if (outcome.kind === 'suspended') outcome.portal.close()
       return { kind: 'elsewhere' }
     }
-    sink.begin()
+    if (outcome.kind !== 'failed' || outcome.unrun !== 'unbound') sink.begin()
     this.#passedSinceSync = true
     const { counters } = this.branch
     counters.passed++

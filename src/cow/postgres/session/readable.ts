@@ -6,6 +6,8 @@ import { messageOf } from './local-portal.ts'
 import { learnEncoding } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import { raise } from './raise.ts'
+import type { ReplyKind } from './reply-queue.ts'
+import { isProtocolFault } from './session-errors.ts'
 
 /** How many strings a message begins with, behind so many other bytes of its payload. */
 const STRINGS: Readonly<Record<number, readonly [skipped: number, count: number]>> = {
@@ -35,6 +37,27 @@ export function takeReadable(
   if (link.knowsEncoding) return takeOr(inUtf8(link, frame, texts), take)
   const kept = messageOf(Uint8Array.from(frame.bytes))
   return learnEncoding(link).then(() => takeOr(inUtf8(link, kept, textsOf(kept) ?? kept.payload), take))
+}
+
+/** The reply to each message that is read here. */
+const REPLIES: Readonly<Record<number, ReplyKind>> = {
+  [FRONTEND.query]: 'query',
+  [FRONTEND.parse]: 'parse',
+  [FRONTEND.bind]: 'bind',
+  [FRONTEND.describe]: 'describe',
+  [FRONTEND.execute]: 'execute',
+  [FRONTEND.close]: 'close',
+}
+
+/**
+ * A message that `thrown` says cannot be read goes to the overlay as it is, for PostgreSQL to refuse it in its own words (08P01): its
+ * reader takes nothing that ours does not. False: it is none that is read.
+ */
+export function refuseUnread(link: OverlayLink, frame: PgFrame, thrown: unknown): boolean {
+  const kind = REPLIES[frame.type]
+  if (frame.piece !== undefined || kind === undefined || !isProtocolFault(thrown)) return false
+  link.send(frame.bytes, { kind })
+  return true
 }
 
 function takeOr(

@@ -1,3 +1,4 @@
+import { MeshError } from '../../../core/errors.ts'
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PlannedStatement, TextPlan } from '../branch/text-plan.ts'
 import type { Refusal } from '../sql/rewriting.ts'
@@ -21,8 +22,17 @@ export function statementMapper({ positionOf }: PlannedStatement): (fields: PgEr
   return (fields) => (fields.position === undefined ? fields : { ...fields, position: positionOf(fields.position) })
 }
 
-/** Our own failure. */
-export const INTERNAL: PgErrorFields = { severity: 'FATAL', code: 'XX000', message: 'the proxy failed' }
+/** What ends a session: bytes that are no messages, or a failure of our own. */
+export function fatalOf(thrown: unknown): PgErrorFields {
+  if (isProtocolFault(thrown)) return { severity: 'FATAL', code: '08P01', message: 'invalid message length' }
+  return { severity: 'FATAL', code: 'XX000', message: thrown instanceof Error ? thrown.message : String(thrown) }
+}
+
+/** Of what a client sent: no server has said anything of it. */
+export function isProtocolFault(thrown: unknown): boolean {
+  return thrown instanceof MeshError && thrown.code === 'MESH_ERR_POSTGRES' && thrown.cause === undefined
+}
+
 export const BACKEND_GONE: PgErrorFields = {
   severity: 'FATAL',
   code: '57P01',

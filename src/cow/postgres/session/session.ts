@@ -5,7 +5,7 @@ import {
   type PgErrorFields,
   type TransactionStatus,
 } from '../../../wire/postgres/backend.ts'
-import { MessageFramer, type PgFrame, type PgMessage } from '../../../wire/postgres/framer.ts'
+import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import {
   flush,
   FRONTEND,
@@ -16,6 +16,7 @@ import {
   readExecute,
   readParse,
   readQuery,
+  sync,
   terminate,
 } from '../../../wire/postgres/frontend.ts'
 import type { CowSession } from '../../engine.ts'
@@ -24,6 +25,7 @@ import type { ProductionGate } from '../branch/production-gate.ts'
 import { hasParameters, needsWork, type PlannedStatement, tagsOf, type TextPlan } from '../branch/text-plan.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
+import { ClientMessages, type MessageTaker } from './client-messages.ts'
 import { ClientOutput } from './client-output.ts'
 import { COPY_TABLE } from './copy-in.ts'
 import { CopyUps } from './copy-ups.ts'
@@ -34,19 +36,10 @@ import { greeting } from './greeting.ts'
 import { messageOf } from './local-portal.ts'
 import { Passage } from './passage.ts'
 import { raise } from './raise.ts'
-import { takeReadable } from './readable.ts'
+import { refuseUnread, takeReadable } from './readable.ts'
 import { RelationNames } from './relation-names.ts'
 import type { AwaitedReply } from './reply-queue.ts'
-import {
-  BACKEND_GONE,
-  INTERNAL,
-  mapper,
-  MAX_STATEMENT_BYTES,
-  MAX_WAITING_BYTES,
-  SHUT_DOWN,
-  statementMapper,
-  TOO_LONG,
-} from './session-errors.ts'
+import { BACKEND_GONE, fatalOf, mapper, SHUT_DOWN, statementMapper, TOO_LONG } from './session-errors.ts'
 import { mayRunAgain, SkippingPortals } from './skip-locked.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
 import { type PreparedStatement, StatementStore } from './statement-store.ts'
@@ -78,15 +71,12 @@ export class PostgresSession implements CowSession {
   readonly #copyUps: CopyUps
   readonly #names: RelationNames
   readonly #statements = new StatementStore()
-  readonly #framer = new MessageFramer({ maxHeldBytes: MAX_STATEMENT_BYTES })
+  #messages: ClientMessages | undefined
   #output: ClientOutput | undefined
   /** Undefined where everything runs on the overlay. */
   #extended: ExtendedPassage | undefined
-  #busy = false
   /** The client has said goodbye. */
   #leaving = false
-  /** Takes messages of a client that waits: its copy data. */
-  #resume: (() => void) | undefined
   readonly #oneByOne: OneByOne
   /** Portals of COPY .. FROM into a merged table. */
   readonly #copies = new Map<string, CopyIn>()
@@ -113,7 +103,7 @@ export class PostgresSession implements CowSession {
     this.#oneByOne = new OneByOne(this.#link, this.#copyUps, {
       toClient: (bytes) => this.#output?.append(bytes),
       note: (statement) => this.#note(statement),
-      resume: () => this.#resume?.(),
+      resume: () => this.#messages?.resume(),
     })
   }
 
@@ -127,6 +117,8 @@ export class PostgresSession implements CowSession {
     this.#output = output
     this.#openPassage(output)
     for (const bytes of greeting(connection.parameters, this.cancelKey)) output.append(bytes)
+    const messages = new ClientMessages(client, this.#taker(client))
+    this.#messages = messages
     let shutDown = (): void => undefined
     const ended = new Promise<void>((resolve) => {
       const end = (): void => resolve()
@@ -134,7 +126,7 @@ export class PostgresSession implements CowSession {
         this.#say(SHUT_DOWN)
         end()
       }
-      client.on('data', (chunk: Buffer) => this.#receive(client, chunk))
+      client.on('data', (chunk: Buffer) => messages.push(chunk))
       client.once('end', end)
       client.once('close', end)
       client.on('error', end)
@@ -157,6 +149,20 @@ export class PostgresSession implements CowSession {
   /** Stops what runs, as PostgreSQL's cancel request does. */
   cancel(): void {
     if (this.#extended?.passage.cancel() !== true) this.#options.connection.cancel().catch(() => undefined)
+  }
+
+  #taker(client: Duplex): MessageTaker {
+    const [link, oneByOne] = [this.#link, this.#oneByOne]
+    return {
+      take: (frame) => this.#takeRead(frame),
+      get takesMore() {
+        return link.copying && !oneByOne.copyEnded
+      },
+      failed: (thrown) => {
+        this.#say(fatalOf(thrown))
+        client.destroy()
+      },
+    }
   }
 
   #openPassage(output: ClientOutput): void {
@@ -182,51 +188,21 @@ export class PostgresSession implements CowSession {
     this.#output?.flush()
   }
 
-  #receive(client: Duplex, chunk: Buffer): void {
-    this.#framer.push(chunk)
-    this.#pump(client)
-    if (this.#busy && this.#framer.heldBytes > MAX_WAITING_BYTES) client.pause()
-  }
-
-  /** Takes the client's messages one by one; while one needs something done first, the client waits. */
-  #pump(client: Duplex): void {
-    // The rows of a COPY are what the work under way waits for.
-    while (!this.#busy || (this.#link.copying && !this.#oneByOne.copyEnded)) {
-      const work = this.#next()
-      if (work === undefined) return
-      if (work === 'done') continue
-      this.#busy = true
-      this.#resume = () => {
-        if (client.isPaused()) client.resume()
-        this.#pump(client)
-      }
-      const go = (): void => {
-        this.#busy = false
-        this.#resume?.()
-      }
-      work.then(go, (thrown: unknown) => {
-        this.#say({ ...INTERNAL, message: thrown instanceof Error ? thrown.message : String(thrown) })
-        client.destroy()
-      })
-    }
-  }
-
-  /** Undefined: no whole message is there. A promise: the message is dealt with when it resolves. */
-  #next(): Promise<void> | 'done' | undefined {
-    try {
-      const frame = this.#framer.next()
-      if (frame === undefined) return undefined
-      if (this.#extended?.isSkipping === true) return this.#take(frame) ?? 'done'
-      return takeReadable(this.#link, frame, (read) => this.#take(read)) ?? 'done'
-    } catch (thrown) {
-      return Promise.reject(thrown instanceof Error ? thrown : new Error(String(thrown)))
-    }
+  #takeRead(frame: PgFrame): Promise<void> | undefined {
+    if (this.#extended?.isSkipping === true) return this.#take(frame)
+    return takeReadable(this.#link, frame, (read) => this.#take(read))
   }
 
   #take(frame: PgFrame): Promise<void> | undefined {
-    const handled = this.#extended?.take(frame)
-    if (handled !== undefined) return handled === true ? undefined : handled
-    return this.#takeForOverlay(frame)
+    try {
+      const handled = this.#extended?.take(frame)
+      if (handled !== undefined) return handled === true ? undefined : handled
+      return this.#takeForOverlay(frame)
+    } catch (thrown) {
+      if (!refuseUnread(this.#link, frame, thrown)) throw thrown
+      this.#extended?.note(undefined)
+      return undefined
+    }
   }
 
   #takeForOverlay(frame: PgFrame): Promise<void> | undefined {
@@ -278,7 +254,10 @@ export class PostgresSession implements CowSession {
 
   #takePiece(type: number, bytes: Uint8Array, first: boolean): Promise<void> | undefined {
     if (type === FRONTEND.copyData) this.#link.sendBare(bytes)
-    else if (first) raise(this.#link, TOO_LONG)
+    else if (first) {
+      raise(this.#link, TOO_LONG)
+      if (type === FRONTEND.query) this.#link.send(sync(), { kind: 'sync' })
+    }
     return undefined
   }
 
@@ -294,6 +273,7 @@ export class PostgresSession implements CowSession {
     // A simple query ends the unnamed statement (PostgreSQL manual 54.2.3).
     const undone = this.#statements.close('')
     const plan = this.#options.branch.plan(text, this.#names)
+    this.#extended?.passage.joinPipeline()
     if (plan.direct === undefined && !hasParameters(plan)) return this.#runOneByOne(plan)
     if (plan.statements.length === 0) this.#extended?.note(undefined)
     for (const statement of plan.statements) this.#note(statement)

@@ -1,5 +1,6 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { followSchemaSql } from '../overlay/follow-schema.ts'
+import { guardSql } from '../overlay/guard.ts'
 import { dollarQuoted } from '../overlay/identifiers.ts'
 
 /** SQLSTATE of the notices that tell of a change of the schema, wherever in a statement it was made. */
@@ -24,15 +25,17 @@ BEGIN
       LEFT JOIN mesh.tables AS t ON c.command_tag <> 'CREATE INDEX'
         AND CASE WHEN c.classid = 'pg_class'::regclass THEN c.objid ELSE coalesce(y.polrelid, w.ev_class) END IN (t.relation::oid, t.foreign_relation::oid);
   END IF;
+  IF TG_EVENT = 'sql_drop' THEN PERFORM mesh.guard_drop(); END IF;
   IF mesh_lasting THEN
     PERFORM mesh.follow(${maxRows});
     RAISE INFO USING MESSAGE = 'mesh changed', ERRCODE = '${SCHEMA_CHANGED}', DETAIL = mesh_ids::text;
   END IF;
+  IF TG_EVENT = 'ddl_command_end' THEN PERFORM mesh.guard(); END IF;
 END`
 
 /**
  * Event triggers that report DDL to the session that runs it, before its completion: in functions and DO blocks too, where no text
- * tells of it; and that let merged tables follow it. Run by the superuser at each start. `maxRows`: of production, that a migration may
+ * tells of it; that let merged tables follow it; and that keep from it what is mesh's own. Run by the superuser at each start. `maxRows`: of production, that a migration may
  * copy where it computes values row by row.
  */
 export function schemaWatch(maxRows: number): string {
@@ -43,6 +46,7 @@ DROP EVENT TRIGGER IF EXISTS mesh_ddl;
 DROP EVENT TRIGGER IF EXISTS mesh_drop;
 SET LOCAL search_path = pg_catalog, pg_temp;
 ${followSchemaSql()}
+${guardSql()}
 CREATE OR REPLACE FUNCTION mesh.schema_changed() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(body(maxRows))};
 REVOKE ALL ON FUNCTION mesh.schema_changed() FROM PUBLIC;

@@ -86,9 +86,10 @@ function sideQuery(rowSecurity: string, restriction: string): string {
 )::text`
 }
 
-/** For the overlay: merged tables are under row-level security of ours. */
+/** For the overlay: merged tables are under row-level security of ours, and `mesh_all` says that there is none of users. */
 export const OVERLAY_SIDE: string = sideQuery(
-  `EXISTS (SELECT 1 FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid AND y.polname NOT IN ('mesh_hide', 'mesh_all', 'mesh_owner'))`,
+  `EXISTS (SELECT 1 FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid AND y.polname NOT IN ('mesh_hide', 'mesh_all', 'mesh_owner'))
+    OR c.relrowsecurity AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid AND y.polname = 'mesh_all')`,
   'true',
 )
 

@@ -10,11 +10,19 @@ import type { ForeignReference, Statement, TableCommand } from '../sql/statement
  * Something done to a whole table before a statement. `hydrate`: all its rows become local (a table without a key is written, or a
  * migration computes values of its rows). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped. `free_key`: so that
  * columns of its key can be changed. `bring_all_parents`, and `bring_parents` for a foreign key that is being made: rows that local ones
- * refer to become local, for PostgreSQL looks at these alone.
+ * refer to become local, for PostgreSQL looks at these alone. `enable_row_security`, `force_row_security`: users' own, where it is on for
+ * ours all the time.
  */
 export type Preparation =
   | {
-      readonly kind: 'hydrate' | 'detach' | 'drop_base' | 'free_key' | 'bring_all_parents'
+      readonly kind:
+        | 'hydrate'
+        | 'detach'
+        | 'drop_base'
+        | 'free_key'
+        | 'bring_all_parents'
+        | 'enable_row_security'
+        | 'force_row_security'
       readonly table: MergedTable
     }
   | {
@@ -68,7 +76,7 @@ export function planText(text: string, catalog: Catalog, resolve: ResolveRelatio
       copyIn: rewriting.copyIn,
       writes: rewriting.written.length > 0,
       isolation: isolationOf(statement),
-      refusal: rewriting.refusal ?? familyRefusal(statement, resolve),
+      refusal: rewriting.refusal ?? familyRefusal(statement, resolve) ?? internalRefusal(statement),
       positionOf: (position) => rewriting.positions(position),
     }
   })
@@ -80,6 +88,12 @@ export function planText(text: string, catalog: Catalog, resolve: ResolveRelatio
 /** A change of a key column: mesh's own policy and trigger name it, which lets no type change. */
 const KEY_COMMANDS: ReadonlySet<string> = new Set(['AT_AlterColumnType', 'AT_DropColumn'])
 
+/** In the order in which they are done. */
+const ROW_SECURITY = [
+  ['AT_EnableRowSecurity', 'enable_row_security'],
+  ['AT_ForceRowSecurity', 'force_row_security'],
+] as const
+
 /** What an ALTER TABLE has to find done: rows that it computes or tells apart in another way are the branch's, and nothing of ours in its way. */
 function beforeAlter(commands: readonly TableCommand[], tables: readonly MergedTable[]): readonly Preparation[] {
   const done: Preparation[] = []
@@ -88,6 +102,9 @@ function beforeAlter(commands: readonly TableCommand[], tables: readonly MergedT
     const dropsKey = commands.some((command) => command.type === 'AT_DropColumn' && isKey(command))
     const computes = commands.some(({ computed }) => computed)
     if (commands.some(({ type }) => type === 'AT_AlterColumnType')) done.push({ kind: 'bring_all_parents', table })
+    for (const [type, kind] of ROW_SECURITY) {
+      if (commands.some((command) => command.type === type)) done.push({ kind, table })
+    }
     if (dropsKey || computes) done.push({ kind: 'hydrate', table })
     if (commands.some((command) => KEY_COMMANDS.has(command.type) && isKey(command))) {
       done.push({ kind: 'free_key', table })
@@ -138,6 +155,17 @@ function familyRefusal({ detail }: Statement, resolve: ResolveRelation): Refusal
       table.kind === 'partitioned'
         ? 'It is one table here, without partitions: rows that production has no partition for yet go into it all the same.'
         : 'It is merged with its rows in production. Make a table of its own with CREATE TABLE ... (LIKE ...).',
+  }
+}
+
+/** Functions of mesh are its sessions' to call: they would leave a table half prepared for a statement that does not come. */
+function internalRefusal({ functions }: Statement): Refusal | undefined {
+  const called = functions.find(({ schema }) => schema === 'mesh')
+  if (called === undefined) return undefined
+  return {
+    code: '42501',
+    message: `permission denied for function mesh.${called.name}`,
+    hint: "The schema mesh is the data proxy's own.",
   }
 }
 

@@ -227,7 +227,8 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   ${requireOwner('mesh_entry.relation', 'must be owner of table %s')}
-  -- The policy names the base.
+  -- The policy names the base, and hides its rows up to here.
+  EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
   EXECUTE format('DROP POLICY IF EXISTS mesh_hide ON %s', mesh_entry.relation);
   EXECUTE format('DROP FOREIGN TABLE %s', mesh_entry.foreign_relation);
   DELETE FROM mesh.tables AS t WHERE t.id = table_id;

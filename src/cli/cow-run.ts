@@ -131,7 +131,9 @@ export function statementsSent({ sent }: Pick<GateCounters, 'sent'>): number {
 }
 
 /** What production itself counted, in one line. */
-export function statisticsText({ calls, writes }: StatisticsReport): string {
+export function statisticsText(report: StatisticsReport | 'unreadable'): string {
+  if (report === 'unreadable') return 'pg_stat_statements there: not readable for the time of this run'
+  const { calls, writes } = report
   return `pg_stat_statements there: ${formatCount(calls)} calls of our role, ${formatCount(writes)} of them no reads`
 }
 

@@ -46,7 +46,7 @@ export interface ProxyProof {
   readonly gate: GateCounters
   readonly branch: Readonly<BranchCounters>
   /** What production's own `pg_stat_statements` says of our role since the start; undefined where that cannot be read. */
-  readonly production: StatisticsReport | undefined
+  readonly production: StatisticsReport | 'unreadable' | undefined
 }
 
 /** A proxy that serves. */
@@ -116,7 +116,7 @@ async function startParts(
   const ears = await listenForResets({
     connect: () =>
       overlay.connectAdmin(maintenanceDatabase(upstream.database), AbortSignal.any([signal, closing.signal])),
-    reset: (database) => engine.reload(database).catch(() => undefined),
+    reset: (database) => engine.reload(database),
     away: (back) => engine.pauseUntil(back),
   })
   started.push(() => {

@@ -10,6 +10,8 @@ import type { ServerConnection } from '../server-connection.ts'
 const CHANNEL = 'mesh_reset'
 /** Where proxies say that they know. */
 const KNOWN_CHANNEL = 'mesh_reset_known'
+/** Where they say that they could not read the branch anew. */
+const FAILED_CHANNEL = 'mesh_reset_failed'
 /** What a proxy's listening connection is called. */
 const LISTENER = 'mesh proxy'
 
@@ -23,24 +25,28 @@ const RETRY_MS = 100
  * Tells the proxy, where there is one, that a branch's tables were reset under it, and waits until it knows: a client that writes after
  * that finds production's rows. The connection is the caller's, to be ended afterwards: nothing else may be asked on it.
  *
- * @throws MeshError MESH_ERR_POSTGRES where a proxy does not answer.
+ * @throws MeshError MESH_ERR_POSTGRES where a proxy does not answer, or says that it could not.
  */
 export async function announceReset(admin: ServerConnection, database: string): Promise<void> {
-  await admin.query(`LISTEN ${KNOWN_CHANNEL}`)
+  await admin.query(`LISTEN ${KNOWN_CHANNEL}; LISTEN ${FAILED_CHANNEL}`)
   const count = await admin.query(
     `SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND application_name = '${LISTENER}'`,
   )
   let listeners = Number(textOf(count))
   if (listeners === 0) return
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(notKnown(database)), MAX_WAIT_MS)
+    const timer = setTimeout(() => reject(notKnown(database, LATE)), MAX_WAIT_MS)
     const settle = (): void => {
       clearTimeout(timer)
       resolve()
     }
     void admin.closed.then(settle)
     onNotification(admin, (channel, payload) => {
-      if (channel === KNOWN_CHANNEL && payload === database && --listeners === 0) settle()
+      if (payload !== database) return
+      if (channel === KNOWN_CHANNEL && --listeners === 0) settle()
+      if (channel !== FAILED_CHANNEL) return
+      clearTimeout(timer)
+      reject(notKnown(database, 'could not read the branch anew'))
     })
     admin.write(query(notifySql(CHANNEL, database)))
   })
@@ -50,7 +56,7 @@ export async function announceReset(admin: ServerConnection, database: string): 
 export interface ResetHooks {
   /** A connection as the overlay's administrator to its maintenance database. */
   connect(): Promise<ServerConnection>
-  /** A branch's database was reset. Resolves when the proxy knows what there is now. */
+  /** A branch's database was reset. Resolves when the proxy knows what there is now; where it throws, whoever reset it is told so. */
   reset(database: string): Promise<void>
   /** The overlay is away, with everything that it might have told meanwhile; `back` resolves when it is heard again. */
   away(back: Promise<void>): void
@@ -66,7 +72,8 @@ export async function listenForResets(hooks: ResetHooks): Promise<{ close(): Pro
     await connection.query(`SET application_name = '${LISTENER}'; LISTEN ${CHANNEL}`)
     onNotification(connection, (channel, payload) => {
       if (channel !== CHANNEL) return
-      void hooks.reset(payload).finally(() => connection.write(query(notifySql(KNOWN_CHANNEL, payload))))
+      const answer = (by: string) => (): void => void connection.write(query(notifySql(by, payload)))
+      void hooks.reset(payload).then(answer(KNOWN_CHANNEL), answer(FAILED_CHANNEL))
     })
     void connection.closed.then(() => {
       if (!over.signal.aborted) hooks.away(again())
@@ -104,9 +111,11 @@ function notifySql(channel: string, payload: string): string {
   return `SELECT pg_catalog.pg_notify(${quoteText(channel)}, ${quoteText(payload)})`
 }
 
-function notKnown(database: string): MeshError {
+const LATE = `has not taken note of it within ${MAX_WAIT_MS / 1000} s`
+
+function notKnown(database: string, why: string): MeshError {
   return new MeshError('MESH_ERR_POSTGRES', {
-    what: `the reset is done, but the proxy has not taken note of it within ${MAX_WAIT_MS / 1000} s`,
+    what: `the reset is done, but the proxy ${why}`,
     where: database,
     remedy: 'restart the proxy',
   })

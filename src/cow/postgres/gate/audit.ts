@@ -56,6 +56,11 @@ export class AuditLog {
     return this.#queuedBytes < MAX_QUEUED_BYTES ? undefined : this.#drained()
   }
 
+  /** What broke the log. */
+  get failure(): MeshError | undefined {
+    return this.#failure
+  }
+
   /** A statement may be sent now. */
   get hasRoom(): boolean {
     return this.#failure === undefined && this.#queuedBytes < MAX_QUEUED_BYTES
@@ -115,7 +120,10 @@ export class AuditLog {
       `{"time":"${this.#timeNow()}","lane":"${lane}","process":${processId},"statement":${this.#maskedOf(statement.text)}` +
       `,"parameters":${parameterCount(statement.bindTail)}${isContinued ? ',"continued":true' : ''}` +
       `,"rows":${end.rows},"durationUs":${Math.round(durationNs / 1000)}`
-    return end.kind === 'failed' ? `${fields},"failed":${JSON.stringify(end.error.code)}}\n` : `${fields}}\n`
+    if (end.kind !== 'failed') return `${fields}}\n`
+    // The error was another statement's.
+    if (end.unrun === 'skipped') return `${fields},"skipped":true}\n`
+    return `${fields},"failed":${JSON.stringify(end.error.code)}}\n`
   }
 
   /** Written out once a millisecond. */

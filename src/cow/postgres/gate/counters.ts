@@ -56,7 +56,9 @@ export class StatementCounts {
   writes = 0
   drifted = 0
 
+  /** One that production skipped is counted when it is sent again. */
   count(statement: SentStatement): void {
+    if (statement.end.kind === 'failed' && statement.end.unrun === 'skipped') return
     if (!statement.isContinued) this.sent[statement.lane]++
     this.rows += statement.end.rows
     if (statement.end.kind === 'failed') this.failed++

@@ -8,13 +8,13 @@ import { FRONTEND, query, readQuery } from '../../../wire/postgres/frontend.ts'
 import { judgeDumpStatement } from './dump-statement.ts'
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { Passable } from './passable.ts'
-import type { SentStatement } from './sent-statement.ts'
+import type { ExecutionLog } from './read-transaction.ts'
 import type { Execution, UpstreamConnection } from './upstream-connection.ts'
 import { NO_PARAMETERS } from './upstream-statement.ts'
 
 export interface DumpTransportOptions {
   readonly passable: Passable
-  record(sent: SentStatement): void
+  readonly log: ExecutionLog
   release(connection: UpstreamConnection): void
 }
 
@@ -78,6 +78,8 @@ export class DumpTransport {
 
   async #send(text: string): Promise<Uint8Array> {
     const { server } = this.#connection
+    const { log } = this.#options
+    if (log.failure !== undefined) throw log.failure
     this.#answer = []
     this.#answerBytes = 0
     this.#rows = 0
@@ -91,7 +93,7 @@ export class DumpTransport {
     const statement = { text, parameterTypes: [], bindTail: NO_PARAMETERS }
     const { processId } = server
     const durationNs = monotonicNs() - sentNs
-    this.#options.record({ lane: 'dump', statement, isContinued: false, processId, durationNs, end })
+    log.record({ lane: 'dump', statement, isContinued: false, processId, durationNs, end })
     if (this.#answerBytes > MAX_ANSWER_BYTES) throw tooLarge(`an answer of at most ${MAX_ANSWER_BYTES} bytes`)
     if (this.#connection.isLost) {
       throw new MeshError('MESH_ERR_POSTGRES', {

@@ -21,6 +21,9 @@ export function gateFault(code: string, message: string, hint?: string): PgError
   return { severity: 'ERROR', code, message, ...(hint === undefined ? {} : { hint }) }
 }
 
+/** What a client is told whose statement was cancelled, in PostgreSQL's words. */
+export const CANCELLED: PgErrorFields = gateFault(SQLSTATE.cancelled, 'canceling statement due to user request')
+
 /** What a client is told of anything that was thrown on the way to production. */
 export function faultOf(thrown: unknown): PgErrorFields {
   const answered = postgresErrorOf(thrown)

@@ -21,7 +21,7 @@ import { loadPassable, type Passable } from './passable.ts'
 import { passStatement } from './pass.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
 import { objectionToPassing } from './passed-statement.ts'
-import { Pace } from './pace.ts'
+import { ShortHistory } from './short-history.ts'
 import { Pool } from './pool.ts'
 import type { Cancellable } from './result-limit.ts'
 import { unknownSetting } from './settings.ts'
@@ -135,7 +135,7 @@ class OpenGate implements Gate {
     this.#transactions = new Transactions(pool, audit, (sent) => this.#counts.count(sent))
     this.#shortReads = new ShortReads({
       pool,
-      observe: this.#transactions.observe,
+      log: this.#transactions.log,
       maxResultBytes: limits.maxResultBytes,
     })
     this.#snapshots = new Snapshots(this.#transactions, limits.maxTransactionMs, Math.floor((limits.poolSize - 1) / 2))
@@ -172,9 +172,9 @@ class OpenGate implements Gate {
   }
 
   async pass(statement: PassedStatement, sink: RowSink, signal?: AbortSignal): Promise<PassOutcome> {
-    const { objection, pace } = this.#passVerdicts.of(statement.text)
+    const { objection, history } = this.#passVerdicts.of(statement.text)
     const { maxResultBytes, maxTransactionMs } = this.#limits
-    const options = { transactions: this.#transactions, maxResultBytes, maxTransactionMs, objection, pace }
+    const options = { transactions: this.#transactions, maxResultBytes, maxTransactionMs, objection, history }
     const outcome = await passStatement(statement, sink, options, signal)
     if (outcome.kind === 'refused') this.#counts.refused++
     return outcome
@@ -185,10 +185,11 @@ class OpenGate implements Gate {
     sink: RowSink,
     ended: (outcome: ShortOutcome) => void,
   ): Cancellable | undefined {
-    const { objection, pace } = this.#passVerdicts.of(statement.text)
-    if (objection !== undefined || !pace.isShort || unknownSetting(statement.settings) !== undefined) return undefined
+    const { objection, history } = this.#passVerdicts.of(statement.text)
+    if (objection !== undefined || !history.isShort || unknownSetting(statement.settings) !== undefined)
+      return undefined
     if (this.#audit?.hasRoom === false) return undefined
-    return this.#shortReads.add(statement, pace, sink, ended)
+    return this.#shortReads.add(statement, history, sink, ended)
   }
 
   async transportForDump(signal?: AbortSignal): Promise<DumpTransport> {
@@ -197,10 +198,7 @@ class OpenGate implements Gate {
     const connection = await this.#pool.acquire('reserved', signal)
     return new DumpTransport(connection, {
       passable: this.#passable,
-      record: (sent) => {
-        this.#counts.count(sent)
-        this.#audit?.record(sent)
-      },
+      log: this.#transactions.log,
       release: (done) => this.#pool.release(done),
     })
   }
@@ -251,7 +249,7 @@ class OpenGate implements Gate {
   }
 
   #judge(text: string): PassVerdict {
-    return { objection: objectionToPassing(text, this.#passable), pace: new Pace() }
+    return { objection: objectionToPassing(text, this.#passable), history: new ShortHistory() }
   }
 
   #openSession(socket: Socket, processId: number): FdwSession {
@@ -294,7 +292,7 @@ class OpenGate implements Gate {
 interface PassVerdict {
   /** Why it is not passed; undefined: it is. */
   readonly objection: string | undefined
-  readonly pace: Pace
+  readonly history: ShortHistory
 }
 
 const NOTHING_PASSABLE: Passable = {

@@ -1,6 +1,6 @@
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { AfterExecution, Portal, ReadTransaction } from './read-transaction.ts'
-import { MAX_SHORT_BYTES, type Pace } from './pace.ts'
+import { MAX_SHORT_BYTES, type ShortHistory } from './short-history.ts'
 import type { PassedPortal, PassedStatement, PassOutcome } from './passed.ts'
 import { ResultLimit } from './result-limit.ts'
 import { unknownSetting } from './settings.ts'
@@ -14,7 +14,7 @@ export interface PassOptions {
   /** Why the text is not passed; undefined: it is. */
   readonly objection: string | undefined
   /** Told of how long it took. */
-  readonly pace: Pace
+  readonly history: ShortHistory
 }
 
 /** Runs one statement on production and streams its rows. The signal cancels it there. */
@@ -34,11 +34,11 @@ export async function passStatement(
   const started = await options.transactions.start(
     { purpose: 'ordinary', isolation: 'statement', settings, begun, ...(signal === undefined ? {} : { signal }) },
     statement,
-    { lane, describe, maxRows: rowLimit, after, pace: options.pace },
+    { lane, describe, maxRows: rowLimit, after, history: options.history },
     limit,
   )
   const { transaction, portal } = started
-  if (limit.bytes > MAX_SHORT_BYTES) options.pace.lose()
+  if (limit.bytes > MAX_SHORT_BYTES) options.history.lose()
   const end = limit.judge(started.end)
   if (end.kind !== 'suspended') {
     if (after === 'await') transaction?.commit()

@@ -1,5 +1,5 @@
 import { monotonicNs } from '../../../core/clock.ts'
-import { gateFault, SQLSTATE, thrownFault } from './faults.ts'
+import { CANCELLED, gateFault, SQLSTATE, thrownFault } from './faults.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 
 /** `reserved`: copy-up and our own catalogue reads, which always find a connection free of the others. */
@@ -186,8 +186,6 @@ export class Pool {
     )
   }
 }
-
-const CANCELLED = gateFault(SQLSTATE.cancelled, 'canceling statement due to user request')
 
 function closedFault(): Error {
   return thrownFault(gateFault(SQLSTATE.cannotConnectNow, 'the gate to production is closed'))

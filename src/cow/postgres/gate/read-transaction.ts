@@ -1,8 +1,9 @@
 import { monotonicNs } from '../../../core/clock.ts'
+import type { MeshError } from '../../../core/errors.ts'
 import { execute, flush, FRONTEND, query, sync } from '../../../wire/postgres/frontend.ts'
 import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
-import { gateFault, SQLSTATE } from './faults.ts'
-import type { Pace } from './pace.ts'
+import { faultOf, gateFault, SQLSTATE } from './faults.ts'
+import type { ShortHistory } from './short-history.ts'
 import type { Lane, SentStatement } from './sent-statement.ts'
 import { type SessionSettings, settingsKey, settingsText } from './settings.ts'
 import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
@@ -41,11 +42,16 @@ export interface RunOptions {
   /** Give the sink a RowDescription. */
   readonly describe: boolean
   /** Told of how long it took. */
-  readonly pace?: Pace
+  readonly history?: ShortHistory
 }
 
-/** Told of every execution on production when it has ended. */
-export type ExecutionObserver = (sent: SentStatement) => void
+/** Where every execution on production is recorded. */
+export interface ExecutionLog {
+  /** Why nothing can be recorded any more: then nothing is sent any more. */
+  readonly failure: MeshError | undefined
+  /** Told when the execution has ended. */
+  record(sent: SentStatement): void
+}
 
 /** A statement that runs to its end beside others. */
 export interface SharedStatement {
@@ -71,7 +77,7 @@ export class ReadTransaction {
   readonly connection: UpstreamConnection
   readonly #options: BeginOptions
   readonly #release: (connection: UpstreamConnection) => void
-  readonly #observe: ExecutionObserver
+  readonly #log: ExecutionLog
   #state: 'new' | 'open' | 'ending' | 'over' = 'new'
   #nextPortal = 1
   #unsynced = false
@@ -81,12 +87,12 @@ export class ReadTransaction {
     connection: UpstreamConnection,
     options: BeginOptions,
     release: (connection: UpstreamConnection) => void,
-    observe: ExecutionObserver,
+    log: ExecutionLog,
   ) {
     this.connection = connection
     this.#options = options
     this.#release = release
-    this.#observe = observe
+    this.#log = log
   }
 
   /** It takes statements. */
@@ -105,14 +111,15 @@ export class ReadTransaction {
       statement,
       name: options.after === 'commit' ? '' : `p${this.#nextPortal++}`,
     }
-    if (!this.isOpen) return { portal, end: Promise.resolve(overdue()) }
+    const unsent = this.#whyUnsent()
+    if (unsent !== undefined) return { portal, end: Promise.resolve(unsent) }
     const packet = new MessageBuilder(256 + statement.text.length + statement.bindTail.length)
     const steps: Step[] = []
     if (this.#state === 'new') this.#begin(packet, steps)
     const name = this.#bind(packet, steps, portal, sink, options.describe)
     packet.begin(FRONTEND.execute).text(portal.name).int32(options.maxRows).end()
     const end = new Promise<Execution>((resolve) => {
-      this.#execution(steps, sink, { portal, isContinued: false, name, pace: options.pace, done: resolve })
+      this.#execution(steps, sink, { portal, isContinued: false, name, history: options.history, done: resolve })
     })
     this.#follow(packet, steps, options.after)
     this.connection.send(packet.finish(), steps)
@@ -124,6 +131,11 @@ export class ReadTransaction {
    * error, and have not run.
    */
   runAll(shared: readonly SharedStatement[]): void {
+    const unsent = this.#whyUnsent()
+    if (unsent !== undefined) {
+      for (const each of shared) each.done(unsent)
+      return
+    }
     const packet = new MessageBuilder(256 + 128 * shared.length)
     const steps: Step[] = []
     this.#begin(packet, steps)
@@ -140,7 +152,8 @@ export class ReadTransaction {
 
   /** Takes more rows out of a portal that was suspended. */
   resume(portal: Portal, maxRows: number, after: AfterExecution, sink: RowSink): Promise<Execution> {
-    if (!this.isOpen) return Promise.resolve(overdue())
+    const unsent = this.#whyUnsent()
+    if (unsent !== undefined) return Promise.resolve(unsent)
     const packet = new MessageBuilder().bytes(execute({ portal: portal.name, maxRows }))
     const steps: Step[] = []
     const end = new Promise<Execution>((resolve) => {
@@ -180,6 +193,15 @@ export class ReadTransaction {
     connection.isTainted = true
     connection.server.cancel().catch(() => connection.server.destroy())
     this.commit()
+  }
+
+  /** What cannot be recorded is not sent; a statement may have waited since that was known. */
+  #whyUnsent(): Execution | undefined {
+    if (!this.isOpen) return overdue()
+    const { failure } = this.#log
+    if (failure === undefined) return undefined
+    this.commit()
+    return { kind: 'failed', error: faultOf(failure), rows: 0, lost: false }
   }
 
   #begin(packet: MessageBuilder, steps: Step[]): void {
@@ -223,15 +245,15 @@ export class ReadTransaction {
     return place.name
   }
 
-  #execution(steps: Step[], sink: RowSink, { portal, isContinued, name, pace, done }: Awaited): void {
+  #execution(steps: Step[], sink: RowSink, { portal, isContinued, name, history, done }: Awaited): void {
     const sentNs = monotonicNs()
     const { lane, statement } = portal
     const { processId } = this.connection.server
     const ended = (end: Execution): void => {
       done(end)
       const sent = { lane, statement, isContinued, processId, durationNs: monotonicNs() - sentNs, end }
-      pace?.note(sent)
-      this.#observe(sent)
+      history?.note(sent)
+      this.#log.record(sent)
       if (end.kind !== 'failed') return
       if (end.error.code === STALE_PLAN && name !== undefined) this.connection.prepared.forget(name)
       if (end.error.code === UNKNOWN_NAME) this.connection.prepared.disable()
@@ -290,7 +312,7 @@ interface Awaited {
   readonly portal: Portal
   readonly isContinued: boolean
   readonly name: string | undefined
-  readonly pace?: Pace | undefined
+  readonly history?: ShortHistory | undefined
   readonly done: (end: Execution) => void
 }
 

@@ -1,8 +1,8 @@
-import { faultOf, gateFault, SQLSTATE } from './faults.ts'
-import { MAX_SHORT_MS, type Pace } from './pace.ts'
+import { CANCELLED, faultOf, SQLSTATE } from './faults.ts'
+import { MAX_SHORT_MS, type ShortHistory } from './short-history.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
 import type { Pool } from './pool.ts'
-import { type ExecutionObserver, ReadTransaction, type SharedStatement } from './read-transaction.ts'
+import { type ExecutionLog, ReadTransaction, type SharedStatement } from './read-transaction.ts'
 import { type Cancellable, ResultLimit } from './result-limit.ts'
 import { type SessionSettings, settingsKey } from './settings.ts'
 import { ENDED_CODES, STALE_CODES } from './transactions.ts'
@@ -29,7 +29,7 @@ export type ShortOutcome = PassOutcome | { readonly kind: 'again' }
 
 export interface ShortReadsOptions {
   readonly pool: Pool
-  readonly observe: ExecutionObserver
+  readonly log: ExecutionLog
   readonly maxResultBytes: number
 }
 
@@ -48,8 +48,13 @@ export class ShortReads {
   }
 
   /** `ended` is told once, never before this returns. */
-  add(statement: PassedStatement, pace: Pace, sink: RowSink, ended: (outcome: ShortOutcome) => void): Cancellable {
-    const read = new ShortRead(statement, pace, new ResultLimit(sink, this.#options.maxResultBytes), ended)
+  add(
+    statement: PassedStatement,
+    history: ShortHistory,
+    sink: RowSink,
+    ended: (outcome: ShortOutcome) => void,
+  ): Cancellable {
+    const read = new ShortRead(statement, history, new ResultLimit(sink, this.#options.maxResultBytes), ended)
     const key = settingsKey(statement.settings)
     const others = this.#waiting.get(key)
     if (others === undefined) this.#waiting.set(key, [read])
@@ -90,7 +95,7 @@ export class ShortReads {
   }
 
   #send(connection: UpstreamConnection, reads: readonly ShortRead[]): void {
-    const { pool, observe } = this.#options
+    const { pool, log } = this.#options
     const wanted = reads.filter((read) => !read.isOver)
     const [first] = wanted
     if (first === undefined) {
@@ -98,12 +103,10 @@ export class ShortReads {
       return
     }
     const options = { isolation: 'statement', settings: first.statement.settings, limits: LIMITS } as const
-    const transaction = new ReadTransaction(connection, options, (done) => pool.release(done), observe)
+    const transaction = new ReadTransaction(connection, options, (done) => pool.release(done), log)
     new SharedTransaction(transaction, wanted).run()
   }
 }
-
-const CANCELLED = gateFault(SQLSTATE.cancelled, 'canceling statement due to user request')
 
 /** Production ended a statement by one of the limits above. */
 const LIMIT_CODES: ReadonlySet<string> = new Set([SQLSTATE.cancelled, '55P03'])
@@ -112,7 +115,7 @@ const LIMIT_CODES: ReadonlySet<string> = new Set([SQLSTATE.cancelled, '55P03'])
 class ShortRead implements SharedStatement, RowSink, Cancellable {
   readonly sink: RowSink = this
   readonly statement: PassedStatement
-  readonly pace: Pace
+  readonly history: ShortHistory
   readonly #limit: ResultLimit
   readonly #ended: (outcome: ShortOutcome) => void
   /** Undefined: rows are given as they come. */
@@ -121,9 +124,14 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
   #transaction: SharedTransaction | undefined
   #isOver = false
 
-  constructor(statement: PassedStatement, pace: Pace, limit: ResultLimit, ended: (outcome: ShortOutcome) => void) {
+  constructor(
+    statement: PassedStatement,
+    history: ShortHistory,
+    limit: ResultLimit,
+    ended: (outcome: ShortOutcome) => void,
+  ) {
     this.statement = statement
-    this.pace = pace
+    this.history = history
     this.#limit = limit
     this.#ended = ended
   }
@@ -169,7 +177,7 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
 
   done(execution: Execution): void {
     if (execution.kind === 'complete' && !this.#isOver) {
-      if (this.#heldBytes > MAX_HELD_BYTES) this.pace.lose()
+      if (this.#heldBytes > MAX_HELD_BYTES) this.history.lose()
       this.#giveHeld()
     }
     this.#transaction?.ended(this, this.#limit.judge(execution), execution.kind === 'failed' && execution.lost)
@@ -224,7 +232,7 @@ class SharedTransaction implements Cancellable {
     const isFirst = !this.#hasFailed
     this.#hasFailed = true
     const isLimit = LIMIT_CODES.has(code)
-    if (isFirst && isLimit) read.pace.lose()
+    if (isFirst && isLimit) read.history.lose()
     // Of its own: the error says something of this statement, not of the connection, a limit, or one in front of it.
     const isOwn = isFirst && !isLost && !isLimit && !STALE_CODES.has(code) && !ENDED_CODES.has(code)
     read.end(isOwn || !read.isHeld ? end : { kind: 'again' })

@@ -1,7 +1,13 @@
 import type { AuditLog } from './audit.ts'
 import { faultOf } from './faults.ts'
 import type { Pool, PoolPurpose } from './pool.ts'
-import { type BeginOptions, type Portal, ReadTransaction, type RunOptions } from './read-transaction.ts'
+import {
+  type BeginOptions,
+  type ExecutionLog,
+  type Portal,
+  ReadTransaction,
+  type RunOptions,
+} from './read-transaction.ts'
 import type { SentStatement } from './sent-statement.ts'
 import type { Execution } from './upstream-connection.ts'
 import type { RowSink, UpstreamStatement } from './upstream-statement.ts'
@@ -33,17 +39,21 @@ export const ENDED_CODES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P0
 export class Transactions {
   readonly #pool: Pool
   readonly #audit: AuditLog | undefined
-  readonly #count: (sent: SentStatement) => void
-  /** Counts and records a statement that was sent. */
-  readonly observe = (sent: SentStatement): void => {
-    this.#count(sent)
-    this.#audit?.record(sent)
-  }
+  /** Counts and records what was sent. */
+  readonly log: ExecutionLog
 
   constructor(pool: Pool, audit: AuditLog | undefined, count: (sent: SentStatement) => void) {
     this.#pool = pool
     this.#audit = audit
-    this.#count = count
+    this.log = {
+      get failure() {
+        return audit?.failure
+      },
+      record: (sent) => {
+        count(sent)
+        audit?.record(sent)
+      },
+    }
   }
 
   /** A connection with nothing begun on it. Throws a fault where none is to be had. */
@@ -51,7 +61,7 @@ export class Transactions {
     const room = this.#audit?.ready()
     if (room !== undefined) await room
     const connection = this.#pool.take(request.purpose) ?? (await this.#pool.acquire(request.purpose, request.signal))
-    return new ReadTransaction(connection, request, (done) => this.#pool.release(done), this.observe)
+    return new ReadTransaction(connection, request, (done) => this.#pool.release(done), this.log)
   }
 
   /**

@@ -9,6 +9,7 @@ import { sync } from '../../../wire/postgres/frontend.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { ProductionGate } from '../branch/production-gate.ts'
 import { hasParameters, type PlannedStatement, type TextPlan } from '../branch/text-plan.ts'
+import { SQLSTATE } from '../gate/faults.ts'
 import type { PassedPortal, PassedStatement, PassOutcome } from '../gate/passed.ts'
 import type { Cancellable } from '../gate/result-limit.ts'
 import type { ShortOutcome } from '../gate/short-reads.ts'
@@ -287,7 +288,7 @@ export class Passage {
     try {
       const outcome = await work(running.signal)
       if (outcome.kind !== 'failed') return outcome
-      const error = isTimeout && outcome.error.code === CANCELLED ? TIMED_OUT : plainError(outcome.error)
+      const error = isTimeout && outcome.error.code === SQLSTATE.cancelled ? TIMED_OUT : plainError(outcome.error)
       return { ...outcome, error }
     } catch (thrown) {
       const message = thrown instanceof Error ? thrown.message : String(thrown)
@@ -330,11 +331,10 @@ const MIN_SHARED_TIMEOUT_MS = 1000
 const NO_TYPES: readonly number[] = []
 
 const LOST = '08006'
-const CANCELLED = '57014'
 
 const TIMED_OUT: PgErrorFields = {
   severity: 'ERROR',
-  code: CANCELLED,
+  code: SQLSTATE.cancelled,
   message: 'canceling statement due to statement timeout',
 }
 

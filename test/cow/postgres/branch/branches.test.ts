@@ -2,7 +2,9 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBranch, dropBranch, listBranches } from '../../../../src/cow/postgres/branch/branches.ts'
 import type { BranchStore } from '../../../../src/cow/postgres/branch/branch-store.ts'
+import { listenForResets } from '../../../../src/cow/postgres/branch/reset-notice.ts'
 import { resetBranch, type TableReset } from '../../../../src/cow/postgres/branch/reset.ts'
+import { connectServer } from '../../../../src/cow/postgres/server-connection.ts'
 import { readStatus } from '../../../../src/cow/postgres/branch/status.ts'
 import { changesOf, openTestStore } from '../../../support/branch-stores.ts'
 import { type CowProxy, startCowProxy } from '../../../support/cow-proxy.ts'
@@ -42,6 +44,17 @@ function reset(...tables: readonly string[]): Promise<readonly TableReset[]> {
 }
 
 describe('a reset', () => {
+  it('is an error where a proxy says that it could not read the branch anew', async () => {
+    const ears = await listenForResets({
+      connect: () => connectServer(proxy.overlay.options('mesh_admin', 'postgres'), new AbortController().signal),
+      reset: () => Promise.reject(new Error('the overlay was away')),
+      away: () => undefined,
+    })
+    await run('DELETE FROM orders WHERE id = 3')
+    await expect(reset('orders')).rejects.toThrow(/the proxy could not read the branch anew.*restart the proxy/)
+    await ears.close()
+  })
+
   it("gives a table production's rows again, and leaves the others", async () => {
     await run(
       `UPDATE users SET name = 'x' WHERE id = 1`,

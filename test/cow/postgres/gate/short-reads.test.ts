@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MeshError } from '../../../../src/core/errors.ts'
 import type { PassedStatement } from '../../../../src/cow/postgres/gate/passed.ts'
 import type { Cancellable } from '../../../../src/cow/postgres/gate/result-limit.ts'
-import type { ShortOutcome } from '../../../../src/cow/postgres/gate/short-reads.ts'
+import { Pool } from '../../../../src/cow/postgres/gate/pool.ts'
+import { ShortHistory } from '../../../../src/cow/postgres/gate/short-history.ts'
+import { type ShortOutcome, ShortReads } from '../../../../src/cow/postgres/gate/short-reads.ts'
+import { UpstreamConnection } from '../../../../src/cow/postgres/gate/upstream-connection.ts'
+import { connectServer } from '../../../../src/cow/postgres/server-connection.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
 import {
   connectAdmin,
   passed,
   type Production,
+  READER,
+  READER_PASSWORD,
   RowTaker,
   SETUP_TIMEOUT_MS,
   startGate,
@@ -92,6 +99,7 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
   it('fail by themselves: those in front have their rows, those behind are to be run again', async () => {
     await trusted(NAME)
     await trusted(SHARE)
+    const before = gate.gate.counters()
     const first = shortly(passed(NAME, ['1']))
     const failing = shortly(passed(SHARE, ['0']))
     const behind = shortly(passed(NAME, ['2']))
@@ -100,6 +108,49 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
     expect(await behind.ended).toEqual({ kind: 'again' })
     expect(behind.taker.rowsTaken).toEqual([])
     expect(await gate.gate.pass(passed(NAME, ['2']), behind.taker)).toMatchObject({ kind: 'complete' })
+    const after = gate.gate.counters()
+    expect([after.sent.T0 - before.sent.T0, after.failed - before.failed]).toEqual([3, 1])
+    const outcomes = (): unknown[] =>
+      gate
+        .audit()
+        .slice(-4)
+        .map(({ failed, skipped }) => failed ?? skipped)
+    await expect.poll(outcomes).toEqual([undefined, '22012', true, undefined])
+  })
+
+  it('are not sent any more once they could not be recorded', async () => {
+    const { port } = production.server
+    const upstream = {
+      address: { host: '127.0.0.1', port },
+      user: READER,
+      database: 'postgres',
+      password: READER_PASSWORD,
+    }
+    const pool = new Pool({
+      connect: async (signal) => new UpstreamConnection(await connectServer(upstream, signal)),
+      size: 2,
+      waitTimeoutMs: 10_000,
+      idleTimeoutMs: 60_000,
+    })
+    const recorded: unknown[] = []
+    let failure: MeshError | undefined
+    const log = {
+      get failure() {
+        return failure
+      },
+      record: (sent: unknown) => void recorded.push(sent),
+    }
+    const reads = new ShortReads({ pool, log, maxResultBytes: 1024 * 1024 })
+    const ended = new Promise((resolve) => {
+      reads.add(passed(NAME, ['1']), new ShortHistory(), new RowTaker(), resolve)
+    })
+    failure = new MeshError('MESH_ERR_DISK_FULL', { what: 'expected room on the disk, found none' })
+    expect(await ended).toMatchObject({
+      kind: 'failed',
+      error: { message: expect.stringContaining('room on the disk') },
+    })
+    expect(recorded).toEqual([])
+    await pool.close()
   })
 
   it('do not wait for one that waits for a lock', async () => {

@@ -13,7 +13,7 @@ const RUNS_TO_TRUST = 3
 const DISTRUST = 4
 
 /** Whether a text has always been short of late. Short statements of several clients share a transaction and a packet. */
-export class Pace {
+export class ShortHistory {
   #left = RUNS_TO_TRUST
   #distrust = 1
 

@@ -138,6 +138,7 @@ describe('the owner of a table on a branch', () => {
     ['ALTER POLICY mesh_hide ON lines USING (true)', '42501'],
     ['ALTER POLICY mesh_hide ON lines RENAME TO hide', '42501'],
     ['DROP TRIGGER "~mesh_inserted" ON lines', '42501'],
+    ['DROP TRIGGER "!mesh_checked" ON lines', '42501'],
     ['ALTER TRIGGER "~mesh_inserted" ON lines RENAME TO mine', '42501'],
     ['CREATE OR REPLACE TRIGGER "~mesh_inserted" AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION saw()', '42501'],
     ['CREATE TRIGGER "~mesh_mine" AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION saw()', '42501'],

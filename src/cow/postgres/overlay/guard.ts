@@ -1,4 +1,4 @@
-import { TRIGGER_PREFIX } from './names.ts'
+import { FIRST_TRIGGER_PREFIX, isOurTrigger, TRIGGER_PREFIX } from './names.ts'
 import { functionSql, requireOwner } from './sql-function.ts'
 
 /** Tables with their bases attached: only there has something to be hidden, and followed. */
@@ -43,9 +43,9 @@ DECLARE
 BEGIN
   IF ${BY_US} THEN RETURN; END IF;
   SELECT g.tgname, g.tgrelid::regclass AS relation INTO mesh_found FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
-    WHERE NOT g.tgisinternal AND (p.pronamespace = 'mesh'::regnamespace) <> starts_with(g.tgname, '${TRIGGER_PREFIX}');
+    WHERE NOT g.tgisinternal AND (p.pronamespace = 'mesh'::regnamespace) <> ${isOurTrigger('g.tgname')};
   IF FOUND THEN
-    ${refusal(`format('trigger %I on %s: names that begin with ${TRIGGER_PREFIX} are those of mesh, and of no other trigger', mesh_found.tgname, mesh_found.relation)`, WITHOUT)}
+    ${refusal(`format('trigger %I on %s: names that begin with ${TRIGGER_PREFIX} and ${FIRST_TRIGGER_PREFIX} are those of mesh, and of no other trigger', mesh_found.tgname, mesh_found.relation)`, WITHOUT)}
   END IF;
   SELECT y.polname, y.polrelid::regclass AS relation INTO mesh_found FROM pg_event_trigger_ddl_commands() AS d
     JOIN pg_policy AS y ON d.classid = 'pg_policy'::regclass AND y.oid = d.objid WHERE y.polname IN (${OURS});
@@ -110,7 +110,7 @@ BEGIN
       CASE WHEN o.object_type IN ('trigger', 'policy') THEN to_regclass(format('%I.%I', o.address_names[1], o.address_names[2])) END AS relation
     FROM pg_event_trigger_dropped_objects() AS o
   ) AS d
-    WHERE d.relation IS NOT NULL AND CASE d.object_type WHEN 'trigger' THEN starts_with(d.address_names[3], '${TRIGGER_PREFIX}')
+    WHERE d.relation IS NOT NULL AND CASE d.object_type WHEN 'trigger' THEN ${isOurTrigger('d.address_names[3]')}
       ELSE d.address_names[3] IN ('mesh_all', 'mesh_owner') END;
   IF FOUND THEN
     ${refusal(`format('%s %I on %s is one of mesh', mesh_found.object_type, mesh_found.name, mesh_found.relation)`, WITHOUT)}

@@ -2,7 +2,7 @@ import { keysQuery } from './copy-up.ts'
 import { parentsInBatches, type ParentPlaces } from './foreign-key-fault-in.ts'
 import { quoteText } from './identifiers.ts'
 import { untouched } from './key-table.ts'
-import { baseName, TRIGGER_PREFIX, tableName } from './names.ts'
+import { baseName, FIRST_TRIGGER_PREFIX, TRIGGER_PREFIX, tableName } from './names.ts'
 import { functionSql } from './sql-function.ts'
 import type { TableFamily } from './table-family.ts'
 import type { TableShape, UniqueShape } from './table-shape.ts'
@@ -12,12 +12,6 @@ import { type ClashPlace, clashPlaces, clashRaise, isInBatches } from './unique-
 const VALUES_PER_PROBE = 1_000
 /** Of keys of more than one column, which are written into the statement: planned in milliseconds. */
 const KEYS_PER_PROBE = 250
-
-/**
- * Sorts before `RI_ConstraintTrigger` and what users write: PostgreSQL has looked into its own indexes before, and looks for parents, and
- * runs the triggers of users, after it.
- */
-const FIRST_PREFIX = '!mesh_'
 
 /** Settings, of the transaction, of one table: whether rows wait for the check behind the statement, whether it is still to come. */
 const modeSetting = (id: number | string): string => `mesh.insert_${id}`
@@ -85,7 +79,7 @@ export function insertCheckSql(shape: TableShape, family: TableFamily): string {
   const types = [...uniques.map(clashPlaces), ...parents.map(({ places }) => places)]
   return `${checkFunction(checked, types, body)}
 CREATE OR REPLACE TRIGGER "${TRIGGER_PREFIX}inserting" BEFORE INSERT ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION mesh.inserting('${shape.id}');
-CREATE OR REPLACE TRIGGER "${FIRST_PREFIX}checked" AFTER INSERT ON ${table} REFERENCING NEW TABLE AS mesh_inserted FOR EACH ROW
+CREATE OR REPLACE TRIGGER "${FIRST_TRIGGER_PREFIX}checked" AFTER INSERT ON ${table} REFERENCING NEW TABLE AS mesh_inserted FOR EACH ROW
   WHEN (${isSetting(modeSetting(shape.id), 'later')}) EXECUTE FUNCTION ${checked}();${uniques.length === 0 ? '' : pendingSql(shape, uniques)}`
 }
 

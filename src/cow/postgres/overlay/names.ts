@@ -19,6 +19,17 @@ export const COPY_ROLE = 'mesh_copy'
 /** Name of the triggers on merged tables. `~` sorts after what users write, so it sees the row as it will be stored. */
 export const TRIGGER_PREFIX = '~mesh_'
 
+/**
+ * Of triggers that run before all others: `RI_ConstraintTrigger` and what users write sort behind it. PostgreSQL has looked into its own
+ * indexes before, and looks for parents after them.
+ */
+export const FIRST_TRIGGER_PREFIX = '!mesh_'
+
+/** An SQL condition: `name`, an expression, is that of a trigger of ours. */
+export function isOurTrigger(name: string): string {
+  return `(starts_with(${name}, '${TRIGGER_PREFIX}') OR starts_with(${name}, '${FIRST_TRIGGER_PREFIX}'))`
+}
+
 /** The merged table, quoted. */
 export function tableName(shape: Pick<TableShape, 'schema' | 'name'>): string {
   return qualified(shape.schema, shape.name)

@@ -80,6 +80,7 @@ export type ReplayFlags = {
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
+  readonly noDashboard: Flag<boolean>
   readonly json: Flag<boolean>
   readonly yes: Flag<boolean>
 }
@@ -165,6 +166,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
+  noDashboard: switchFlag('no-dashboard', 'a line a second instead of the dashboard that a terminal gets'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
 }
@@ -189,7 +191,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
-  'Output:': ['output', 'json'],
+  'Output:': ['output', 'json', 'noDashboard'],
   'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
 }
 

@@ -38,6 +38,7 @@ export const REASON_CODES = [
   'slow',
   'closed_loop',
   'interrupted',
+  'operator',
 ] as const
 export type ReasonCode = (typeof REASON_CODES)[number]
 
@@ -75,6 +76,8 @@ export interface RunEvidence {
   /** Why gates could not be judged, a sentence each: what was asked has no answer, whatever the numbers are worth. */
   readonly withoutData?: readonly string[]
   readonly interrupted?: boolean
+  /** What an operator changed of the load while it ran, a sentence; '' or undefined: nothing. */
+  readonly operator?: string
 }
 
 /** Bounds of a valid run. Defaults in `DEFAULT_VALIDITY_LIMITS`, each with its reason. */
@@ -118,6 +121,7 @@ export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VA
     ...gates(evidence),
     ...(evidence.loop === 'open' ? saturation(evidence, limits) : closedLoop(evidence)),
     ...interruption(evidence),
+    ...operation(evidence),
   ]
   const remedied = withoutVainRemedies(reasons)
   const worst = Math.max(0, ...remedied.map((reason) => VERDICTS.indexOf(reason.verdict)))
@@ -305,6 +309,12 @@ function interruption({ interrupted }: RunEvidence): VerdictReason[] {
   return [note('interrupted', 'the run was stopped before its end: this is what was measured until then', '')]
 }
 
+function operation({ operator = '' }: RunEvidence): VerdictReason[] {
+  if (operator === '') return []
+  const what = `the load is not the planned one: an operator ${operator}; gates are judged by what was offered`
+  return [note('operator', what, 'compare it with no other run')]
+}
+
 function invalid(code: ReasonCode, what: string, remedy: string): VerdictReason {
   return { code, verdict: 'INVALID', what, remedy }
 }
@@ -320,4 +330,20 @@ function note(code: ReasonCode, what: string, remedy: string): VerdictReason {
 function percent(share: number): string {
   const points = share * 100
   return `${points >= 99.5 || points === 0 ? points.toFixed(0) : points.toPrecision(2)} %`
+}
+
+/**
+ * The same limits, reached earlier: at a share of each, of what may go wrong. What a run comes close to is told by judging it by these.
+ */
+export function tightened(limits: ValidityLimits, share: number): ValidityLimits {
+  return {
+    maxLagNs: limits.maxLagNs * share,
+    maxLagShareOfService: limits.maxLagShareOfService * share,
+    maxLagShareOfResponse: limits.maxLagShareOfResponse * share,
+    leastAchievedShare: 1 - (1 - limits.leastAchievedShare) * share,
+    maxWaitShare: limits.maxWaitShare * share,
+    maxStealShare: limits.maxStealShare * share,
+    maxLoopDelayNs: limits.maxLoopDelayNs * share,
+    maxBlockedNs: limits.maxBlockedNs * share,
+  }
 }

@@ -20,6 +20,8 @@ export type ToWorker =
   | { readonly kind: 'begin'; readonly originNs: number }
   | { readonly kind: 'batch'; readonly batch: ShotBatch }
   | { readonly kind: 'end' }
+  /** From `atNs` of the run on the schedule goes at `speed`; 0 pauses it. */
+  | { readonly kind: 'tempo'; readonly atNs: number; readonly speed: number }
   | { readonly kind: 'stop' }
   | { readonly kind: 'abandon' }
 
@@ -33,6 +35,8 @@ export type FromWorker =
       /** Undefined: nothing ended in it. Its memory is transferred. */
       readonly snapshot: IntervalSnapshot | undefined
       readonly counters: SenderCounters
+      /** Since the run began. */
+      readonly health: ThreadHealth
     }
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }

@@ -3,11 +3,12 @@ import type { MessagePort } from 'node:worker_threads'
 
 import { monotonicNs } from '../core/clock.ts'
 import { toMeshError } from '../core/errors.ts'
-import { ThreadWatch } from '../measure/health.ts'
+import { type ThreadHealth, ThreadWatch } from '../measure/health.ts'
 import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
 import { BatchInbox } from './batch-inbox.ts'
 import { runReplay } from './replay.ts'
 import { noCounts } from './senders/sender.ts'
+import { Tempo } from './tempo.ts'
 import { plainError } from '../core/plain-error.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-protocol.ts'
 
@@ -38,12 +39,14 @@ async function replayPosted(
 ): Promise<void> {
   const stop = new AbortController()
   const abandon = new AbortController()
+  const tempo = new Tempo()
   const inbox = new BatchInbox(() => post({ kind: 'took', batches: 1 }))
   const originNs = new Promise<number>((resolve) => {
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'batch') inbox.push(message.batch)
       else if (message.kind === 'begin') resolve(message.originNs)
       else if (message.kind === 'end') inbox.end()
+      else if (message.kind === 'tempo') tempo.change(message.atNs, message.speed)
       else if (message.kind === 'stop') stop.abort()
       else abandon.abort()
       // A thread that is stopped before it began has nothing to wait for.
@@ -51,7 +54,7 @@ async function replayPosted(
     })
   })
   post({ kind: 'ready' })
-  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal })
+  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, tempo })
 }
 
 async function replayFrom(
@@ -59,27 +62,29 @@ async function replayFrom(
   inbox: BatchInbox,
   { worker, options, routeCount, warmupNs }: WorkerStart,
   post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
-  signals: { readonly stop: AbortSignal; readonly abandon: AbortSignal },
+  control: { readonly stop: AbortSignal; readonly abandon: AbortSignal; readonly tempo: Tempo },
 ): Promise<void> {
   const watch = new ThreadWatch(`sender ${worker}`)
   const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
   const counters = noCounts()
+  const health = (): ThreadHealth => watch.read(Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6))
   const report = (): void => {
     const snapshot = recorder.take(monotonicNs() - originNs)
-    post({ kind: 'interval', snapshot, counters }, snapshot === undefined ? [] : snapshotBuffers(snapshot))
+    const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
+    post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
   }
   const ticking = everySecond(originNs, report)
   try {
-    const summary = await runReplay(inbox, { ...options, originNs }, recorder, signals.stop, {
-      abandon: signals.abandon,
+    const summary = await runReplay(inbox, { ...options, originNs }, recorder, control.stop, {
+      abandon: control.abandon,
+      tempo: control.tempo,
       counters,
       onTrip: (reason) => post({ kind: 'tripped', reason }),
     })
     report()
-    const delayNs = Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6)
-    post({ kind: 'finished', summary, health: watch.read(delayNs) })
+    post({ kind: 'finished', summary, health: health() })
   } finally {
     ticking.stop()
     delays.disable()

@@ -7,6 +7,7 @@ import type { RecordedStats } from '../measure/recorded.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
+import { type OperatorChange, operatorText } from './operator.ts'
 import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
 import type { StageTallies } from './stage-tallies.ts'
@@ -33,6 +34,8 @@ export interface RunFacts {
   readonly counters?: Counts
   /** What ended in each stage of the plan. */
   readonly stageTallies?: StageTallies
+  /** What an operator changed of the load while it ran. */
+  readonly operator?: readonly OperatorChange[]
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -46,6 +49,7 @@ export function describeRun(
   const pace = measurement.pace()
   const total = measurement.total.total()
   const windowNs = facts.windowNs ?? pace.seconds * 1e9
+  const { operator = [] } = facts
   const cutShort = facts.interrupted ? 'the run was interrupted' : facts.stoppedBy
   const gates = judgeGates(facts.gates ?? [], {
     tally: measurement.total,
@@ -66,6 +70,7 @@ export function describeRun(
     blocked: measurement.total.blocked,
     lag: measurement.total.lag,
     interrupted: facts.interrupted,
+    operator: operatorText(operator),
     cpus: environment.cpuCount,
     pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
     ...(facts.health === undefined ? {} : { health: facts.health }),
@@ -84,6 +89,7 @@ export function describeRun(
     verdict,
     gates,
     ...stagesOf(facts, measurement),
+    ...(operator.length === 0 ? {} : { operator }),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),
@@ -91,7 +97,7 @@ export function describeRun(
     health: facts.health ?? null,
     counters: facts.counters ?? {},
     environment,
-    fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment),
+    fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment, operator),
   }
 }
 

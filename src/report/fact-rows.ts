@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
 import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
 import { countsText, percentCell, rateCell, statusCell } from './cells.ts'
+import { operatorText } from './operator.ts'
 import type { Counts, Run } from './run.ts'
 
 /** What a run was and did, in labelled lines: label, text. Texts have names out of recordings in them, as they are. */
@@ -16,6 +17,7 @@ export function factRows(run: Run): readonly (readonly [label: string, text: str
     ['errors', countsText(run.totals.errors)],
     ['left out', leftOutText(run)],
     ['senders', countsText(inWords(run.counters))],
+    ['operator', operatorText(run.operator ?? [])],
   ] as const
   for (const [label, text] of optional) if (text !== '') rows.push([label, text])
   for (const warning of run.plan.warnings) rows.push(['note', warning])

@@ -5,6 +5,7 @@ import type { LatencyFigures } from '../measure/figures.ts'
 import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
+import type { OperatorChange } from './operator.ts'
 import { RUN_FILE } from './run-directory.ts'
 import type {
   HistogramDocument,
@@ -99,6 +100,7 @@ function readRun(fields: JsonFields): Run {
     // Runs of before there were gates have no such list.
     gates: fields.optionalList('gates', readGate),
     ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
+    ...(fields.has('operator') ? { operator: fields.list('operator', readOperatorChange) } : {}),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),
@@ -181,6 +183,11 @@ function readStageResult(value: unknown, where: string): StageResult {
     errors: fields.number('errors'),
     responseTime: readFigures(fields.object('responseTime')),
   }
+}
+
+function readOperatorChange(value: unknown, where: string): OperatorChange {
+  const fields = new JsonFields(value, where)
+  return { atNs: fields.number('atNs'), speed: fields.number('speed') }
 }
 
 function readPace(fields: JsonFields): Run['achieved'] {

@@ -3,6 +3,7 @@ import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Pace } from '../measure/timeline.ts'
 import type { Verdict } from '../measure/validity.ts'
+import type { OperatorChange } from './operator.ts'
 import type { StageResult } from './stage-result.ts'
 
 /** Name and version of what `run.json` holds. Readers refuse another major. */
@@ -156,6 +157,8 @@ export interface Run {
   readonly gates: readonly GateResult[]
   /** What became of each stage of the plan; not there where it has none. */
   readonly stages?: readonly StageResult[]
+  /** What an operator changed of the load while it ran; not there where nothing was. */
+  readonly operator?: readonly OperatorChange[]
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

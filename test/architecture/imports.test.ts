@@ -21,6 +21,7 @@ const HOUSE: Readonly<Record<string, { folders: readonly string[]; packages: rea
   cow: { folders: ['core', 'net', 'wire', 'mask'], packages: ['libpg-query', '@electric-sql/pglite-tools'] },
   export: { folders: ['core', 'wire'], packages: [] },
   report: { folders: ['core', 'measure'], packages: [] },
+  tui: { folders: ['core', 'measure', 'report'], packages: ['ink', 'react'] },
   cli: { folders: ['*'], packages: ['commander', 'zod', 'yaml'] },
 }
 

@@ -13,8 +13,14 @@ const open: Int32Array = workerData
 const update = new ScreenUpdate()
 let size = ''
 
+/** Frames that are drawn before the first one is shown: they cost ten times as much as later ones, and nothing is sent yet. */
+const REHEARSALS = 3
+let rehearsed = false
+
 port?.on('message', (facts: DashboardFacts) => {
   const { columns, rows } = facts
+  for (let left = rehearsed ? 0 : REHEARSALS; left > 0; left--) frameLines(facts)
+  rehearsed = true
   if (size !== `${columns}x${rows}`) update.forget()
   size = `${columns}x${rows}`
   write(update.to(frameLines(facts)))

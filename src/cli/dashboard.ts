@@ -24,6 +24,8 @@ const LEAST_INTERVAL_MS = 100
  * a crash, and when the process is told to exit.
  */
 export class Dashboard {
+  /** Resolves when the first frame is on the screen, or never will be: loading what draws it takes a second that a run's first would feel. */
+  readonly ready: Promise<void>
   readonly #terminal: Terminal
   readonly #events: DashboardEvents
   readonly #worker: Worker
@@ -32,6 +34,7 @@ export class Dashboard {
   readonly #onData = (bytes: Buffer): void => this.#take(bytes.toString('latin1'))
   readonly #onResize = (): void => this.#events.onResize()
   readonly #restore = (): void => this.#leave()
+  #onReady: () => void = () => undefined
   #drawing = false
   #next: DashboardFacts | undefined
   #timer: NodeJS.Timeout | undefined
@@ -44,6 +47,10 @@ export class Dashboard {
     const env = { ...process.env, FORCE_COLOR: '1', NODE_ENV: 'production', DEV: 'false' }
     const entry = new URL('dashboard-thread.js', import.meta.url)
     this.#worker = new Worker(entry, { workerData: this.#open, env, stdout: true, stderr: true })
+    this.ready = new Promise((resolve) => {
+      this.#onReady = resolve
+    })
+    this.#worker.on('exit', this.#onReady)
     this.#worker.on('message', () => this.#drawn())
     this.#worker.on('error', (error: unknown) => this.#lost(error))
     process.on('exit', this.#restore)
@@ -87,6 +94,7 @@ export class Dashboard {
   }
 
   #drawn(): void {
+    this.#onReady()
     this.#drawing = false
     if (this.#timer === undefined) this.#post()
   }

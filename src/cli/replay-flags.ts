@@ -14,6 +14,7 @@ import {
   choiceFlag,
   countFlag,
   durationFlag,
+  intervalFlag,
   listFlag,
   multiplierFlag,
   rateFlag,
@@ -23,6 +24,7 @@ import {
   textFlag,
   withDefault,
 } from './flags.ts'
+import { targetUrl } from './target-url.ts'
 
 /** How a shot's connection is chosen, and how the time until it is due is spent. */
 const ORDERS = ['connection', 'none'] as const
@@ -80,6 +82,10 @@ export type ReplayFlags = {
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
+  readonly scrape: Flag<readonly string[]>
+  readonly scrapeMatch: Flag<readonly string[]>
+  readonly scrapeInterval: Flag<number>
+  readonly watchPid: Flag<number | undefined>
   readonly noDashboard: Flag<boolean>
   readonly json: Flag<boolean>
   readonly yes: Flag<boolean>
@@ -166,6 +172,14 @@ export const REPLAY_FLAGS: ReplayFlags = {
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
+  scrape: {
+    ...listFlag('scrape', '<url>', "read the target's Prometheus metrics while it is under load, into the report"),
+    fallback: [],
+    read: (texts) => texts.map(scrapeUrl),
+  },
+  scrapeMatch: listFlag('scrape-match', '<name>', 'which of them, * is anything (default CPU, memory and the like)'),
+  scrapeInterval: withDefault(intervalFlag('scrape-interval', 'how often'), '2s'),
+  watchPid: countFlag('watch-pid', 'and of a process on this machine: CPU, memory, descriptors, threads'),
   noDashboard: switchFlag('no-dashboard', 'a line a second instead of the dashboard that a terminal gets'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
@@ -191,6 +205,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
+  'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],
   'Output:': ['output', 'json', 'noDashboard'],
   'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
 }
@@ -201,6 +216,13 @@ export function readGates(texts: readonly string[], where: string): readonly Gat
     throw new MeshError('MESH_ERR_USAGE', { what: `expected at most ${MAX_GATES} gates, found ${texts.length}`, where })
   }
   return texts.map((text) => parseGate(text, where))
+}
+
+/** A page of metrics; where only a host is named, the usual one. */
+function scrapeUrl(text: string): string {
+  const url = new URL(targetUrl(text, '--scrape'))
+  if (url.pathname === '/') url.pathname = '/metrics'
+  return url.href
 }
 
 /** `--speed` and `--rate` exclude each other; neither is the recorded speed. */

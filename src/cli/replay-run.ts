@@ -31,6 +31,7 @@ import type { RunEnd } from './run-exit.ts'
 import { exitOfRun } from './run-exit.ts'
 import { runPlanOf, runRequestOf } from './run-facts.ts'
 import type { StopSignals } from './signals.ts'
+import { TargetWatching } from './target-watching.ts'
 import type { Terminal } from './terminal.ts'
 import { VERSION } from './version.ts'
 
@@ -61,6 +62,8 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     const first = describeRun({ ...facts, interrupted: true }, measurement, survey.recorded, options.routes.names)
     directory = await RunDirectory.create(flags.output, first, options.routes.names)
   }
+  const begun = { atNs: 0 }
+  const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
   const health = new Map<number, ThreadHealth>()
   const fleet = await Fleet.open({
     workers: flags.workers,
@@ -73,19 +76,22 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
       health.set(interval.worker, interval.health)
     },
   })
-  const begun = { atNs: 0 }
   const drain = AbortSignal.any([stop.drain, stopped])
   const control = new LoadControl(plan, flags.maxRate, fleet, begun)
   const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
   const screen = showReplay(replay, live, terminal)
   let summary: FleetSummary
+  let target: RunFacts['target']
   try {
+    await screen.ready
+    watching?.begin()
     summary = await drive(fleet, replay, { drain, now: stop.now }, begun)
   } catch (error) {
     await directory?.destroy()
     throw error
   } finally {
     await screen.close()
+    target = await watching?.close()
   }
   gateWatch.end()
   measurement.finish()
@@ -96,6 +102,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
       ...endFactsOf(summary, plan, warmupNs, abortedBy, control),
       interrupted: stop.name() !== undefined,
       gateWatch,
+      ...(target === undefined ? {} : { target }),
     },
     measurement,
     survey.recorded,

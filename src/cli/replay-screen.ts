@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { monotonicNs } from '../core/clock.ts'
 import type { View } from '../tui/facts.ts'
 import { Dashboard } from './dashboard.ts'
@@ -9,12 +10,16 @@ import type { Terminal } from './terminal.ts'
 
 /** Shows a run while it goes on. */
 export interface ReplayScreen {
+  /** Resolves when it disturbs nobody any more: the run may begin. */
+  readonly ready: Promise<void>
   /** Ends it; what was said meanwhile is printed. */
   close(): Promise<void>
 }
 
 /** Figures change once a second; a frame costs some 20 ms of a CPU, a key's is drawn at once. */
 const SHOW_MS = 1000
+
+const MAX_READY_MS = 10_000
 
 /** Lines of talk that are kept for the end of a dashboard. */
 const MAX_NOTES = 200
@@ -31,6 +36,7 @@ function showLines({ plan, flags }: PlannedReplay, live: LiveRun, terminal: Term
     terminal.progress(progressLine(live.measurement, live.counters, plan, elapsedNs, flags.warmup))
   }, SHOW_MS)
   return {
+    ready: Promise.resolve(),
     close() {
       clearInterval(timer)
       return Promise.resolve()
@@ -41,6 +47,7 @@ function showLines({ plan, flags }: PlannedReplay, live: LiveRun, terminal: Term
 const VIEW_KEYS: Readonly<Record<string, View>> = { r: 'routes', e: 'errors', '?': 'help', h: 'help' }
 
 class DashboardScreen implements ReplayScreen {
+  readonly ready: Promise<void>
   readonly #replay: PlannedReplay
   readonly #live: LiveRun
   readonly #terminal: Terminal
@@ -63,6 +70,8 @@ class DashboardScreen implements ReplayScreen {
       onResize: () => this.#draw(),
       onLost: (why) => this.#lost(why),
     })
+    // A terminal that reads nothing holds up no run.
+    this.ready = Promise.race([this.#dashboard.ready, pause(MAX_READY_MS, undefined, { ref: false })])
     this.#timer = setInterval(() => this.#draw(), SHOW_MS)
     this.#draw()
   }

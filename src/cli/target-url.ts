@@ -22,14 +22,15 @@ export function targetUrl(text: string, where = '--to'): string {
     throw new MeshError('MESH_ERR_USAGE', {
       what: 'expected a URL without a user and password',
       where,
-      remedy: "set credentials with -H 'authorization: ...'",
+      remedy:
+        where === '--scrape' ? 'serve it without, to this machine' : "set credentials with -H 'authorization: ...'",
     })
   }
   if (parsed.search !== '' || parsed.hash !== '') {
     throw new MeshError('MESH_ERR_USAGE', {
       what: 'expected a URL without a query',
       where,
-      remedy: 'requests bring their own',
+      remedy: where === '--scrape' ? 'name the page alone' : 'requests bring their own',
     })
   }
   return url

@@ -7,6 +7,7 @@ import type { RecordedStats } from '../measure/recorded.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
+import type { SourceSummary } from '../observe/target-watch.ts'
 import { type OperatorChange, operatorText } from './operator.ts'
 import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
@@ -36,6 +37,8 @@ export interface RunFacts {
   readonly stageTallies?: StageTallies
   /** What an operator changed of the load while it ran. */
   readonly operator?: readonly OperatorChange[]
+  /** What the target told of itself, and how often it was asked. */
+  readonly target?: { readonly sources: readonly SourceSummary[]; readonly intervalNs: number }
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -90,6 +93,7 @@ export function describeRun(
     gates,
     ...stagesOf(facts, measurement),
     ...(operator.length === 0 ? {} : { operator }),
+    ...(facts.target === undefined ? {} : { target: facts.target.sources, targetIntervalNs: facts.target.intervalNs }),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),

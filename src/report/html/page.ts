@@ -5,6 +5,7 @@ import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
 import { chartSections } from './charts.ts'
+import { targetCharts } from './target-charts.ts'
 import {
   environmentSection,
   factsSection,
@@ -13,6 +14,7 @@ import {
   latencySection,
   routesSection,
   stagesSection,
+  targetSection,
 } from './tables.ts'
 
 const BAND_COLOURS: Readonly<Record<VerdictName, string>> = {
@@ -51,6 +53,8 @@ export function reportPage(run: Run, series: RunSeries): string {
     latencySection(run),
     unread,
     chartSections(run, series),
+    targetSection(run),
+    targetCharts(run, series),
     routesSection(run, series),
     healthSection(run),
     environmentSection(run),

@@ -86,6 +86,7 @@ export type ReplayFlags = {
   readonly scrapeMatch: Flag<readonly string[]>
   readonly scrapeInterval: Flag<number>
   readonly watchPid: Flag<number | undefined>
+  readonly pushOtlp: Flag<string | undefined>
   readonly noDashboard: Flag<boolean>
   readonly json: Flag<boolean>
   readonly yes: Flag<boolean>
@@ -175,11 +176,15 @@ export const REPLAY_FLAGS: ReplayFlags = {
   scrape: {
     ...listFlag('scrape', '<url>', "read the target's Prometheus metrics while it is under load, into the report"),
     fallback: [],
-    read: (texts) => texts.map(scrapeUrl),
+    read: (texts) => texts.map((text) => serviceUrl(text, '--scrape', '/metrics')),
   },
   scrapeMatch: listFlag('scrape-match', '<name>', 'which of them, * is anything (default CPU, memory and the like)'),
   scrapeInterval: withDefault(intervalFlag('scrape-interval', 'how often'), '2s'),
   watchPid: countFlag('watch-pid', 'and of a process on this machine: CPU, memory, descriptors, threads'),
+  pushOtlp: {
+    ...textFlag('push-otlp', '<url>', 'push the result to an OpenTelemetry collector (OTLP/HTTP, JSON)'),
+    read: (texts) => serviceUrl(texts.at(-1) ?? '', '--push-otlp', '/v1/metrics'),
+  },
   noDashboard: switchFlag('no-dashboard', 'a line a second instead of the dashboard that a terminal gets'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
@@ -206,7 +211,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],
-  'Output:': ['output', 'json', 'noDashboard'],
+  'Output:': ['output', 'json', 'pushOtlp', 'noDashboard'],
   'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
 }
 
@@ -218,10 +223,10 @@ export function readGates(texts: readonly string[], where: string): readonly Gat
   return texts.map((text) => parseGate(text, where))
 }
 
-/** A page of metrics; where only a host is named, the usual one. */
-function scrapeUrl(text: string): string {
-  const url = new URL(targetUrl(text, '--scrape'))
-  if (url.pathname === '/') url.pathname = '/metrics'
+/** A URL beside the target's; where only a host is named, with the usual path. */
+function serviceUrl(text: string, where: string, path: string): string {
+  const url = new URL(targetUrl(text, where))
+  if (url.pathname === '/') url.pathname = path
   return url.href
 }
 

@@ -24,6 +24,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import { LoadControl } from './load-control.ts'
+import { pushOtlp } from './push-otlp.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import { showReplay } from './replay-screen.ts'
@@ -65,17 +66,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const begun = { atNs: 0 }
   const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
   const health = new Map<number, ThreadHealth>()
-  const fleet = await Fleet.open({
-    workers: flags.workers,
-    options: senderOptionsOf(flags, replay.target),
-    routeCount: DEFAULT_MAX_ROUTES,
-    warmupNs,
-    onInterval: (interval) => {
-      if (interval.snapshot !== undefined) measurement.add(interval.snapshot)
-      counters.set(interval.worker, interval.counters)
-      health.set(interval.worker, interval.health)
-    },
-  })
+  const fleet = await openFleet(replay, { measurement, counters, health })
   const drain = AbortSignal.any([stop.drain, stopped])
   const control = new LoadControl(plan, flags.maxRate, fleet, begun)
   const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
@@ -115,8 +106,31 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     terminal.say(`the run is in ${directory.path}/, report.html in it`)
   }
   await summariseForCi(run, process.env, terminal)
+  if (flags.pushOtlp !== undefined) await pushOtlp(run, flags.pushOtlp, terminal)
   if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+}
+
+/** Sending threads whose seconds go into the measurement. */
+function openFleet(
+  { flags, target }: PlannedReplay,
+  into: {
+    readonly measurement: Measurement
+    readonly counters: Map<number, SenderCounters>
+    readonly health: Map<number, ThreadHealth>
+  },
+): Promise<Fleet> {
+  return Fleet.open({
+    workers: flags.workers,
+    options: senderOptionsOf(flags, target),
+    routeCount: DEFAULT_MAX_ROUTES,
+    warmupNs: flags.warmup,
+    onInterval: ({ worker, snapshot, counters, health }) => {
+      if (snapshot !== undefined) into.measurement.add(snapshot)
+      into.counters.set(worker, counters)
+      into.health.set(worker, health)
+    },
+  })
 }
 
 /** What is known of a run before its first shot. */

@@ -11,9 +11,9 @@ const FIGURES_COLUMNS = VALUE_COLUMNS * TARGET_HEADS.length
 /** A value of a metric, for people: its unit is what its name ends with, as Prometheus asks for. */
 export function metricCell(name: string, value: number): string {
   const plain = name.replace(/\{.*\}/, '')
-  if (/_bytes$/.test(plain)) return formatBytes(value)
+  if (plain.endsWith('_bytes')) return formatBytes(value)
   if (/cpu_seconds(?:_total)?\/s$/.test(plain)) return `${Number(value.toPrecision(3))} CPUs`
-  if (/_seconds$/.test(plain) && !/timestamp|start_time/.test(plain)) return durationCell(Math.max(0, value * 1e9))
+  if (plain.endsWith('_seconds') && !/timestamp|start_time/.test(plain)) return durationCell(Math.max(0, value * 1e9))
   const figures = Math.abs(value) >= 1000 ? formatCount(value) : String(Number(value.toPrecision(3)))
   return name.endsWith('/s') ? `${figures}/s` : figures
 }

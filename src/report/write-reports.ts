@@ -11,6 +11,7 @@ const REPORT_FILES: Readonly<Record<string, ReportFormat>> = {
   'report.html': 'html',
   'junit.xml': 'junit',
   'summary.md': 'md',
+  'metrics.prom': 'prom',
 }
 
 /** Files are for their owner only, as the run is. */

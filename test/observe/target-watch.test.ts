@@ -28,7 +28,7 @@ afterEach(() => {
 function watch(...sources: ConstructorParameters<typeof TargetWatch>[0]): {
   readonly watching: TargetWatch
   readonly samples: TargetSample[]
-  readAt(ns: number): Promise<void>
+  readonly readAt: (ns: number) => Promise<void>
 } {
   const samples: TargetSample[] = []
   let nowNs = 0

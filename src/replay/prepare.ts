@@ -72,10 +72,13 @@ export class Preparer {
     let block: PreparedRequest[] = []
     let blockBytes = 0
     let sequence = 0
-    const sources = this.#survey.correlation?.sources.get(part.input)
+    const learnt = this.#survey.correlation?.parts.get(part.input)
     for await (const exchange of part.input.exchanges(this.#options.between, signal)) {
       if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while reading the recording' })
-      const request = this.prepare(exchange, part.originNs, sources?.has(sequence++) === true)
+      const isSource = learnt?.sources.has(sequence) === true
+      const adopted = exchange.session === '' ? learnt?.adopted.sessionOf(sequence) : undefined
+      sequence += 1
+      const request = this.#prepare(exchange, part.originNs, isSource, adopted)
       if (request === undefined) continue
       block.push(request)
       blockBytes += request.bytes.length
@@ -89,9 +92,14 @@ export class Preparer {
 
   /**
    * Undefined where the request is not to be sent. `originNs`: of its part, from the recording's; `isSource`: later requests need a
-   * value of its reply.
+   * value of its reply; `adopted`: its session's ordinal, where it has no key and its values tell.
    */
-  prepare(exchange: Exchange, originNs: number, isSource: boolean): PreparedRequest | undefined {
+  #prepare(
+    exchange: Exchange,
+    originNs: number,
+    isSource: boolean,
+    adopted: number | undefined,
+  ): PreparedRequest | undefined {
     const head = this.#heads.read(exchange.request.head, exchange.connection)
     if (head === undefined) return undefined
     if (judgeRequest(exchange, head, this.#options.permissions).fate !== 'send') return undefined
@@ -99,8 +107,9 @@ export class Preparer {
     const { connections } = this.#recording
     const row = connections.rowOf(exchange.connection)
     const pool = connections.isPool(row)
-    const keyed = this.#sessionOf(exchange, row, pool)
+    const keyed = pool ? (this.#keyedSession(exchange) ?? adopted) : connections.sessionOf(row)
     const session = keyed ?? this.#bases.ownSession + row
+    const inPool = pool || (this.#survey.pooled > 0 && connections.isPooled(session))
     const route = this.#options.routes.indexOf(head.method, head.target)
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
@@ -111,10 +120,10 @@ export class Preparer {
       route,
       recordedStatus: recordedStatus(exchange),
       recordedServiceNs: recordedServiceNs(exchange),
-      connection: pool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
+      connection: inPool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
       session,
       sessionHash: keyed === undefined ? connections.hashOf(row) : this.#survey.sessions.hashOf(keyed),
-      row: pool ? -1 : row,
+      row: inPool ? -1 : row,
     }
   }
 
@@ -131,9 +140,8 @@ export class Preparer {
     return plan === undefined ? undefined : packPlan(plan)
   }
 
-  /** The session's ordinal; undefined where the connection is the session. */
-  #sessionOf(exchange: Exchange, row: number, pool: boolean): number | undefined {
-    if (!pool) return this.#recording.connections.sessionOf(row)
+  /** The ordinal of the session's key; undefined without one. */
+  #keyedSession(exchange: Exchange): number | undefined {
     return exchange.session === '' ? undefined : this.#survey.sessions.ordinalOf(exchange.session)
   }
 

@@ -2,14 +2,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readRunDirectory } from '../../src/report/read-run.ts'
 import type { LoginShop } from '../support/login-shop.ts'
 import { createLoginShop } from '../support/login-shop.ts'
-import { shopOnce } from '../support/login-users.ts'
+import type { Login } from '../support/login-users.ts'
+import { shopOnce, STEPS_OF } from '../support/login-users.ts'
 import { runMesh, temporaryFolder } from '../support/mesh.ts'
+import { NGINX_ABSENT, startNginx } from '../support/nginx.ts'
 import { startReplay } from '../support/runs.ts'
 import { startTap } from '../support/taps.ts'
 
 const USERS = 12
 /** Requests of one visit. */
-const STEPS = 4 + 2 * 5 + 1
+const STEPS = STEPS_OF.cookie
 
 const CODINGS = [undefined, 'gzip', 'br']
 
@@ -108,6 +110,44 @@ describe('sessions that log in, recorded by a tap', () => {
   it('are warned of where the login is held back', async () => {
     const { stdout } = await startReplay([kept], 'http://127.0.0.1:9', '--plan').ended
     expect(stdout).toMatch(/WARNING +\d+ values of requests come from replies to writes, which are held back/)
+  })
+})
+
+describe.skipIf(NGINX_ABSENT)('sessions that log in through a proxy, whose pool of connections serves them all', () => {
+  const LOGINS: readonly Login[] = ['cookie', 'form', 'token']
+  const pooled = folder.path('pooled.mcap')
+
+  beforeAll(async () => {
+    const shop = await openShop(17)
+    const tap = await startTap(shop.port, pooled)
+    const nginx = await startNginx(
+      'location / { proxy_pass http://shop; proxy_http_version 1.1; proxy_set_header Connection ""; }',
+      `upstream shop { server 127.0.0.1:${tap.port}; keepalive 3; }`,
+    )
+    const visits = Array.from({ length: USERS }, (_, user) =>
+      shopOnce(nginx.port, `user-${user}`, { connections: 1 + (user % 2), login: LOGINS[user % 3] ?? 'cookie' }),
+    )
+    const failed = await Promise.all(visits)
+    if (failed.some((count) => count > 0)) throw new Error(`requests failed: ${failed.join(' ')}`)
+    await nginx.stop()
+    tap.signal('SIGTERM')
+    await tap.ended
+  })
+
+  it.each([
+    ['by one thread', []],
+    ['by two threads', ['--workers', '2']],
+    ['as fast as replies come', ['--speed', 'max', '-c', '4', '--yes']],
+  ])('all succeed on a fresh instance, four times each, without any rule: %s', async (name, flags) => {
+    const shop = await openShop(5_000)
+    const directory = folder.path(`pooled ${name}`)
+    const words = ['--amplify', '4', '--allow-writes', '-o', directory, ...flags]
+    await startReplay([pooled], shop.url, ...words).ended
+    const { totals, counters } = await readRunDirectory(directory)
+    const steps = LOGINS.reduce((sum, login) => sum + STEPS_OF[login] * (USERS / LOGINS.length), 0)
+    expect([totals.replies, totals.mismatches, totals.errors]).toEqual([4 * steps, 0, {}])
+    expect(shop.failures()).toBe(0)
+    expect(counters).toMatchObject({ correlated: 4 * (steps - USERS), correlationLost: 0 })
   })
 })
 

@@ -6,7 +6,7 @@ import { Linker } from './correlate/linker.ts'
 import type { LinkNumbers } from './correlate/linker.ts'
 import type { PackedPlan } from './correlate/plan-words.ts'
 import { packPlan } from './correlate/plan-words.ts'
-import { identitySpans, NO_IDENTITIES } from './clone-identity.ts'
+import { namedRequest, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
 import type { ScheduleOptions } from './options.ts'
@@ -103,7 +103,10 @@ export class Preparer {
     const head = this.#heads.read(exchange.request.head, exchange.connection)
     if (head === undefined) return undefined
     if (judgeRequest(exchange, head, this.#options.permissions).fate !== 'send') return undefined
-    const { bytes, closes } = this.#rewriter.rewrite(head, exchange.request)
+    const rewritten = this.#rewriter.rewrite(head, exchange.request)
+    const { bytes, identities } = this.#repeats
+      ? namedRequest(rewritten.bytes)
+      : { bytes: rewritten.bytes, identities: NO_IDENTITIES }
     const { connections } = this.#recording
     const row = connections.rowOf(exchange.connection)
     const pool = connections.isPool(row)
@@ -114,8 +117,8 @@ export class Preparer {
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
       bytes,
-      identities: this.#repeats ? identitySpans(bytes) : NO_IDENTITIES,
-      flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (closes ? LAST_ON_CONNECTION : 0),
+      identities,
+      flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (rewritten.closes ? LAST_ON_CONNECTION : 0),
       plan: this.#planOf(exchange, session, route, bytes, isSource),
       route,
       recordedStatus: recordedStatus(exchange),

@@ -24,8 +24,9 @@ const shops: LoginShop[] = []
 async function openShop(
   firstOrder: number,
   revokesTokens = true,
+  origin = '',
 ): Promise<LoginShop & { readonly port: number; readonly url: string }> {
-  const shop = createLoginShop(firstOrder, revokesTokens)
+  const shop = createLoginShop(firstOrder, revokesTokens, origin)
   shops.push(shop)
   await new Promise<void>((resolve) => shop.server.listen(0, '127.0.0.1', resolve))
   const address = shop.server.address()
@@ -105,6 +106,16 @@ describe('sessions that log in, recorded by a tap', () => {
     expect(totals.errors).toEqual({ correlation_lost: USERS * (STEPS - 1) })
     expect([totals.shots, totals.sent]).toEqual([USERS * STEPS, USERS])
     expect(counters).toMatchObject({ correlationLost: USERS * (STEPS - 1) })
+  })
+
+  it('go on at the target where it redirects to another host, which is asked nothing', async () => {
+    const elsewhere = await openShop(9_000)
+    const shop = await openShop(5_000, true, elsewhere.url)
+    const directory = folder.path('redirected')
+    await startReplay([kept], shop.url, '--allow-writes', '-o', directory).ended
+    const { totals } = await readRunDirectory(directory)
+    expect([totals.replies, totals.mismatches, totals.errors]).toEqual([USERS * STEPS, 0, {}])
+    expect([shop.failures(), elsewhere.served.size]).toEqual([0, 0])
   })
 
   it('are warned of where the login is held back', async () => {

@@ -32,9 +32,9 @@ export interface LoginShop {
  * session cookie for it, POST /login gives a new session cookie and redirects with a one-time code; GET /welcome takes the code; POST
  * /api/token gives a JWT, POST /api/refresh another for it; POST /api/orders issues a numeric id in JSON (compressed) and Location;
  * orders have ETags. GET /form is a login form without a cookie. POST /api/token also takes a user's name without any session, and
- * X-Auth-Token is as good as Authorization. With `revokesTokens` a token is over once another was given for it. Any password will do: a recording may hold a pseudonym of it.
+ * X-Auth-Token is as good as Authorization. Its login redirects to `origin`. With `revokesTokens` a token is over once another was given for it. Any password will do: a recording may hold a pseudonym of it.
  */
-export function createLoginShop(firstOrder: number, revokesTokens = true): LoginShop {
+export function createLoginShop(firstOrder: number, revokesTokens = true, origin = ''): LoginShop {
   const secret = randomUUID()
   const forms = new Map<string, string>()
   const openForms = new Set<string>()
@@ -71,7 +71,10 @@ export function createLoginShop(firstOrder: number, revokesTokens = true): Login
     forms.delete(cookie)
     const [next, code] = [newCookie(), randomUUID()]
     sessions.set(next, { user: form.get('user') ?? '', code })
-    return { status: 302, headers: { location: `/welcome?code=${code}`, 'set-cookie': [`sid=${next}; Path=/`] } }
+    return {
+      status: 302,
+      headers: { location: `${origin}/welcome?code=${code}`, 'set-cookie': [`sid=${next}; Path=/`] },
+    }
   }
 
   function page(path: string, url: URL, cookie: string): Reply {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readPlan } from '../../../src/replay/correlate/plan-words.ts'
 import { parseRule } from '../../../src/replay/correlate/rules.ts'
 import { ValueMap } from '../../../src/replay/correlate/value-map.ts'
 import { thrownBy } from '../../support/errors.ts'
@@ -185,6 +186,38 @@ describe('what a replay is told', () => {
       { atMs: 50, ask: 'GET /b?id=x-8f3a9c0d-2', session: 'sid=s0' },
     ])
     expect(batches.every(({ plans }) => plans === undefined)).toBe(true)
+  })
+
+  it('is to wait for earlier shots alone, where the values of two routes depend on each other', async () => {
+    const value = (name: string, round: number): string => `${name}-8f3a9c0d-${round}`
+    const { rules, batches } = await learn(
+      Array.from({ length: 6 }, (_, round): Step[] => {
+        const [own, other] = round % 2 === 0 ? ['a', 'b'] : ['b', 'a']
+        // The two routes are asked on two connections, and each reply is there when the next but one is sent.
+        return [
+          {
+            atMs: round * 10,
+            tookMs: 9,
+            ask: `GET /${own}?from=${value(other, round - 1)}`,
+            reply: { next: value(own, round) },
+            session: 'sid=s',
+            connection: round % 2,
+          },
+        ]
+      }).flat(),
+    )
+    expect(rules).toEqual(['GET /a json .next -> GET /b query from', 'GET /b json .next -> GET /a query from'])
+    const issued = new Set<number>()
+    let waiting = 0
+    for (const { plans, count } of batches) {
+      for (let index = 0; index < count; index++) {
+        const plan = plans === undefined ? undefined : readPlan(plans, index)
+        for (const ticket of plan?.waits ?? []) expect(issued).toContain(ticket)
+        waiting += plan?.waits.length ?? 0
+        issued.add(plan?.ticket ?? 0)
+      }
+    }
+    expect(waiting).toBe(5)
   })
 
   it('is counted where the reply that is needed belongs to a write which is held back', async () => {

@@ -31,6 +31,7 @@ export const REASON_CODES = [
   'loop_delay',
   'nothing_sent',
   'no_replies',
+  'refused',
   'few_samples',
   'no_data',
   'blocked',
@@ -62,6 +63,8 @@ export interface RunEvidence {
   readonly loop: 'open' | 'closed'
   readonly pace: Pace
   readonly replies: number
+  /** Replies with status 401 or 403 where the recording had another. Default: none. */
+  readonly refused?: number
   readonly errors: ReadonlyMap<ShotError, number>
   readonly responseTime: Histogram
   readonly serviceTime: Histogram
@@ -116,6 +119,7 @@ export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VA
   const reasons = [
     ...ownErrors(evidence),
     ...emptiness(evidence),
+    ...refusal(evidence),
     ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
     ...health(evidence, limits),
     ...gates(evidence),
@@ -147,6 +151,17 @@ function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
   if (replies > 0) return []
   const what = `nothing answered: none of ${formatCount(pace.sent)} requests got a reply, so there was nothing to judge`
   return [invalid('no_replies', what, 'see the errors; is the target up, and is it the right address?')]
+}
+
+/** Beyond it nearly all is: a health check may pass where nothing else does. */
+const REFUSED_SHARE = 0.99
+
+/** A target that lets nobody in is quick, and that is all that the numbers tell. */
+function refusal({ replies, refused = 0 }: RunEvidence): VerdictReason[] {
+  if (replies === 0 || refused / replies < REFUSED_SHARE) return []
+  const all = refused === replies ? 'every reply was' : `${percent(refused / replies)} of replies were`
+  const what = `${all} 401 or 403, and not in the recording: the numbers are those of refusals`
+  return [note('refused', what, 'are logins recorded, with secrets kept? -H and --auth-command set credentials')]
 }
 
 const OWN_ERROR_REMEDIES: Readonly<Record<'no_ports' | 'no_descriptors', string>> = {

@@ -144,7 +144,13 @@ class Surveyor {
     this.#custom = new Set(custom)
     this.#heads = new RequestHeadReader(custom)
     const { correlate } = options
-    this.#learner = correlate === undefined ? undefined : new SessionLearner(correlate, this.#sessions)
+    this.#learner =
+      correlate === undefined
+        ? undefined
+        : new SessionLearner(correlate, this.#sessions, (place, value) => {
+            const header = place.startsWith('cookie ') ? 'cookie' : place.replace(/^header /, '')
+            return isMasked(value) && !this.#custom.has(header)
+          })
   }
 
   get found(): Omit<Survey, 'recordings' | 'spans' | 'notes'> {
@@ -206,10 +212,12 @@ class Surveyor {
     connections.learn(row, session, sent)
     const isForeign = head === undefined || judgement.fate === 'replayed'
     const route = isForeign ? -1 : this.#options.routes.indexOf(head.method, head.target)
+    const masked = sent && head !== undefined && this.#carriesMask(head, exchange)
+    if (masked) this.#masked += 1
     if (isForeign) this.#learner?.skip()
     else {
       const name = this.#options.routes.names[route] ?? ''
-      this.#learner?.learn(exchange, session, row, name, sent)
+      this.#learner?.learn(exchange, { session, row, route: name, sent, masked })
     }
     switch (judgement.fate) {
       case 'replayed':
@@ -222,7 +230,6 @@ class Surveyor {
         count(this.#heldBack, judgement.method)
         break
       case 'send':
-        if (head !== undefined && this.#carriesMask(head, exchange)) this.#masked += 1
         break
     }
     if (head !== undefined) this.#recorded.observe(route, recordedStatus(exchange), recordedServiceNs(exchange))

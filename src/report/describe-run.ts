@@ -67,6 +67,7 @@ export function describeRun(
     loop: facts.plan.loop,
     pace,
     replies: total.replies,
+    refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
     errors: total.errors,
     responseTime: total.responseTime,
     serviceTime: total.serviceTime,

@@ -118,6 +118,23 @@ describe('sessions that log in, recorded by a tap', () => {
     expect([shop.failures(), elsewhere.served.size]).toEqual([0, 0])
   })
 
+  it('are warned of before anything is sent, where secrets of users are masked', async () => {
+    const planOf = async (file: string): Promise<string> =>
+      (await startReplay([file], 'http://127.0.0.1:9', '--plan', '--allow-writes').ended).stdout
+    const warning = `WARNING    ${USERS} logins send masked secrets: a target that checks them lets nobody in`
+    expect(await planOf(masked)).toContain(warning)
+    expect(await planOf(kept)).not.toContain('WARNING')
+  })
+
+  it('are no sessions where their logins are left out: the plan says so, and beside the verdict that nobody got in', async () => {
+    const shop = await openShop(5_000)
+    const words = ['--allow-writes', '--no-breaker', '--match', 'request.path.startsWith("/api/orders")']
+    const { stdout, stderr } = await startReplay([masked], shop.url, ...words).ended
+    expect(stderr).toContain('WARNING    100 % of requests are of sessions from before the recording')
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('every reply was 401 or 403, and not in the recording')
+    expect([...shop.served.keys()]).toEqual(['POST /api 401'])
+  })
+
   it('are warned of where the login is held back', async () => {
     const { stdout } = await startReplay([kept], 'http://127.0.0.1:9', '--plan').ended
     expect(stdout).toMatch(/WARNING +\d+ values of requests come from replies to writes, which are held back/)

@@ -11,6 +11,10 @@ export interface Correlation {
   readonly parts: ReadonlyMap<object, LearntPart>
   /** Requests that need a value from a reply to a request which is held back. */
   readonly unsentSources: number
+  /** Requests to be sent with a masked secret of the user's, such as a password, whose replies later requests depend on. */
+  readonly maskedLogins: number
+  /** Requests to be sent of sessions whose masked cookie or token no reply issued: they began before the recording. */
+  readonly maskedStrangers: number
 }
 
 /** What was learnt of the exchanges of one part, counted as they are read. */

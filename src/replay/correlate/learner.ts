@@ -98,6 +98,11 @@ export class Learner {
     if (node !== from && !parents.includes(from)) this.#parents.set(node, [...parents, from].slice(-MAX_PARENTS))
   }
 
+  /** Whether a value of the request that was learnt last came from a reply. */
+  wasIssued(node: number, value: string): boolean {
+    return (this.#values.get(node, value)?.issued.length ?? 0) > 0
+  }
+
   /** The values of a request that may have come from a reply. */
   sentBy({ request: { head, body } }: Exchange): readonly SentValue[] {
     return sentValues({ head: latin1(head), body: latin1(body), bodyStart: head.length, pathPrefix: '' })

@@ -30,6 +30,24 @@ const MAX_SUCCESSORS = 2
 /** Requests without a key that values give to one session: more than a client sends, and few enough that a wrong guess moves no crowd. */
 const MAX_KEYLESS = 1_024
 
+/** Masked requests that may be logins, in one part. */
+const MAX_MASKED_LOGINS = 100_000
+
+/** A request that is to be learnt from, and what the survey knows of it. */
+export interface SurveyedRequest {
+  /** As `sessionOf` gave it. */
+  readonly session: number | undefined
+  readonly row: number
+  readonly route: string
+  /** It will be sent. */
+  readonly sent: boolean
+  /** It will be sent with masked values. */
+  readonly masked: boolean
+}
+
+/** Whether a value of a request is masked, and sent as it is. */
+export type IsMaskedValue = (place: string, value: string) => boolean
+
 /** What a client keeps of a page for the next time, and what was issued once may be the same for all. */
 const VALIDATORS: ReadonlySet<string> = new Set(['header etag', 'header last-modified'])
 
@@ -49,9 +67,13 @@ export class SessionLearner {
   #part: LearntPart = { sources: new BitList(), adopted: new AdoptedExchanges() }
   #sequence = 0
   #keyless = 0
+  readonly #isMasked: IsMaskedValue
+  readonly #maskedLogins: { readonly sources: BitList; readonly sequence: number }[] = []
+  #maskedStrangers = 0
 
-  constructor(options: CorrelateOptions, sessions: SessionTable) {
+  constructor(options: CorrelateOptions, sessions: SessionTable, isMasked: IsMaskedValue) {
     this.#sessions = sessions
+    this.#isMasked = isMasked
     this.#learner = new Learner(options)
   }
 
@@ -81,8 +103,8 @@ export class SessionLearner {
     return session
   }
 
-  /** Takes the next exchange; `session` as `sessionOf` gave it, after the connection was told of it. */
-  learn(exchange: Exchange, session: number | undefined, row: number, route: string, sent: boolean): void {
+  /** Takes the next exchange, after its connection was told of its session. */
+  learn(exchange: Exchange, { session, row, route, sent, masked }: SurveyedRequest): void {
     const connections = this.#connections
     if (connections === undefined) return
     const sequence = this.#sequence++
@@ -111,6 +133,7 @@ export class SessionLearner {
       }
       this.#issued(value, issuer)
     })
+    if (masked) this.#countMasked(exchange, values, node, sequence)
   }
 
   /** Passes over an exchange that is not to be learnt from. */
@@ -120,7 +143,28 @@ export class SessionLearner {
 
   finish(): Correlation {
     const rules = this.#learner.rules()
-    return { rules, index: new RuleIndex(rules), parts: this.#parts, unsentSources: this.#learner.unsentSources }
+    return {
+      rules,
+      index: new RuleIndex(rules),
+      parts: this.#parts,
+      unsentSources: this.#learner.unsentSources,
+      maskedLogins: this.#maskedLogins.filter(({ sources, sequence }) => sources.has(sequence)).length,
+      maskedStrangers: this.#maskedStrangers,
+    }
+  }
+
+  /** Masked values that came from no reply are what the target did not issue: it cannot know them. */
+  #countMasked({ session: key }: Exchange, values: readonly SentValue[], node: number, sequence: number): void {
+    let [hasSecret, isStranger] = [false, false]
+    for (const { place, value } of values) {
+      if (!this.#isMasked(place, value) || this.#learner.wasIssued(node, value)) continue
+      const [kind = '', name = ''] = place.split(' ', 2)
+      if (key !== '' && key.startsWith(`${name}=`) && (kind === 'cookie' || kind === 'header')) isStranger = true
+      else if (kind === 'form' || kind === 'json' || place === 'header authorization') hasSecret = true
+    }
+    if (isStranger) this.#maskedStrangers += 1
+    if (!hasSecret || this.#maskedLogins.length >= MAX_MASKED_LOGINS) return
+    this.#maskedLogins.push({ sources: this.#part.sources, sequence })
   }
 
   #issued(value: string, issuer: Issuer): void {

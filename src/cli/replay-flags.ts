@@ -66,6 +66,8 @@ export type ReplayFlags = {
   readonly correlate: Flag<(typeof CORRELATE_MODES)[number]>
   readonly rewrite: Flag<readonly string[]>
   readonly hook: Flag<string | undefined>
+  readonly jwtKey: Flag<string | undefined>
+  readonly authCommand: Flag<string | undefined>
   readonly keepHost: Flag<boolean>
   readonly header: Flag<readonly string[]>
   readonly pacing: Flag<(typeof PACINGS)[number] | undefined>
@@ -148,6 +150,8 @@ export const REPLAY_FLAGS: ReplayFlags = {
     '<file>',
     'a module whose function request(request) changes them, or gives false to leave one out',
   ),
+  jwtKey: textFlag('jwt-key', '<file>', 'sign JSON Web Tokens anew, exp, iat and nbf shifted: a secret, or a PEM key'),
+  authCommand: textFlag('auth-command', '<command>', 'set Authorization to what it prints, again before that is over'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
   pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
@@ -207,7 +211,20 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'timeout',
     'closed',
   ],
-  'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
+  'Target:': [
+    'to',
+    'header',
+    'authCommand',
+    'jwtKey',
+    'keepHost',
+    'insecure',
+    'cacert',
+    'cert',
+    'key',
+    'sni',
+    'resolve',
+    'sourceAddress',
+  ],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],

@@ -11,6 +11,7 @@ import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
 import { surveyRecordings } from '../replay/survey.ts'
+import { AuthCommand } from './auth-command.ts'
 import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -70,7 +71,10 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
-  const options = scheduleOptionsOf(flags, url, readers, config)
+  const { authCommand } = flags
+  const authorization =
+    authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
+  const options = scheduleOptionsOf(flags, url, readers, config, authorization)
   for (const { info, ending } of readers) {
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
@@ -90,6 +94,7 @@ async function planAndRun(
   terminal.say(shown.trimEnd())
   if (refusal !== undefined) throw refusal
   for (const warning of sampleWarnings(gates, plan.shots)) terminal.warn(`mesh: ${warning}`)
+  await authorization?.current()
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
   const stop = listenForStop((name) =>

@@ -9,6 +9,7 @@ import type { Correlation } from './correlate/correlation.ts'
 import { SessionLearner } from './correlate/session-learner.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
 import type { ReplayInput, SurveyOptions } from './options.ts'
+import { isToken } from './renewal.ts'
 import { RateTimeline } from './rate-timeline.ts'
 import type { HeaderBlock, RequestHead } from '../wire/http1/request-head.ts'
 import { RequestHeadReader } from '../wire/http1/request-head.ts'
@@ -149,7 +150,8 @@ class Surveyor {
         ? undefined
         : new SessionLearner(correlate, this.#sessions, (place, value) => {
             const header = place.startsWith('cookie ') ? 'cookie' : place.replace(/^header /, '')
-            return isMasked(value) && !this.#custom.has(header)
+            const isRenewed = options.renewal?.jwtKey !== undefined && isToken(value)
+            return isMasked(value) && !isRenewed && !this.#custom.has(header)
           })
   }
 

@@ -54,7 +54,7 @@ export class AuthCommand implements AuthorizationSource {
       if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= Date.now())
         throw error
       this.#warn(`mesh: ${error.message}: the Authorization from before goes on until it is over`)
-      this.#askAtMs = Date.now() + RETRY_MS
+      this.#askAtMs = Math.min(Date.now() + RETRY_MS, this.#answer.expiresMs)
     } finally {
       this.#asking = undefined
     }

@@ -1,5 +1,6 @@
 import type { ExecFileException } from 'node:child_process'
 import { execFile } from 'node:child_process'
+import { unixNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
 import type { AuthorizationSource } from '../replay/authorization.ts'
 
@@ -40,21 +41,20 @@ export class AuthCommand implements AuthorizationSource {
 
   /** @throws MeshError MESH_ERR_USAGE where it fails and there is nothing that is still good. */
   async current(): Promise<string> {
-    if (Date.now() >= this.#askAtMs) await (this.#asking ??= this.#renew())
+    if (nowMs() >= this.#askAtMs) await (this.#asking ??= this.#renew())
     return this.#answer?.value ?? ''
   }
 
   async #renew(): Promise<void> {
     try {
-      const askedMs = Date.now()
+      const askedMs = nowMs()
       this.#answer = answerOf(await this.#run(), askedMs)
       const lifeMs = this.#answer.expiresMs - askedMs
       this.#askAtMs = this.#answer.expiresMs - Math.min(MARGIN_MS, lifeMs / 2)
     } catch (error) {
-      if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= Date.now())
-        throw error
+      if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= nowMs()) throw error
       this.#warn(`mesh: ${error.message}: the Authorization from before goes on until it is over`)
-      this.#askAtMs = Math.min(Date.now() + RETRY_MS, this.#answer.expiresMs)
+      this.#askAtMs = Math.min(nowMs() + RETRY_MS, this.#answer.expiresMs)
     } finally {
       this.#asking = undefined
     }
@@ -112,4 +112,9 @@ function expiryOf(value: string): number | undefined {
   const [, claims = ''] = /\beyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+$/.exec(value) ?? []
   const seconds = Number(/"exp"\s*:\s*(\d{1,12})\b/.exec(Buffer.from(claims, 'base64url').toString('utf8'))?.[1])
   return Number.isNaN(seconds) ? undefined : seconds * 1_000
+}
+
+/** Milliseconds since 1970. */
+function nowMs(): number {
+  return Number(unixNs() / 1_000_000n)
 }

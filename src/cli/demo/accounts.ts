@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { unixNs } from '../../core/clock.ts'
 
 /** Sessions and orders that a shop remembers: many more than a demo makes; the oldest go first. */
 const MAX_REMEMBERED = 20_000
@@ -48,7 +49,7 @@ export class Accounts {
 
   /** A JSON Web Token (RFC 7519), signed with HS256. */
   newToken(user: string): string {
-    const now = Math.floor(Date.now() / 1_000)
+    const now = Math.floor(nowMs() / 1_000)
     const claims = { sub: user, jti: randomUUID(), iat: now, exp: now + TOKEN_LIFE_S }
     const signed = [{ alg: 'HS256', typ: 'JWT' }, claims]
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
@@ -62,7 +63,7 @@ export class Accounts {
     if (signature === '' || signature !== this.#sign(signed)) return undefined
     // Signed by this shop, so written by it.
     const written = Buffer.from(claims, 'base64url').toString('utf8')
-    const isOver = Number(/"exp":(\d+)/.exec(written)?.[1]) * 1_000 <= Date.now()
+    const isOver = Number(/"exp":(\d+)/.exec(written)?.[1]) * 1_000 <= nowMs()
     return isOver ? undefined : /"sub":"([^"]*)"/.exec(written)?.[1]
   }
 
@@ -85,4 +86,9 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value): vo
   if (map.size <= MAX_REMEMBERED) return
   const [oldest] = map.keys()
   if (oldest !== undefined) map.delete(oldest)
+}
+
+/** Milliseconds since 1970. */
+function nowMs(): number {
+  return Number(unixNs() / 1_000_000n)
 }

@@ -4,7 +4,8 @@ import { CounterPages, type PageCounts, pagesPerRow } from './counter-pages.ts'
 
 /**
  * Rows of an interval: blocked and lag of all shots, then for each route response time, service time and counts.
- * A histogram's counters are its buckets; those of the counts are status codes (below 1,000), errors and mismatches.
+ * A histogram's counters are its buckets; those of the counts are status codes (below 1,000), errors, mismatches, and replies to
+ * requests whose reply was not recorded.
  */
 export const BLOCKED_ROW = 0
 export const LAG_ROW = 1
@@ -17,6 +18,7 @@ export const COUNTS = 2
 /** Places in a counts row: status code `n` at `n`, error `SHOT_ERRORS[i]` at `FIRST_ERROR + i`. */
 export const FIRST_ERROR = 1008
 export const MISMATCHES = 1024
+export const UNRECORDED = 1025
 
 /** Sums beside a row: of a histogram its sum, minimum and maximum in ns, of a counts row bytes sent, infinity, bytes received. */
 export const SUMS_PER_ROW = 3
@@ -105,7 +107,8 @@ export class IntervalRecorder implements OutcomeRecorder {
     addBytes(sums, row + COUNTS, outcome.bytesSent, outcome.bytesReceived)
     if (error === NONE) {
       counters.count(row + COUNTS, status >= 0 && status < 1000 ? status : 0)
-      if (outcome.recordedStatus !== 0 && outcome.recordedStatus !== status) counters.count(row + COUNTS, MISMATCHES)
+      const { recordedStatus } = outcome
+      if (recordedStatus !== status) counters.count(row + COUNTS, recordedStatus === 0 ? UNRECORDED : MISMATCHES)
     } else {
       counters.count(row + COUNTS, FIRST_ERROR + (ERROR_PLACES.get(error) ?? 0))
       if (error === 'aborted') return

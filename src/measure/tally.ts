@@ -12,6 +12,7 @@ import {
   RESPONSE_TIME,
   routeOfRow,
   SUMS_PER_ROW,
+  UNRECORDED,
 } from './interval.ts'
 
 /** Outcomes of one route (or of several), counted. Adding tallies is all that merging needs: in any order, in any grouping. */
@@ -24,11 +25,18 @@ export class Tally {
   readonly errors: Map<ShotError, number> = new Map()
   /** Replies whose status is not the recorded one. */
   mismatches = 0
+  /** Replies to requests whose recorded status is not known. */
+  unrecorded = 0
   bytesSent = 0
   bytesReceived = 0
 
   get replies(): number {
     return sum(this.statuses)
+  }
+
+  /** Replies whose recorded status is known: what mismatches are counted of. */
+  get comparable(): number {
+    return this.replies - this.unrecorded
   }
 
   get failures(): number {
@@ -51,6 +59,7 @@ export class Tally {
     for (const [status, count] of other.statuses) increase(this.statuses, status, count)
     for (const [error, count] of other.errors) increase(this.errors, error, count)
     this.mismatches += other.mismatches
+    this.unrecorded += other.unrecorded
     this.bytesSent += other.bytesSent
     this.bytesReceived += other.bytesReceived
   }
@@ -58,6 +67,7 @@ export class Tally {
   /** Adds one counter of a counts row of a snapshot. */
   addCounter(place: number, count: number): void {
     if (place === MISMATCHES) this.mismatches += count
+    else if (place === UNRECORDED) this.unrecorded += count
     else if (place >= FIRST_ERROR) increase(this.errors, SHOT_ERRORS[place - FIRST_ERROR] ?? 'none', count)
     else increase(this.statuses, place, count)
   }

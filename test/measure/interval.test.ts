@@ -9,6 +9,7 @@ import {
   IntervalRecorder,
   type IntervalSnapshot,
   MISMATCHES,
+  UNRECORDED,
   RESPONSE_TIME,
   routeOfRow,
   SERVICE_TIME,
@@ -65,6 +66,7 @@ describe('IntervalRecorder', () => {
       [404, 1],
       [503, 1],
       [MISMATCHES, 1],
+      [UNRECORDED, 1],
     ] as const
     expect(rowsOf(snapshot).get('3 counts')).toEqual(new Map(expected))
     const row = [...snapshot.rows].findIndex((row) => routeOfRow(row)?.kind === COUNTS)

@@ -133,9 +133,11 @@ function whatIsLacking(gate: Gate, { value, samples }: Reading): string | undefi
 
 /** `no request of GET /cart`, `no reply`. */
 function nothingOf(gate: Gate): string {
-  const { kind } = gate.metric.quantity
-  const ofReplies =
-    kind === 'quantile' || kind === 'max' || kind === 'mean' || kind === 'status' || kind === 'mismatch_rate'
+  const { quantity } = gate.metric
+  const { kind } = quantity
+  if (kind === 'mismatch_rate' || (kind === 'count' && quantity.count === 'mismatches'))
+    return `there was no reply with a recorded one to compare it with${ofRoute(gate)}`
+  const ofReplies = kind === 'quantile' || kind === 'max' || kind === 'mean' || kind === 'status'
   return `there was no ${ofReplies ? 'reply' : 'request'}${ofRoute(gate)}`
 }
 

@@ -35,7 +35,10 @@ function tallyOf(route: string | undefined, { tally, total }: GateSpan, routeNam
 function readQuantity(quantity: Quantity, span: GateSpan, tally: Tally): Reading {
   if ('latency' in quantity) return readLatency(quantity, histogramOf(quantity.latency, span.tally, tally))
   if (quantity.kind === 'status') return share(statusCount(tally, quantity.from, quantity.to), tally.replies)
-  if (quantity.kind === 'count') return counted(COUNTS[quantity.count](tally), tally)
+  if (quantity.kind === 'count') {
+    if (quantity.count === 'mismatches' && tally.comparable === 0) return NOTHING
+    return counted(COUNTS[quantity.count](tally), tally)
+  }
   return RATES[quantity.kind](span, tally)
 }
 
@@ -43,7 +46,7 @@ const RATES: Readonly<
   Record<'error_rate' | 'mismatch_rate' | 'achieved_rate' | 'rps', (span: GateSpan, tally: Tally) => Reading>
 > = {
   error_rate: (_, tally) => share(errorCount(tally), requestCount(tally)),
-  mismatch_rate: (_, tally) => share(tally.mismatches, tally.replies),
+  mismatch_rate: (_, tally) => share(tally.mismatches, tally.comparable),
   achieved_rate: achievedRate,
   rps: ({ spanNs }, tally) => (spanNs <= 0 ? NOTHING : counted((tally.replies * 1e9) / spanNs, tally)),
 }

@@ -106,6 +106,24 @@ describe('judgeGates', () => {
     ])
   })
 
+  it('has no data on mismatches where no recorded status is known, and counts only replies that have one', () => {
+    const judge = (...recordedStatuses: readonly number[]): readonly GateResult[] => {
+      const outcomes = recordedStatuses.map((recordedStatus) => outcome({ recordedStatus, status: 200 }))
+      const { total } = measure(outcomes).measurement
+      const gates = ['mismatch_rate < 30%', 'mismatches == 0'].map((text) => parseGate(text, '--gate'))
+      return judgeGates(gates, { tally: total, total: total.total(), spanNs: SECOND, routeNames: ROUTES })
+    }
+    const what = 'there was no reply with a recorded one to compare it with in this run'
+    expect(judge(0, 0, 0)).toMatchObject([
+      { outcome: 'no_data', what },
+      { outcome: 'no_data', what },
+    ])
+    expect(judge(0, 0, 0, 200, 404)).toMatchObject([
+      { outcome: 'failed', actual: 0.5, samples: 2 },
+      { outcome: 'failed', actual: 1 },
+    ])
+  })
+
   it('judges nothing of a run that was cut short', () => {
     const { measurement } = measure(OUTCOMES)
     const gates = ['p50 < 1us', 'errors == 0'].map((text) => parseGate(text, '--gate'))

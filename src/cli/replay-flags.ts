@@ -3,6 +3,8 @@ import type { HeaderField } from '../core/head.ts'
 import { parseMultiplier } from '../core/units.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import { parseGate } from '../measure/gates/parse-gate.ts'
+import { CHECK_MODES } from '../measure/reply-check.ts'
+import type { CheckMode } from '../measure/reply-check.ts'
 import { ALIGN_MODES } from '../replay/align.ts'
 import type { AlignMode } from '../replay/align.ts'
 import { DEFAULT_MAX_RATE_PER_SECOND } from '../replay/options.ts'
@@ -81,6 +83,7 @@ export type ReplayFlags = {
   readonly resolve: Flag<readonly string[]>
   readonly sourceAddress: Flag<readonly string[]>
   readonly gate: Flag<readonly Gate[]>
+  readonly check: Flag<CheckMode | undefined>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -174,6 +177,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
     fallback: [],
     read: readGates,
   },
+  check: choiceFlag('check', CHECK_MODES, 'compare replies with the recorded ones, and count what differs'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
@@ -226,6 +230,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'sourceAddress',
   ],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
+  'Response check:': ['check'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],
   'Output:': ['output', 'json', 'pushOtlp', 'noDashboard'],

@@ -26,6 +26,7 @@ import type { PlannedReplay } from './planned-replay.ts'
 import { LoadControl } from './load-control.ts'
 import { pushOtlp } from './push-otlp.ts'
 import { addCounters } from './replay-progress.ts'
+import { responseCheckOf, type RunCheck } from './replay-check.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import { showReplay } from './replay-screen.ts'
 import type { RunEnd } from './run-exit.ts'
@@ -49,6 +50,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const facts = factsOf(replay)
   const { gateWatch, stopped } = watchGates(replay, terminal)
   const counters = new Map<number, SenderCounters>()
+  const check = responseCheckOf(flags.check, options.routes.names)
   let directory: RunDirectory | undefined
   const measurement = new Measurement({
     workers: flags.workers,
@@ -66,7 +68,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const begun = { atNs: 0 }
   const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
   const health = new Map<number, ThreadHealth>()
-  const fleet = await openFleet(replay, { measurement, counters, health })
+  const fleet = await openFleet(replay, { measurement, counters, health, check })
   const drain = AbortSignal.any([stop.drain, stopped])
   const control = new LoadControl(plan, flags.maxRate, fleet, begun)
   const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
@@ -87,10 +89,13 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   gateWatch.end()
   measurement.finish()
   const { abortedBy } = gateWatch
+  const ended = endFactsOf(summary, plan, warmupNs, abortedBy, control)
+  const found = check === undefined ? {} : { check: check.findings() }
   const run = describeRun(
     {
       ...facts,
-      ...endFactsOf(summary, plan, warmupNs, abortedBy, control),
+      ...ended,
+      ...found,
       interrupted: stop.name() !== undefined,
       gateWatch,
       ...(target === undefined ? {} : { target }),
@@ -100,15 +105,25 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     options.routes.names,
   )
   await directory?.close(run, measurement.total.total().responseTime)
-  report(run, flags.json, terminal)
-  if (directory !== undefined) {
-    await writeReports(directory.path, run)
-    terminal.say(`the run is in ${directory.path}/, report.html in it`)
+  await tell(run, flags, directory?.path, terminal)
+  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+}
+
+/** Reports a run to everyone who is to hear of it. `path`: its directory. */
+async function tell(
+  run: Run,
+  { json, pushOtlp: url }: PlannedReplay['flags'],
+  path: string | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  report(run, json, terminal)
+  if (path !== undefined) {
+    await writeReports(path, run)
+    terminal.say(`the run is in ${path}/, report.html in it`)
   }
   await summariseForCi(run, process.env, terminal)
-  if (flags.pushOtlp !== undefined) await pushOtlp(run, flags.pushOtlp, terminal)
-  if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
-  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+  if (url !== undefined) await pushOtlp(run, url, terminal)
+  if (!json) terminal.say(`verdict: ${run.verdict.name}`)
 }
 
 /** Sending threads whose seconds go into the measurement. */
@@ -118,6 +133,7 @@ function openFleet(
     readonly measurement: Measurement
     readonly counters: Map<number, SenderCounters>
     readonly health: Map<number, ThreadHealth>
+    readonly check: RunCheck | undefined
   },
 ): Promise<Fleet> {
   return Fleet.open({
@@ -130,6 +146,7 @@ function openFleet(
       into.counters.set(worker, counters)
       into.health.set(worker, health)
     },
+    check: into.check?.fleet,
   })
 }
 

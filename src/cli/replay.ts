@@ -71,6 +71,7 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
+  checkFlags(flags)
   const { authCommand } = flags
   const authorization =
     authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
@@ -116,6 +117,12 @@ function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined): re
   if (gates.length === 0 || flags.closed === undefined) return gates
   const what = '--closed measures a ceiling, and judges nothing'
   throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave the gates out' })
+}
+
+function checkFlags({ check, closed }: FlagValues<ReplayFlags>): void {
+  if (check === undefined || closed === undefined) return
+  const what = '--closed measures a ceiling, and compares nothing'
+  throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave --check out' })
 }
 
 /** Why these gates cannot be judged in this run, undefined where they can. */

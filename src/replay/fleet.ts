@@ -1,9 +1,17 @@
 import { MeshError } from '../core/errors.ts'
 import { type GeneratorHealth, StealWatch } from '../measure/health.ts'
+import type { CheckMode } from '../measure/reply-check.ts'
 import type { ReplayEnding, ReplayOptions, ReplaySummary } from './replay.ts'
 import { SendingThread, type ThreadInterval } from './sending-thread.ts'
 import type { ShotBatch } from './shot-batch.ts'
 import type { WorkerStart } from './worker-protocol.ts'
+
+/** Replies are compared with the recorded ones: what, and who hears of it. */
+export interface FleetCheck {
+  readonly mode: CheckMode
+  /** Statuses that are not the recorded ones, of a thread's last second: see `StatusTotals.add`. */
+  readonly onStatuses: (numbers: Uint32Array) => void
+}
 
 export interface FleetOptions {
   /** Sending threads, one a shard. */
@@ -15,6 +23,8 @@ export interface FleetOptions {
   readonly routeCount: number
   readonly warmupNs?: number
   readonly onInterval: (interval: ThreadInterval) => void
+  /** Undefined: replies are not compared. */
+  readonly check?: FleetCheck | undefined
 }
 
 /** What a fleet did, when the last thread has ended. */
@@ -56,11 +66,12 @@ export class Fleet {
     const steal = new StealWatch()
     const perThread = divided(options.options, options.workers)
     this.#threads = Array.from({ length: options.workers }, (_, worker) => {
-      const { routeCount, warmupNs = 0, entry, onInterval } = options
-      const start: WorkerStart = { worker, options: perThread, routeCount, warmupNs }
+      const { routeCount, warmupNs = 0, entry, onInterval, check } = options
+      const start: WorkerStart = { worker, options: perThread, routeCount, warmupNs, check: check?.mode }
       return new SendingThread(start, entry ?? new URL('worker-main.js', import.meta.url), {
         onInterval,
         onTrip: (reason) => this.#trip(reason),
+        onStatuses: (numbers) => check?.onStatuses(numbers),
       })
     })
     this.finished = this.#finish(steal)

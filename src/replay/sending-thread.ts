@@ -24,6 +24,7 @@ export interface ThreadInterval {
 export interface ThreadEvents {
   readonly onInterval: (interval: ThreadInterval) => void
   readonly onTrip: (reason: string) => void
+  readonly onStatuses: (numbers: Uint32Array) => void
 }
 
 /** What a sending thread says at its end. */
@@ -114,6 +115,9 @@ export class SendingThread {
         break
       case 'interval':
         this.#events.onInterval({ worker: this.#ordinal, ...message })
+        break
+      case 'statuses':
+        this.#events.onStatuses(message.numbers)
         break
       case 'tripped':
         this.#events.onTrip(message.reason)

@@ -1,6 +1,7 @@
 import type { PlainError } from '../core/plain-error.ts'
 import type { ThreadHealth } from '../measure/health.ts'
 import type { IntervalSnapshot } from '../measure/interval.ts'
+import type { CheckMode } from '../measure/reply-check.ts'
 import type { ReplayOptions, ReplaySummary } from './replay.ts'
 import type { SenderCounters } from './senders/sender.ts'
 import type { ShotBatch } from './shot-batch.ts'
@@ -13,6 +14,8 @@ export interface WorkerStart {
   readonly routeCount: number
   /** Outcomes due before this, from the run's origin, are left out of the figures. */
   readonly warmupNs: number
+  /** What of replies is compared with the recorded ones; undefined: nothing. */
+  readonly check: CheckMode | undefined
 }
 
 /** To a sending thread. Batches may come before `begin`; their memory is transferred. */
@@ -38,6 +41,8 @@ export type FromWorker =
       /** Since the run began. */
       readonly health: ThreadHealth
     }
+  /** Statuses that are not the recorded ones: see `StatusChanges.take`. Its memory is transferred. */
+  | { readonly kind: 'statuses'; readonly numbers: Uint32Array<ArrayBuffer> }
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
   | { readonly kind: 'failed'; readonly error: PlainError }

@@ -6,6 +6,7 @@ import { toMeshError } from '../core/errors.ts'
 import { type ThreadHealth, ThreadWatch } from '../measure/health.ts'
 import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
 import { BatchInbox } from './batch-inbox.ts'
+import { StatusChanges } from './check/status-changes.ts'
 import { runReplay } from './replay.ts'
 import { noCounts } from './senders/sender.ts'
 import { Tempo } from './tempo.ts'
@@ -60,7 +61,7 @@ async function replayPosted(
 async function replayFrom(
   originNs: number,
   inbox: BatchInbox,
-  { worker, options, routeCount, warmupNs }: WorkerStart,
+  { worker, options, routeCount, warmupNs, check }: WorkerStart,
   post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
   control: { readonly stop: AbortSignal; readonly abandon: AbortSignal; readonly tempo: Tempo },
 ): Promise<void> {
@@ -68,16 +69,19 @@ async function replayFrom(
   const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
+  const statuses = check === undefined ? undefined : new StatusChanges(recorder, warmupNs)
   const counters = noCounts()
   const health = (): ThreadHealth => watch.read(Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6))
   const report = (): void => {
+    const numbers = statuses?.take()
+    if (numbers !== undefined) post({ kind: 'statuses', numbers }, [numbers.buffer])
     const snapshot = recorder.take(monotonicNs() - originNs)
     const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
     post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
   }
   const ticking = everySecond(originNs, report)
   try {
-    const summary = await runReplay(inbox, { ...options, originNs }, recorder, control.stop, {
+    const summary = await runReplay(inbox, { ...options, originNs }, statuses ?? recorder, control.stop, {
       abandon: control.abandon,
       tempo: control.tempo,
       counters,

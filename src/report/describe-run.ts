@@ -4,6 +4,8 @@ import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { RecordedStats } from '../measure/recorded.ts'
+import type { ReplyCheck } from '../measure/reply-check.ts'
+import type { Tally } from '../measure/tally.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
@@ -12,6 +14,9 @@ import { type OperatorChange, operatorText } from './operator.ts'
 import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
 import type { StageTallies } from './stage-tallies.ts'
+
+/** What comparing replies found, without what the measurement counts. */
+export type CheckFindings = Omit<ReplyCheck, 'replies' | 'comparable' | 'changed' | 'moreChanged'>
 
 /** What a measurement does not know of its run. */
 export interface RunFacts {
@@ -39,6 +44,8 @@ export interface RunFacts {
   readonly operator?: readonly OperatorChange[]
   /** What the target told of itself, and how often it was asked. */
   readonly target?: { readonly sources: readonly SourceSummary[]; readonly intervalNs: number }
+  /** What comparing replies with the recorded ones found. */
+  readonly check?: CheckFindings
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -95,6 +102,7 @@ export function describeRun(
     ...stagesOf(facts, measurement),
     ...(operator.length === 0 ? {} : { operator }),
     ...(facts.target === undefined ? {} : { target: facts.target.sources, targetIntervalNs: facts.target.intervalNs }),
+    ...checkOf(facts.check, total),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),
@@ -108,6 +116,12 @@ export function describeRun(
 
 function stagesOf({ stageTallies, warmupNs = 0 }: RunFacts, { timeline }: Measurement): Pick<Run, 'stages'> {
   return stageTallies === undefined ? {} : { stages: stageTallies.results(timeline, warmupNs) }
+}
+
+function checkOf(check: CheckFindings | undefined, { replies, comparable, mismatches }: Tally): Pick<Run, 'check'> {
+  if (check === undefined) return {}
+  const inRows = check.changes.reduce((sum, { count }) => sum + count, 0)
+  return { check: { ...check, replies, comparable, changed: mismatches, moreChanged: mismatches - inRows } }
 }
 
 function routeDocuments(

@@ -1,6 +1,7 @@
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import { durationCell, quantileCell, rateCell, statusCell } from './cells.ts'
+import { checkSentences, STATUS_HEADS, statusRows } from './check-table.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { failsRun, gateCell, gateOutcome } from './gate-words.ts'
 import type { Reporter } from './reporter.ts'
@@ -15,7 +16,7 @@ const STATUS_COLUMNS = 40
 /** Markdown for the summary of a CI job, or a comment: verdict, gates, latency, routes. */
 export const markdownReporter: Reporter = {
   write(run, out) {
-    const parts = [verdict(run), gates(run), latency(run), routes(run), facts(run)]
+    const parts = [verdict(run), gates(run), check(run), latency(run), routes(run), facts(run)]
     out.write(`${parts.filter((part) => part !== '').join('\n\n')}\n`)
   },
 }
@@ -34,6 +35,18 @@ function gates(run: Run): string {
     return [...cells, gateCell(result.actual, result), gateCell(result.limit, result)]
   })
   return table(['', 'gate', '', 'actual', 'limit'], rows, 3)
+}
+
+function check({ check: found }: Run): string {
+  if (found === undefined) return ''
+  const rows = statusRows(found).slice(0, MAX_ROUTES)
+  const text = plain(checkSentences(found).join(' '))
+  if (rows.length === 0) return text
+  return `${text}\n\n${table(
+    ['route', ...STATUS_HEADS],
+    rows.map((row) => row.map(plain)),
+    1,
+  )}`
 }
 
 const QUANTILE_HEADS = ['p50', 'p90', 'p99', 'p99.9', 'max']

@@ -7,6 +7,7 @@ import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import type { MetricSummary } from '../observe/target-watch.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
 import type { OperatorChange } from './operator.ts'
+import { readCheck } from './read-check.ts'
 import { RUN_FILE } from './run-directory.ts'
 import type {
   HistogramDocument,
@@ -100,6 +101,7 @@ function readRun(fields: JsonFields): Run {
     verdict: { name: verdict.oneOf('name', VERDICTS), reasons: verdict.list('reasons', readReason) },
     // Runs of before there were gates have no such list.
     gates: fields.optionalList('gates', readGate),
+    ...(fields.has('check') ? { check: readCheck(fields.object('check')) } : {}),
     ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
     ...(fields.has('operator') ? { operator: fields.list('operator', readOperatorChange) } : {}),
     ...readTarget(fields),

@@ -1,6 +1,7 @@
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
+import type { ReplyCheck } from '../measure/reply-check.ts'
 import type { Pace } from '../measure/timeline.ts'
 import type { Verdict } from '../measure/validity.ts'
 import type { SourceSummary } from '../observe/target-watch.ts'
@@ -163,6 +164,8 @@ export interface Run {
   /** What the target told of itself meanwhile, by source, and how often it was asked; not there where nobody asked. */
   readonly target?: readonly SourceSummary[]
   readonly targetIntervalNs?: number
+  /** Replies against the recorded ones; not there where nobody asked. */
+  readonly check?: ReplyCheck
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

@@ -1,6 +1,7 @@
 import { visible } from '../core/visible.ts'
 import type { VerdictName } from '../measure/validity.ts'
 import { middleCut, quantileCell, durationCell, countCell, wrap } from './cells.ts'
+import { checkTable } from './check-table.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
@@ -26,6 +27,7 @@ export const textReporter: Reporter = {
       latencies(run),
       targetTable(run, columns),
       routeTable(run, columns),
+      checkTable(run.check, columns),
       legend(columns),
     ].filter((lines) => lines.length > 0)
     const text = sections.map((lines) => lines.map((line) => `${visible(line).trimEnd()}\n`).join('')).join('\n')

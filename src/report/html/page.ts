@@ -6,6 +6,7 @@ import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
 import { chartSections } from './charts.ts'
 import { targetCharts } from './target-charts.ts'
+import { checkSection } from './check.ts'
 import {
   environmentSection,
   factsSection,
@@ -56,6 +57,7 @@ export function reportPage(run: Run, series: RunSeries): string {
     targetSection(run),
     targetCharts(run, series),
     routesSection(run, series),
+    checkSection(run),
     healthSection(run),
     environmentSection(run),
   ]

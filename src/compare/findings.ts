@@ -32,6 +32,8 @@ export interface FindingsReport {
   readonly diverging: number
   /** Replies that differ in noise alone. */
   readonly noisy: number
+  /** The diverging ones by route. */
+  readonly byRoute: ReadonlyMap<string, number>
   /** The most frequent first. */
   readonly groups: readonly FindingGroup[]
 }
@@ -65,13 +67,17 @@ export class Findings {
     }
   }
 
-  report(noise: Noise): FindingsReport {
+  report(noise: Pick<Noise, 'includes'>): FindingsReport {
+    const byRoute = new Map<string, number>()
     const groups = new Map<string, { route: string; field: string; count: number }>()
     let [diverging, noisy] = [0, 0]
     for (const { route, fields, count } of this.#shapes.values()) {
       const real = fields.filter((field) => !noise.includes(route, field))
       if (real.length === 0) noisy += count
-      else diverging += count
+      else {
+        diverging += count
+        byRoute.set(route, (byRoute.get(route) ?? 0) + count)
+      }
       for (const field of real) {
         const key = `${route}\n${field}`
         const group = groups.get(key) ?? { route, field, count: 0 }
@@ -83,6 +89,7 @@ export class Findings {
     return {
       diverging,
       noisy,
+      byRoute,
       groups: sorted.map(([key, group]) => {
         const { kind, example } = this.#examples.get(key) ?? { kind: 'changed', example: undefined }
         return { ...group, kind, example }

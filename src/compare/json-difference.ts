@@ -18,17 +18,37 @@ const MAX_FIELD_CHARS = 200
 const MAX_SORTED = 1_000
 const MAX_SORTED_DEPTH = 8
 
+/** Whether two values that are not equal count as the same all the same. */
+export type SameValue = (production: JsonValue, staging: JsonValue) => boolean
+
 /** Where two JSON values differ. Lists are compared place by place; of lists of another length only that is said. */
-export function jsonDifferences(production: JsonValue, staging: JsonValue, root: string): Difference[] {
-  const found = new Map<string, Difference>()
+export function jsonDifferences(
+  production: JsonValue,
+  staging: JsonValue,
+  root: string,
+  same: SameValue = differs,
+): Difference[] {
+  const found = new Found(same)
   walk(production, staging, root, 0, found)
   return [...found.values()]
 }
 
-type Found = Map<string, Difference>
+function differs(): boolean {
+  return false
+}
+
+/** What was found by field, and what counts as the same. */
+class Found extends Map<string, Difference> {
+  readonly same: SameValue
+
+  constructor(same: SameValue) {
+    super()
+    this.same = same
+  }
+}
 
 function walk(production: JsonValue, staging: JsonValue, field: string, depth: number, found: Found): void {
-  if (production === staging || found.size >= MAX_DIFFERENCES) return
+  if (production === staging || found.size >= MAX_DIFFERENCES || found.same(production, staging)) return
   const kind = kindOf(production)
   if (kind !== kindOf(staging)) add(found, field, 'type', production, staging)
   else if (depth >= MAX_DEPTH) compareWhole(production, staging, field, found)
@@ -65,7 +85,7 @@ function walkLists(
     add(found, field, 'length', production.length, staging.length)
     return
   }
-  const inside: Found = new Map()
+  const inside = new Found(found.same)
   for (const [index, ours] of production.entries()) {
     const theirs = staging[index]
     if (theirs !== undefined) walk(ours, theirs, `${field}[]`, depth + 1, inside)

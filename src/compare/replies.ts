@@ -5,7 +5,7 @@ import type { Head } from '../core/head.ts'
 import { headerValue, parseHead, statusCode } from '../core/head.ts'
 import type { Difference } from './difference.ts'
 import { shownValue } from './difference.ts'
-import type { JsonValue } from './json-difference.ts'
+import type { JsonValue, SameValue } from './json-difference.ts'
 import { jsonDifferences } from './json-difference.ts'
 
 /** A reply, and the authority (`host[:port]`) that its request was sent to: a Location that names it means the service itself. */
@@ -35,9 +35,9 @@ const SAME: Comparison = { differences: [] }
 
 /**
  * Compares two replies to one request: status, Content-Type, Location and body, JSON by its structure. Where the status differs
- * nothing else is looked at: an error has another body by nature.
+ * nothing else is looked at: an error has another body by nature. `same`: JSON values that count as the same though they differ.
  */
-export function compareReplies(production: Reply, staging: Reply): Comparison {
+export function compareReplies(production: Reply, staging: Reply, same?: SameValue): Comparison {
   const [ours, theirs] = [parseHead(production.message.head), parseHead(staging.message.head)]
   const [status, otherStatus] = [statusCode(ours), statusCode(theirs)]
   if (status !== otherStatus) {
@@ -48,7 +48,7 @@ export function compareReplies(production: Reply, staging: Reply): Comparison {
   }
   if (production.message.cut !== undefined || staging.message.cut !== undefined) return { notComparable: 'cut' }
   const headers = headerDifferences(ours, theirs, production.authority, staging.authority)
-  const bodies = bodyDifferences(production.message, ours, staging.message, theirs)
+  const bodies = bodyDifferences(production.message, ours, staging.message, theirs, same)
   if (bodies === undefined) return { notComparable: 'coding' }
   if (headers.length === 0 && bodies.length === 0) return SAME
   return { differences: [...headers, ...bodies] }
@@ -81,14 +81,20 @@ function location(head: Head, authority: string): string | undefined {
   return URL.canParse(own) && new URL(own).host === url.host ? `${url.pathname}${url.search}${url.hash}` : value
 }
 
-function bodyDifferences(ours: Message, ourHead: Head, theirs: Message, theirHead: Head): Difference[] | undefined {
+function bodyDifferences(
+  ours: Message,
+  ourHead: Head,
+  theirs: Message,
+  theirHead: Head,
+  same: SameValue | undefined,
+): Difference[] | undefined {
   if (equalBytes(ours.body, theirs.body)) return []
   const [production, staging] = [plainBody(ours, ourHead), plainBody(theirs, theirHead)]
   if (production === undefined || staging === undefined) return undefined
   if (equalBytes(production, staging)) return []
   if (mayBeJson(production) && mayBeJson(staging)) {
     const [left, right] = [parseJson(production), parseJson(staging)]
-    if (left !== undefined && right !== undefined) return jsonDifferences(left, right, 'body')
+    if (left !== undefined && right !== undefined) return jsonDifferences(left, right, 'body', same)
   }
   return [textDifference(production, staging)]
 }

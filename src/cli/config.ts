@@ -18,6 +18,17 @@ const comparison = z.strictObject({
   twin: z.string().optional().describe('URL of a second staging: what the two disagree on is noise.'),
 })
 
+const compare = z
+  .strictObject({
+    ignore: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'Fields that may differ: body.updatedAt, header.location, "GET /orders/:id body.total"; * is anything.',
+      ),
+  })
+  .describe('How mesh replay --check body compares replies with the recorded ones.')
+
 const environment: z.ZodType<EnvironmentText> = z
   .strictObject({
     url: z.string().describe('Where it is: http://host[:port] or https://host[:port].'),
@@ -69,6 +80,7 @@ const schema = z.strictObject({
   mirror: section.optional(),
   report: section.optional(),
   correlate: correlate.optional(),
+  compare: compare.optional(),
   rewrite: z
     .array(z.string())
     .optional()
@@ -93,6 +105,8 @@ export interface Config {
   readonly environments: Readonly<Record<string, EnvironmentText>>
   /** Changes to requests that are replayed, in their order. */
   readonly rewrite: readonly string[]
+  /** How a replay compares replies. */
+  readonly compare: { readonly ignore: readonly string[] }
   /** Rules of correlation by the user. */
   readonly correlate: {
     readonly rules: readonly string[]
@@ -106,7 +120,15 @@ export interface Config {
  * @throws MeshError MESH_ERR_FILE_NOT_FOUND where a named file is absent; MESH_ERR_USAGE where it is not what it should be.
  */
 export function readConfig(file: string): Config {
-  const { routes, gates, environments, rewrite, correlate: correlation, ...verbs } = check(file, load(file))
+  const {
+    routes,
+    gates,
+    environments,
+    rewrite,
+    correlate: correlation,
+    compare: comparing,
+    ...verbs
+  } = check(file, load(file))
   const sections: Record<string, Record<string, readonly string[]>> = {}
   for (const [verb, values] of Object.entries(verbs)) {
     sections[verb] = {}
@@ -122,6 +144,7 @@ export function readConfig(file: string): Config {
     gates: gates ?? [],
     rewrite: rewrite ?? [],
     environments: environments ?? {},
+    compare: { ignore: comparing?.ignore ?? [] },
     correlate: { rules, forbid, times },
   }
 }

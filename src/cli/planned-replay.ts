@@ -4,6 +4,7 @@ import type { Plan } from '../replay/plan.ts'
 import type { Target } from '../replay/senders/target.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { FlagValues } from './flags.ts'
+import type { CheckSettings } from './replay-check.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 
 /** A replay that is planned, checked and ready to go. */
@@ -15,4 +16,6 @@ export interface PlannedReplay {
   readonly url: string
   readonly flags: FlagValues<ReplayFlags>
   readonly gates: readonly Gate[]
+  /** Undefined: replies are not compared. */
+  readonly check: CheckSettings | undefined
 }

@@ -84,6 +84,7 @@ export type ReplayFlags = {
   readonly sourceAddress: Flag<readonly string[]>
   readonly gate: Flag<readonly Gate[]>
   readonly check: Flag<CheckMode | undefined>
+  readonly ignore: Flag<readonly string[]>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -178,6 +179,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
     read: readGates,
   },
   check: choiceFlag('check', CHECK_MODES, 'compare replies with the recorded ones, and count what differs'),
+  ignore: listFlag('ignore', '<field>', "a field that may differ: body.updatedAt, 'GET /orders/:id body.total'"),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
@@ -230,7 +232,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'sourceAddress',
   ],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
-  'Response check:': ['check'],
+  'Response check:': ['check', 'ignore'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],
   'Output:': ['output', 'json', 'pushOtlp', 'noDashboard'],

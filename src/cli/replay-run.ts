@@ -50,7 +50,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const facts = factsOf(replay)
   const { gateWatch, stopped } = watchGates(replay, terminal)
   const counters = new Map<number, SenderCounters>()
-  const check = responseCheckOf(flags.check, options.routes.names)
+  const check = responseCheckOf(replay.check, options, survey)
   let directory: RunDirectory | undefined
   const measurement = new Measurement({
     workers: flags.workers,
@@ -78,7 +78,8 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   try {
     await screen.ready
     watching?.begin()
-    summary = await drive(fleet, replay, { drain, now: stop.now }, begun)
+    const checked = { ...replay, options: { ...options, check: check?.bodies } }
+    summary = await drive(fleet, checked, { drain, now: stop.now }, begun)
   } catch (error) {
     await directory?.destroy()
     throw error

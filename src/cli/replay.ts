@@ -17,6 +17,8 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
+import type { CheckSettings } from './replay-check.ts'
+import { checkSettingsOf } from './replay-check.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
@@ -71,7 +73,7 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
-  checkFlags(flags)
+  const check = checkSettingsOf(flags, config)
   const { authCommand } = flags
   const authorization =
     authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
@@ -85,7 +87,7 @@ async function planAndRun(
   const plan = planReplay(survey, options)
   const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
-  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options)
+  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, check)
   if (flags.plan) {
     terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown)
     if (refusal !== undefined)
@@ -102,7 +104,7 @@ async function planAndRun(
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
-    const replay = { survey, plan, options, target, url, flags, gates }
+    const replay = { survey, plan, options, target, url, flags, gates, check }
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
     return await runReplayFleet(replay, stop, terminal)
   } finally {
@@ -119,16 +121,16 @@ function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined): re
   throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave the gates out' })
 }
 
-function checkFlags({ check, closed }: FlagValues<ReplayFlags>): void {
-  if (check === undefined || closed === undefined) return
-  const what = '--closed measures a ceiling, and compares nothing'
-  throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave --check out' })
-}
-
 /** Why these gates cannot be judged in this run, undefined where they can. */
-function gateRefusal(gates: readonly Gate[], plan: Plan, { routes }: ScheduleOptions): MeshError | undefined {
+function gateRefusal(
+  gates: readonly Gate[],
+  plan: Plan,
+  { routes }: ScheduleOptions,
+  check: CheckSettings | undefined,
+): MeshError | undefined {
   try {
-    checkGates(gates, { loop: plan.speed === 'max' ? 'closed' : 'open', routeNames: routes.names })
+    const loop = plan.speed === 'max' ? 'closed' : 'open'
+    checkGates(gates, { loop, routeNames: routes.names, check: check?.mode })
   } catch (error) {
     return toMeshError(error)
   }

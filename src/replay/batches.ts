@@ -1,4 +1,5 @@
 import type { PackedPlan } from './correlate/plan-words.ts'
+import type { RecordedReply } from './check/recorded-reply.ts'
 import { joinPlans } from './correlate/plan-words.ts'
 import { renameIdentities } from './clone-identity.ts'
 import type { ShotBatch } from './shot-batch.ts'
@@ -24,6 +25,8 @@ export interface PreparedRequest {
   readonly identities: readonly number[]
   /** What it has to do with replies to others; undefined: nothing. */
   readonly plan: PackedPlan | undefined
+  /** The recorded reply, where the target's is compared with it. */
+  readonly reply: RecordedReply | undefined
   /** Row of its recorded connection, for the count of its last request; -1 where that is not known. */
   readonly row: number
 }
@@ -87,6 +90,7 @@ class OpenBatch {
     const offset = new Uint32Array(count + 1)
     // Not pooled: its memory is transferred to another thread.
     const bytes = Buffer.allocUnsafeSlow(this.byteLength)
+    let checks: Uint32Array | undefined
     let end = 0
     for (let index = 0; index < count; index++) {
       const request = this.#requests[index]
@@ -99,6 +103,8 @@ class OpenBatch {
       if (generation > 0 && request.identities.length > 0) renameIdentities(bytes, end, request.identities, generation)
       end += request.bytes.length
       offset[index + 1] = end
+      const check = request.reply?.take() ?? 0
+      if (check > 0) (checks ??= new Uint32Array(count))[index] = check
     }
     const plans = joinPlans(this.#requests, count)
     this.count = 0
@@ -117,6 +123,7 @@ class OpenBatch {
       offset,
       bytes,
       plans,
+      checks,
     }
   }
 }

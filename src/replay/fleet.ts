@@ -1,6 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import { type GeneratorHealth, StealWatch } from '../measure/health.ts'
 import type { CheckMode } from '../measure/reply-check.ts'
+import type { PostedReplies } from './check/kept-replies.ts'
 import type { ReplayEnding, ReplayOptions, ReplaySummary } from './replay.ts'
 import { SendingThread, type ThreadInterval } from './sending-thread.ts'
 import type { ShotBatch } from './shot-batch.ts'
@@ -11,6 +12,8 @@ export interface FleetCheck {
   readonly mode: CheckMode
   /** Statuses that are not the recorded ones, of a thread's last second: see `StatusTotals.add`. */
   readonly onStatuses: (numbers: Uint32Array) => void
+  /** Replies that the batches asked for. */
+  readonly onReplies: (replies: PostedReplies) => void
 }
 
 export interface FleetOptions {
@@ -72,6 +75,7 @@ export class Fleet {
         onInterval,
         onTrip: (reason) => this.#trip(reason),
         onStatuses: (numbers) => check?.onStatuses(numbers),
+        onReplies: (replies) => check?.onReplies(replies),
       })
     })
     this.finished = this.#finish(steal)

@@ -4,6 +4,7 @@ import type { AlignMode } from './align.ts'
 import type { AuthorizationSource } from './authorization.ts'
 import type { Permissions } from '../wire/http1/hold-back.ts'
 import type { CorrelateOptions } from './correlate/rules.ts'
+import type { BodyComparison } from './check/body-check.ts'
 import type { Pace } from './pacer.ts'
 import type { RenewalOptions } from './renewal.ts'
 import type { Stages } from './stages.ts'
@@ -59,6 +60,8 @@ export interface ScheduleOptions {
   readonly renewal?: RenewalOptions
   /** Where Authorization comes from; `rewrite.headers` has one then, whatever its value. Default: the recording, or those headers. */
   readonly authorization?: AuthorizationSource
+  /** Chooses the replies that are compared; undefined: none are. */
+  readonly check?: BodyComparison | undefined
 }
 
 /** What the first pass over the recordings has to know. */

@@ -1,3 +1,4 @@
+import { latin1 } from '../core/bytes.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
 import { unixNs } from '../core/clock.ts'
@@ -5,7 +6,9 @@ import { MeshError } from '../core/errors.ts'
 import { hashPair } from '../core/random.ts'
 import { Linker } from './correlate/linker.ts'
 import type { Linked, LinkNumbers } from './correlate/linker.ts'
-import type { PackedPlan } from './correlate/plan-words.ts'
+import type { RecordedReply } from './check/recorded-reply.ts'
+import { percentDecoded } from './correlate/escape.ts'
+import type { ShotPlan } from './correlate/shot-plan.ts'
 import { packPlan } from './correlate/plan-words.ts'
 import { namedRequest, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
@@ -126,12 +129,15 @@ export class Preparer {
     const session = keyed ?? this.#bases.ownSession + row
     const inPool = pool || (this.#survey.pooled > 0 && connections.isPooled(session))
     const route = this.#options.routes.indexOf(head.method, head.target)
+    const linked = { exchange, session, bytes, recorded, isSource }
+    const plan = this.#planOf(linked, route)
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
       bytes,
       identities,
       flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (rewritten.closes ? LAST_ON_CONNECTION : 0),
-      plan: this.#planOf({ exchange, session, bytes, recorded, isSource }, route),
+      plan: plan === undefined ? undefined : packPlan(plan),
+      reply: this.#replyOf(linked, head.method, route, plan),
       route,
       recordedStatus: recordedStatus(exchange),
       recordedServiceNs: recordedServiceNs(exchange),
@@ -142,10 +148,18 @@ export class Preparer {
     }
   }
 
-  #planOf(linked: Omit<Linked, 'route'>, route: number): PackedPlan | undefined {
-    if (this.#linker === undefined) return undefined
-    const plan = this.#linker.plan({ ...linked, route: this.#options.routes.names[route] ?? '' })
-    return plan === undefined ? undefined : packPlan(plan)
+  #planOf(linked: Omit<Linked, 'route'>, route: number): ShotPlan | undefined {
+    return this.#linker?.plan({ ...linked, route: this.#options.routes.names[route] ?? '' })
+  }
+
+  #replyOf(
+    linked: Omit<Linked, 'route'>,
+    method: string,
+    route: number,
+    plan: ShotPlan | undefined,
+  ): RecordedReply | undefined {
+    const { check, routes } = this.#options
+    return check?.keep(linked.exchange, method, routes.names[route] ?? '', () => issuedValues(linked, plan))
   }
 
   /** Requests get this Authorization from now on. */
@@ -175,6 +189,16 @@ function msSince({ info, fromNs }: SurveyedRecording): number {
   return Number(unixNs() - info.originUnixNs - BigInt(Math.round(fromNs))) / 1e6
 }
 
+/** The recorded values of a request that are replaced before it is sent, or were made anew. */
+function issuedValues({ bytes, recorded }: Omit<Linked, 'route'>, plan: ShotPlan | undefined): ReadonlySet<string> {
+  const values = new Set(recorded.values())
+  for (const { start, end } of plan?.sinks ?? []) {
+    const written = latin1(bytes, start, end)
+    values.add(written).add(percentDecoded(written, true))
+  }
+  return values
+}
+
 /** Prepared requests of one part, kept for the next loop. */
 export type CachedBlocks = readonly (readonly PreparedRequest[])[]
 
@@ -202,7 +226,8 @@ export class PreparedCache {
     for await (const block of blocks) {
       if (fits) {
         let blockBytes = 0
-        for (const request of block) blockBytes += request.bytes.length + CACHED_OVERHEAD_BYTES
+        for (const request of block)
+          blockBytes += request.bytes.length + (request.reply?.size ?? 0) + CACHED_OVERHEAD_BYTES
         bytes += blockBytes
         this.#bytes += blockBytes
         kept.push(block)

@@ -1,6 +1,7 @@
 import { monotonicNs } from '../core/clock.ts'
 import type { OutcomeRecorder } from '../core/outcome.ts'
 import { BatchFeed } from './batch-feed.ts'
+import type { KeptReplies } from './check/kept-replies.ts'
 import { type BreakerLimits, ErrorBreaker } from './error-breaker.ts'
 import { Http1Sender } from './senders/http1.ts'
 import { noCounts, type Sender, type SenderCounters } from './senders/sender.ts'
@@ -69,6 +70,8 @@ export interface ReplayHooks {
   readonly counters?: SenderCounters | undefined
   /** Changed while it runs by an operator; a closed loop does not look at it. Default: one that nobody changes. */
   readonly tempo?: Tempo | undefined
+  /** Takes the replies that are to be compared. */
+  readonly replies?: KeptReplies | undefined
 }
 
 /** `precise` sleeps until this long before a shot is due: timers are late by up to a millisecond and a bit. */
@@ -150,10 +153,11 @@ class ReplayLoop {
     const watched =
       breaker === undefined ? recorder : new ErrorBreaker(recorder, breaker, (reason) => this.#trip(reason))
     const closedLoop = loop === 'closed'
-    this.#sender = new Http1Sender({ ...options, closedLoop }, watched, this.#counters, (nowNs) => {
+    const onRoom = (nowNs: number): void => {
       if (closedLoop && nowNs >= this.#endNs) this.#endInTime()
       else if (this.#isDue(nowNs) && this.#send(nowNs)) this.#immediate ??= setImmediate(this.#onTurn)
-    })
+    }
+    this.#sender = new Http1Sender({ ...options, closedLoop }, watched, this.#counters, onRoom, hooks.replies)
   }
 
   async run(): Promise<ReplaySummary> {

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { MeshError } from '../core/errors.ts'
 import type { ThreadHealth } from '../measure/health.ts'
 import type { IntervalSnapshot } from '../measure/interval.ts'
+import type { PostedReplies } from './check/kept-replies.ts'
 import type { ReplaySummary } from './replay.ts'
 import type { SenderCounters } from './senders/sender.ts'
 import { ShardCredit } from './shard-credit.ts'
@@ -25,6 +26,7 @@ export interface ThreadEvents {
   readonly onInterval: (interval: ThreadInterval) => void
   readonly onTrip: (reason: string) => void
   readonly onStatuses: (numbers: Uint32Array) => void
+  readonly onReplies: (replies: PostedReplies) => void
 }
 
 /** What a sending thread says at its end. */
@@ -118,6 +120,9 @@ export class SendingThread {
         break
       case 'statuses':
         this.#events.onStatuses(message.numbers)
+        break
+      case 'replies':
+        this.#events.onReplies(message.replies)
         break
       case 'tripped':
         this.#events.onTrip(message.reason)

@@ -22,6 +22,8 @@ export interface ShotBatch {
   readonly bytes: Uint8Array
   /** What shots have to do with the replies of their sessions; undefined where none has anything to. */
   readonly plans: BatchPlans | undefined
+  /** Numbers of the shots whose replies are to be handed over, 0 for the others; undefined where there are none. */
+  readonly checks: Uint32Array | undefined
 }
 
 export const HEAD_REQUEST = 1
@@ -45,6 +47,7 @@ export function packShots(shots: readonly Shot[]): ShotBatch {
     offset,
     bytes: new Uint8Array(offset[count] ?? 0),
     plans: undefined,
+    checks: undefined,
   }
   for (const [index, shot] of shots.entries()) {
     batch.dueNs[index] = shot.dueNs
@@ -73,6 +76,7 @@ export function batchBuffers(batch: ShotBatch): ArrayBuffer[] {
     batch.flags,
     batch.offset,
     batch.bytes,
+    ...(batch.checks === undefined ? [] : [batch.checks]),
     ...(batch.plans === undefined ? [] : [batch.plans.offset, batch.plans.words]),
   ]
   return columns.flatMap((column) => (column.buffer instanceof ArrayBuffer ? [column.buffer] : []))

@@ -2,6 +2,7 @@ import type { PlainError } from '../core/plain-error.ts'
 import type { ThreadHealth } from '../measure/health.ts'
 import type { IntervalSnapshot } from '../measure/interval.ts'
 import type { CheckMode } from '../measure/reply-check.ts'
+import type { PostedReplies } from './check/kept-replies.ts'
 import type { ReplayOptions, ReplaySummary } from './replay.ts'
 import type { SenderCounters } from './senders/sender.ts'
 import type { ShotBatch } from './shot-batch.ts'
@@ -43,6 +44,8 @@ export type FromWorker =
     }
   /** Statuses that are not the recorded ones: see `StatusChanges.take`. Its memory is transferred. */
   | { readonly kind: 'statuses'; readonly numbers: Uint32Array<ArrayBuffer> }
+  /** Replies that are to be compared. Their memory is transferred. */
+  | { readonly kind: 'replies'; readonly replies: PostedReplies }
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
   | { readonly kind: 'failed'; readonly error: PlainError }

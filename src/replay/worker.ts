@@ -6,6 +6,7 @@ import { toMeshError } from '../core/errors.ts'
 import { type ThreadHealth, ThreadWatch } from '../measure/health.ts'
 import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
 import { BatchInbox } from './batch-inbox.ts'
+import { KeptReplies, repliesBuffers } from './check/kept-replies.ts'
 import { StatusChanges } from './check/status-changes.ts'
 import { runReplay } from './replay.ts'
 import { noCounts } from './senders/sender.ts'
@@ -70,11 +71,16 @@ async function replayFrom(
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
   const statuses = check === undefined ? undefined : new StatusChanges(recorder, warmupNs)
+  const replies =
+    check === 'body'
+      ? new KeptReplies(warmupNs, (posted) => post({ kind: 'replies', replies: posted }, repliesBuffers(posted)))
+      : undefined
   const counters = noCounts()
   const health = (): ThreadHealth => watch.read(Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6))
   const report = (): void => {
     const numbers = statuses?.take()
     if (numbers !== undefined) post({ kind: 'statuses', numbers }, [numbers.buffer])
+    replies?.flush()
     const snapshot = recorder.take(monotonicNs() - originNs)
     const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
     post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
@@ -85,6 +91,7 @@ async function replayFrom(
       abandon: control.abandon,
       tempo: control.tempo,
       counters,
+      replies,
       onTrip: (reason) => post({ kind: 'tripped', reason }),
     })
     report()

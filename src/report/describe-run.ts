@@ -68,6 +68,7 @@ export function describeRun(
     offered: { due: pace.due, sent: facts.plan.loop === 'open' ? pace.sentInWindow : pace.sent },
     routeNames,
     watch: facts.gateWatch,
+    bodies: facts.check?.bodies,
     cutShort,
   })
   const verdict = judge({

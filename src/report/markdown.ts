@@ -1,7 +1,7 @@
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import { durationCell, quantileCell, rateCell, statusCell } from './cells.ts'
-import { checkSentences, STATUS_HEADS, statusRows } from './check-table.ts'
+import { checkSentences, FIELD_HEADS, fieldRows, STATUS_HEADS, statusRows } from './check-table.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { failsRun, gateCell, gateOutcome } from './gate-words.ts'
 import type { Reporter } from './reporter.ts'
@@ -39,14 +39,13 @@ function gates(run: Run): string {
 
 function check({ check: found }: Run): string {
   if (found === undefined) return ''
-  const rows = statusRows(found).slice(0, MAX_ROUTES)
-  const text = plain(checkSentences(found).join(' '))
-  if (rows.length === 0) return text
-  return `${text}\n\n${table(
-    ['route', ...STATUS_HEADS],
-    rows.map((row) => row.map(plain)),
-    1,
-  )}`
+  const parts = [plain(checkSentences(found).join(' '))]
+  const cells = (rows: readonly (readonly string[])[]): readonly (readonly string[])[] =>
+    rows.slice(0, MAX_ROUTES).map((row) => row.map(plain))
+  const [statuses, fields] = [cells(statusRows(found)), cells(fieldRows(found))]
+  if (statuses.length > 0) parts.push(table(['route', ...STATUS_HEADS], statuses, 1))
+  if (fields.length > 0) parts.push(table(FIELD_HEADS, fields, FIELD_HEADS.length - 1))
+  return parts.join('\n\n')
 }
 
 const QUANTILE_HEADS = ['p50', 'p90', 'p99', 'p99.9', 'max']

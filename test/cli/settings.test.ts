@@ -17,6 +17,7 @@ describe('a section of the settings file', () => {
         gates: [],
         rewrite: [],
         environments: {},
+        compare: { ignore: [] },
         correlate: { rules: [], forbid: [], times: [] },
       },
       section,

@@ -87,6 +87,21 @@ describe('sessions that log in, recorded by a tap', () => {
     expect(counters).toMatchObject({ correlated: 4 * USERS * (STEPS - 1), correlationLost: 0 })
   })
 
+  it('are answered as recorded, what the target issues aside', async () => {
+    const shop = await openShop(5_000)
+    const directory = folder.path('checked')
+    const words = ['--amplify', '2', '--allow-writes', '--check', 'body', '-o', directory]
+    await startReplay([masked], shop.url, ...words).ended
+    const { check, totals } = await readRunDirectory(directory)
+    expect(totals.replies).toBe(2 * USERS * STEPS)
+    expect(check?.bodies).toMatchObject({ differing: 0, fields: [] })
+    const { compared = 0, notCompared = {} } = check?.bodies ?? {}
+    expect(compared).toBeGreaterThan(0)
+    // Pages have tokens in them.
+    expect(Object.keys(notCompared).filter((reason) => !['issued', 'masked'].includes(reason))).toEqual([])
+    expect(compared + Object.values(notCompared).reduce((sum, count) => sum + count, 0)).toBe(totals.replies)
+  })
+
   it('fail at the first dependent request with --correlate off', async () => {
     const shop = await openShop(5_000)
     const words = ['--correlate', 'off', '--allow-writes', '--no-breaker']

@@ -12,8 +12,8 @@ import type { HttpTarget } from '../support/targets.ts'
 import { startHttpTarget } from '../support/targets.ts'
 
 /** Rounds of one request of each route, 10 ms apart. */
-const ROUNDS = 60
-const PATHS = ['/price', '/gone', '/same'] as const
+const ROUNDS = 40
+const PATHS = ['/price', '/gone', '/same', '/once'] as const
 
 /** Replies of `/price` at the recording and now: the price changed, the time is another each time. */
 const reply = (price: number, at: string): string => JSON.stringify({ item: { name: 'tea', price }, at })
@@ -39,6 +39,12 @@ afterAll(async () => {
   folder.remove()
 })
 
+/** Nobody asks for `/once` with the same query again. */
+function pathOf(id: number): string {
+  const path = PATHS[id % PATHS.length] ?? ''
+  return path === '/once' ? `${path}?n=${id}` : path
+}
+
 async function record(): Promise<void> {
   const recorder = await TestRecorder.open({ openPart: fileParts(file), info: recordingInfo() })
   for (let id = 0; id < ROUNDS * PATHS.length; id++) {
@@ -49,7 +55,7 @@ async function record(): Promise<void> {
         id,
         connection: id % PATHS.length,
         position: Math.floor(id / PATHS.length),
-        request: message([`GET ${PATHS[id % PATHS.length] ?? ''} HTTP/1.1`, 'Host: shop.example']),
+        request: message([`GET ${pathOf(id)} HTTP/1.1`, 'Host: shop.example']),
         requestFirstNs: atNs,
         requestLastNs: atNs,
         response: response(
@@ -80,18 +86,18 @@ describe('mesh replay --check status', () => {
     const { code, stdout, run, directory } = await check('--check', 'status', ...gates)
     expect(run.check).toMatchObject({
       mode: 'status',
-      replies: 180,
-      comparable: 180,
-      changed: 60,
-      changes: [{ route: 'GET /gone', recorded: 200, now: 404, count: 60 }],
+      replies: 160,
+      comparable: 160,
+      changed: 40,
+      changes: [{ route: 'GET /gone', recorded: 200, now: 404, count: 40 }],
       moreChanged: 0,
     })
     expect(code).toBe(3)
     expect(run.gates.map(({ outcome }) => outcome)).toEqual(['passed', 'failed'])
-    expect(stdout).toContain('Compared the status of 180 of 180 replies: 60 differ from the recorded one.')
-    expect(stdout).toMatch(/^GET \/gone +200 +404 +60$/m)
+    expect(stdout).toContain('Compared the status of 160 of 160 replies: 40 differ from the recorded one.')
+    expect(stdout).toMatch(/^GET \/gone +200 +404 +40$/m)
     expect(readFileSync(`${directory}/report.html`, 'utf8')).toContain('Replies against the recorded ones')
-    expect(readFileSync(`${directory}/summary.md`, 'utf8')).toContain('GET /gone | 200 | 404 | 60')
+    expect(readFileSync(`${directory}/summary.md`, 'utf8')).toContain('GET /gone | 200 | 404 | 40')
   })
 
   it('says nothing of it where nobody asked, and reads such runs', async () => {
@@ -99,5 +105,59 @@ describe('mesh replay --check status', () => {
     expect(code).toBe(0)
     expect(run.check).toBeUndefined()
     expect(stdout).not.toContain('Compared')
+  })
+})
+
+describe('mesh replay --check body', () => {
+  const bodyGates = ['body_mismatch_rate{route="GET /same"} < 1%', 'body_mismatch_rate < 1%']
+  const gates = bodyGates.flatMap((gate) => ['--gate', gate])
+
+  it('names the field that changed, and learns from repeats in the recording which differ by themselves', async () => {
+    const { code, stdout, run, directory } = await check('--check', 'body', ...gates)
+    const bodies = run.check?.bodies
+    expect(bodies).toMatchObject({ compared: 160, same: 0, differing: 120, noisy: 40, notCompared: {}, moreFields: 0 })
+    expect(bodies?.fields).toEqual([
+      { route: 'GET /gone', field: 'status', kind: 'changed', count: 40, example: { recorded: '200', now: '404' } },
+      { route: 'GET /once', field: 'body.at', kind: 'changed', count: 40, example: expect.anything() as unknown },
+      {
+        route: 'GET /price',
+        field: 'body.item.price',
+        kind: 'changed',
+        count: 40,
+        example: { recorded: '10', now: '12' },
+      },
+    ])
+    expect(bodies?.noise).toContainEqual({ route: 'GET /same', field: 'body.at' })
+    expect(bodies?.noise).not.toContainEqual({ route: 'GET /once', field: 'body.at' })
+    expect(code).toBe(3)
+    expect(run.gates).toMatchObject([
+      { outcome: 'passed', actual: 0, samples: 40 },
+      { outcome: 'failed', actual: 0.75, samples: 160 },
+    ])
+    expect(stdout).toContain('Compared 160 of 160 replies with the recorded ones: 120 differ, 40 in noise')
+    expect(stdout).toMatch(/^GET \/price body\.item\.price changed +40\n {2}10 -> 12$/m)
+    expect(readFileSync(`${directory}/report.html`, 'utf8')).toContain('body.item.price')
+    expect(readFileSync(`${directory}/summary.md`, 'utf8')).toContain('body.item.price')
+  })
+
+  it('learns from clones of a request too, and ignores what it is told to', async () => {
+    const ignore = ['--ignore', 'GET /price body.item', '--ignore', 'status']
+    const { run } = await check('--check', 'body', '--amplify', '2', '--jitter', '100ms', ...ignore, ...gates)
+    expect(run.check?.bodies).toMatchObject({ compared: 320, differing: 0, fields: [] })
+    expect(run.check?.bodies?.noise).toContainEqual({ route: 'GET /once', field: 'body.at' })
+    expect(run.check).toMatchObject({ changed: 80 })
+    expect(run.gates.map(({ outcome }) => outcome)).toEqual(['passed', 'passed'])
+  })
+
+  it.each([
+    [['--gate', 'body_mismatch_rate < 1%'], 'bodies are not compared in this run'],
+    [['--check', 'body', '--ignore', 'updatedAt'], 'expected a field such as body.updatedAt'],
+    [['--ignore', 'body.at'], 'give --check body too'],
+    [['--check', 'status', '--closed', '2'], 'compares nothing'],
+  ])('refuses %j before anything is sent', async (flags, says) => {
+    const before = target.seen.length
+    const { code, stderr } = await startReplay([file], target.url, ...flags).ended
+    expect([code, target.seen.length - before]).toEqual([2, 0])
+    expect(stderr).toContain(says)
   })
 })

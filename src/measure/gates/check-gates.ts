@@ -2,6 +2,7 @@ import { MeshError } from '../../core/errors.ts'
 import { nearestName } from '../../core/nearest.ts'
 import { formatCount } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
+import type { CheckMode } from '../reply-check.ts'
 import { samplesFor } from '../figures.ts'
 import type { Gate } from './gate.ts'
 
@@ -12,10 +13,12 @@ const MAX_ROUTES_SHOWN = 5
 export interface PlannedRun {
   readonly loop: 'open' | 'closed'
   readonly routeNames: readonly string[]
+  /** What of replies is compared; undefined: nothing but their status. */
+  readonly check?: CheckMode | undefined
 }
 
 /** Refuses gates that this run cannot answer. @throws MeshError MESH_ERR_USAGE with the nearest route there is. */
-export function checkGates(gates: readonly Gate[], { loop, routeNames }: PlannedRun): void {
+export function checkGates(gates: readonly Gate[], { loop, routeNames, check }: PlannedRun): void {
   for (const gate of gates) {
     const where = `gate "${visible(gate.text)}"`
     if (gate.route !== undefined && !routeNames.includes(gate.route)) {
@@ -28,6 +31,10 @@ export function checkGates(gates: readonly Gate[], { loop, routeNames }: Planned
         where,
         remedy: 'compare with a value',
       })
+    }
+    if (gate.metric.name === 'body_mismatch_rate' && check !== 'body') {
+      const what = 'bodies are not compared in this run'
+      throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: 'give --check body, or gate mismatch_rate' })
     }
     if (loop === 'closed' && needsDueTimes(gate)) {
       const what = `in a closed loop nothing is due: there is no ${gate.limit.kind === 'target' ? 'target' : gate.metric.name}`

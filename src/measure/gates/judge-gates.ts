@@ -135,6 +135,7 @@ function whatIsLacking(gate: Gate, { value, samples }: Reading): string | undefi
 function nothingOf(gate: Gate): string {
   const { quantity } = gate.metric
   const { kind } = quantity
+  if (kind === 'body_mismatch_rate') return `no reply was compared${ofRoute(gate)}`
   if (kind === 'mismatch_rate' || (kind === 'count' && quantity.count === 'mismatches'))
     return `there was no reply with a recorded one to compare it with${ofRoute(gate)}`
   const ofReplies = kind === 'quantile' || kind === 'max' || kind === 'mean' || kind === 'status'

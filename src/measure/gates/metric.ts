@@ -11,10 +11,13 @@ export type Quantity =
   | { readonly kind: 'max' | 'mean'; readonly latency: Latency }
   | { readonly kind: 'status'; readonly from: number; readonly to: number }
   | { readonly kind: Ratio | Rate }
+  /** Of replies that were compared as a whole. */
+  | { readonly kind: typeof BODY_RATIO }
   | { readonly kind: 'count'; readonly count: CountName }
 
 const RATIOS = ['error_rate', 'mismatch_rate'] as const
 type Ratio = (typeof RATIOS)[number]
+const BODY_RATIO = 'body_mismatch_rate'
 const RATES = ['achieved_rate', 'rps'] as const
 type Rate = (typeof RATES)[number]
 const COUNTS = ['requests', 'replies', 'errors', 'mismatches', 'timeouts', 'shed'] as const
@@ -30,7 +33,7 @@ export interface GateMetric {
   readonly scope: 'route' | 'run'
 }
 
-const PLAIN_NAMES: readonly string[] = [...RATIOS, ...RATES, ...COUNTS]
+const PLAIN_NAMES: readonly string[] = [...RATIOS, BODY_RATIO, ...RATES, ...COUNTS]
 
 /** What can be said of durations in short; the names that a mistyped one is compared with. */
 const FIGURES = ['p50', 'p75', 'p90', 'p95', 'p99', 'p99.9', 'p99.99', 'max', 'mean'] as const
@@ -64,6 +67,7 @@ export function metricOf(name: string): GateMetric | undefined {
 function plainMetric(name: string): GateMetric | undefined {
   const ratio = RATIOS.find((known) => known === name)
   if (ratio !== undefined) return { name, unit: 'ratio', quantity: { kind: ratio }, scope: 'route' }
+  if (name === BODY_RATIO) return { name, unit: 'ratio', quantity: { kind: BODY_RATIO }, scope: 'route' }
   const count = COUNTS.find((known) => known === name)
   if (count !== undefined) return { name, unit: 'count', quantity: { kind: 'count', count }, scope: 'route' }
   const rate = RATES.find((known) => known === name)

@@ -155,6 +155,9 @@ class GateParser {
         'blocked_p99 > 1s for 10s => abort stops a run whose target does not keep up',
       )
     }
+    if (metric.name === 'body_mismatch_rate') {
+      this.#refuse('what bodies differ in is known at the end: it cannot stop the run', 'mismatch_rate can')
+    }
     if (limit.kind === 'history') this.#refuse('a comparison with history is made at the end: it cannot stop the run')
   }
 

@@ -1,5 +1,6 @@
 import type { Histogram } from '../histogram.ts'
 import { type SpanTally, Tally } from '../tally.ts'
+import type { BodyCheck } from '../reply-check.ts'
 import type { Gate } from './gate.ts'
 import type { CountName, Latency, Quantity } from './metric.ts'
 
@@ -11,6 +12,8 @@ export interface GateSpan {
   readonly spanNs: number
   /** Shots that were due in the span, and those of them that were sent before it was over; undefined where that is not known yet. */
   readonly offered?: { readonly due: number; readonly sent: number }
+  /** What comparing whole replies found; undefined where none were, or it is not known yet. */
+  readonly bodies?: BodyCheck | undefined
 }
 
 /** A metric's value and what it rests on. `value` is undefined where nothing tells it. */
@@ -23,6 +26,7 @@ const NOTHING: Reading = { value: undefined, samples: 0 }
 
 /** Reads the metric of a gate; `routeNames` are those of the tally's ordinals. */
 export function readMetric(gate: Gate, span: GateSpan, routeNames: readonly string[]): Reading {
+  if (gate.metric.quantity.kind === 'body_mismatch_rate') return bodyMismatches(gate.route, span.bodies)
   return readQuantity(gate.metric.quantity, span, tallyOf(gate.route, span, routeNames))
 }
 
@@ -32,7 +36,17 @@ function tallyOf(route: string | undefined, { tally, total }: GateSpan, routeNam
   return tally.routes.get(routeNames.indexOf(route)) ?? new Tally()
 }
 
-function readQuantity(quantity: Quantity, span: GateSpan, tally: Tally): Reading {
+/** Of the replies that were compared: all, or of one route. */
+function bodyMismatches(route: string | undefined, bodies: BodyCheck | undefined): Reading {
+  const found = route === undefined ? bodies : bodies?.routes.find((one) => one.route === route)
+  return found === undefined ? NOTHING : share(found.differing, found.compared)
+}
+
+function readQuantity(
+  quantity: Exclude<Quantity, { kind: 'body_mismatch_rate' }>,
+  span: GateSpan,
+  tally: Tally,
+): Reading {
   if ('latency' in quantity) return readLatency(quantity, histogramOf(quantity.latency, span.tally, tally))
   if (quantity.kind === 'status') return share(statusCount(tally, quantity.from, quantity.to), tally.replies)
   if (quantity.kind === 'count') {

@@ -81,7 +81,7 @@ export class ReplyCapture {
 }
 
 /** Where the reply's own head begins, behind the interim ones, and where its body does. */
-function finalHead(bytes: Uint8Array): { readonly headStart: number; readonly bodyStart: number } {
+export function finalHead(bytes: Uint8Array): { readonly headStart: number; readonly bodyStart: number } {
   let headStart = 0
   for (;;) {
     const bodyStart = endOfHead(bytes, headStart)

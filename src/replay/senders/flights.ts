@@ -1,5 +1,6 @@
 import { monotonicNs } from '../../core/clock.ts'
 import type { Outcome, OutcomeRecorder, ShotError } from '../../core/outcome.ts'
+import type { KeptReplies } from '../check/kept-replies.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION, type ShotBatch } from '../shot-batch.ts'
 import { ConnectionList } from './connection-list.ts'
 import type { AwaitedReply } from './awaited-reply.ts'
@@ -27,6 +28,7 @@ export class Flights {
   readonly #counters: SenderCounters
   readonly #originNs: number
   readonly #closedLoop: boolean
+  readonly #replies: KeptReplies | undefined
   readonly #onEnded: (reply: AwaitedReply, whole: boolean) => void
   readonly #outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = {
     route: 0,
@@ -48,7 +50,7 @@ export class Flights {
 
   /**
    * `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. `onEnded` is told of each
-   * shot whose reply is awaited, and whether that is whole; it must not send anything then.
+   * shot whose reply is awaited, and whether that is whole; it must not send anything then. `replies` takes those that are to be compared.
    */
   constructor(
     recorder: OutcomeRecorder,
@@ -57,7 +59,9 @@ export class Flights {
     originNs: number,
     closedLoop: boolean,
     onEnded: (reply: AwaitedReply, whole: boolean) => void,
+    replies: KeptReplies | undefined,
   ) {
+    this.#replies = replies
     this.#recorder = recorder
     this.#limits = limits
     this.#counters = counters
@@ -114,6 +118,7 @@ export class Flights {
     connection.route = batch.route[index] ?? 0
     connection.recordedStatus = batch.recordedStatus[index] ?? 0
     connection.awaited = this.#awaited
+    if (batch.checks !== undefined) this.#keep(connection, batch.checks[index] ?? 0)
     this.#fire(connection, Math.max(readyNs, this.#readyNs), batch.flags[index] ?? 0, shotBytes(batch, index))
   }
 
@@ -126,6 +131,7 @@ export class Flights {
   launchWaiting(connection: TargetConnection, shot: WaitingShot, readyNs: number): void {
     this.release(shot)
     connection.awaited = shot.awaited
+    this.#keep(connection, shot.check)
     connection.dueNs = this.#originNs + shot.dueNs
     connection.route = shot.route
     connection.recordedStatus = shot.recordedStatus
@@ -161,6 +167,7 @@ export class Flights {
     outcome.bytesSent = connection.bytesSent
     outcome.bytesReceived = connection.bytesReceived
     this.#record()
+    this.#handOver(connection, error)
     const { awaited } = connection
     if (awaited === undefined) return
     connection.awaited = undefined
@@ -171,6 +178,7 @@ export class Flights {
   drop(shot: WaitingShot): void {
     this.release(shot)
     this.#counters.offered--
+    this.#replies?.unsent(shot.check)
     if (shot.awaited !== undefined) this.#onEnded(shot.awaited, false)
   }
 
@@ -178,6 +186,7 @@ export class Flights {
     this.release(shot)
     const nowNs = monotonicNs() - this.#originNs
     this.#endUnsent(shot.dueNs, nowNs, nowNs, shot.route, shot.recordedStatus, error)
+    this.#replies?.unsent(shot.check)
     if (shot.awaited !== undefined) this.#onEnded(shot.awaited, false)
   }
 
@@ -185,7 +194,19 @@ export class Flights {
     const nowNs = monotonicNs() - this.#originNs
     const dueNs = this.#closedLoop ? nowNs : (batch.dueNs[index] ?? 0)
     this.#endUnsent(dueNs, dueNs, nowNs, batch.route[index] ?? 0, batch.recordedStatus[index] ?? 0, error)
+    if (batch.checks !== undefined) this.#replies?.unsent(batch.checks[index] ?? 0)
     if (this.#awaited !== undefined) this.#onEnded(this.#awaited, false)
+  }
+
+  #keep(connection: TargetConnection, check: number): void {
+    if (check !== 0) connection.kept = this.#replies?.begin(check)
+  }
+
+  #handOver(connection: TargetConnection, error: ShotError): void {
+    const { kept } = connection
+    if (kept === undefined) return
+    connection.kept = undefined
+    this.#replies?.end(kept, error === 'none', this.#outcome.dueNs)
   }
 
   #endUnsent(

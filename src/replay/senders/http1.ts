@@ -1,5 +1,6 @@
 import { monotonicNs } from '../../core/clock.ts'
 import type { OutcomeRecorder, ShotError } from '../../core/outcome.ts'
+import type { KeptReplies } from '../check/kept-replies.ts'
 import type { ShotBatch } from '../shot-batch.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { Flights } from './flights.ts'
@@ -56,18 +57,25 @@ export class Http1Sender implements Sender, ConnectionOwner {
   #drained: (() => void) | undefined
   #destroyed = false
 
-  /** `onRoom` is called after a shot has ended, and now and then: a loop that waits for room or time may use the moment. */
+  /** `onRoom` is called after a shot has ended, and now and then: a loop that waits for room or time may use the moment. `replies` takes what is compared. */
   constructor(
     options: SenderOptions,
     recorder: OutcomeRecorder,
     counters: SenderCounters,
     onRoom: (nowNs: number) => void,
+    replies?: KeptReplies,
   ) {
     this.#counters = counters
     const { target, originNs, closedLoop } = options
     this.#pool = new ConnectionPool(target, options.maxConnections, counters)
-    this.#flights = new Flights(recorder, options, counters, originNs, closedLoop, (reply, whole) =>
-      this.#gate.ended(reply, whole),
+    this.#flights = new Flights(
+      recorder,
+      options,
+      counters,
+      originNs,
+      closedLoop,
+      (reply, whole) => this.#gate.ended(reply, whole),
+      replies,
     )
     this.#order =
       options.order === 'connection'

@@ -30,6 +30,7 @@ export class OneShotBatch implements ShotBatch {
   readonly flags: Uint8Array = new Uint8Array(1)
   readonly offset: Uint32Array = new Uint32Array(2)
   readonly plans: undefined = undefined
+  readonly checks: Uint32Array = new Uint32Array(1)
   bytes: Uint8Array = new Uint8Array(0)
 
   /** Shot `index` of a batch; its bytes are still to be set. */
@@ -42,6 +43,7 @@ export class OneShotBatch implements ShotBatch {
     this.recordedStatus[0] = batch.recordedStatus[index] ?? 0
     this.recordedServiceNs[0] = batch.recordedServiceNs[index] ?? 0
     this.flags[0] = batch.flags[index] ?? 0
+    this.checks[0] = batch.checks?.[index] ?? 0
     return this
   }
 
@@ -56,6 +58,7 @@ export class OneShotBatch implements ShotBatch {
     this.recordedStatus[0] = held.recordedStatus
     this.recordedServiceNs[0] = shot.recordedServiceNs
     this.flags[0] = held.flags
+    this.checks[0] = held.check
     return this.setBytes(bytes)
   }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { monotonicNs } from '../../core/clock.ts'
 import type { ShotError } from '../../core/outcome.ts'
 import { DEFAULT_REPLY_LIMITS, ReplyFramer } from '../../wire/http1/reply-framer.ts'
+import type { KeptReply } from '../check/kept-replies.ts'
 import type { Dialer } from './dialer.ts'
 import type { AwaitedReply } from './awaited-reply.ts'
 import { socketFailure } from './shot-failure.ts'
@@ -48,6 +49,8 @@ export class TargetConnection {
   bytesReceived = 0
   /** Later shots need values from this reply. */
   awaited: AwaitedReply | undefined = undefined
+  /** This reply is to be compared. */
+  kept: KeptReply | undefined = undefined
   /** Of the request, bytes that the system had not taken when it was written: they keep memory until the shot ends. */
   heldBytes = 0
 
@@ -114,6 +117,7 @@ export class TargetConnection {
     const framer = this.#framer
     const used = framer.push(bytes, 0, length)
     if (this.awaited !== undefined) this.awaited.capture.push(bytes, used)
+    if (this.kept !== undefined) this.kept.push(bytes, used)
     if (framer.badReason !== undefined) this.#fail('bad_reply')
     else if (framer.done) {
       // More than the one reply that was asked for: which bytes were the reply is then anyone's guess.

@@ -10,6 +10,8 @@ export class WaitingShot {
   /** As in the batch. */
   readonly flags: number
   readonly bytes: Uint8Array
+  /** As in the batch; 0: its reply is not handed over. */
+  readonly check: number
   /** Its reply is needed by later shots. */
   readonly awaited: AwaitedReply | undefined
   next: WaitingShot | undefined = undefined
@@ -20,6 +22,7 @@ export class WaitingShot {
     this.route = batch.route[index] ?? 0
     this.recordedStatus = batch.recordedStatus[index] ?? 0
     this.flags = batch.flags[index] ?? 0
+    this.check = batch.checks?.[index] ?? 0
     this.bytes = Buffer.from(shotBytes(batch, index))
   }
 }

@@ -75,7 +75,7 @@ describe('parseGate', () => {
 })
 
 const METRICS =
-  'metrics are p50 to p99.99, max, mean (also with service_, lag_, blocked_), error_rate, mismatch_rate, achieved_rate, rps, ' +
+  'metrics are p50 to p99.99, max, mean (also with service_, lag_, blocked_), error_rate, mismatch_rate, body_mismatch_rate, achieved_rate, rps, ' +
   'requests, replies, errors, mismatches, timeouts, shed, status_404, status_5xx'
 const SHAPE =
   'write it as p99 < 250ms, p99{route="GET /cart"} < 400ms, achieved_rate > 98% of target, p99 > 1s for 10s => abort, warn: p50 < 40ms'
@@ -114,6 +114,7 @@ const REFUSED: readonly Refused[] = [
   ['p49 < 1s', 'expected a quantile from p50 to p99.99, found "p49"', 'p95 is one; max is the slowest'],
   ['p99.999 < 1s', 'expected a quantile from p50 to p99.99, found "p99.999"', 'p95 is one; max is the slowest'],
   ['eror_rate < 1%', 'unknown metric "eror_rate"', 'did you mean error_rate?'],
+  ['body_mismatch_rat < 1%', 'unknown metric "body_mismatch_rat"', 'did you mean body_mismatch_rate?'],
   ['servce_p99 < 1s', 'unknown metric "servce_p99"', 'did you mean service_p99?'],
   ['avg < 1s', 'unknown metric "avg"', 'did you mean mean?'],
   ['p(95) < 1s', 'unknown metric "p(95)"', 'did you mean p95?'],
@@ -140,6 +141,11 @@ const REFUSED: readonly Refused[] = [
   ['p99 > 1s for => abort', 'expected whole seconds from 1s to 1h after "for", found ""'],
   ['p99 > 1s for soon => abort', 'expected whole seconds from 1s to 1h after "for", found "soon"'],
   ['warn: p99 > 1s for 10s => abort', 'a warning cannot stop the run', 'leave "warn:" out'],
+  [
+    'body_mismatch_rate > 1% for 5s => abort',
+    'what bodies differ in is known at the end: it cannot stop the run',
+    'mismatch_rate can',
+  ],
   [
     'achieved_rate < 90% of target for 5s => abort',
     'what was achieved of the target is known at the end: it cannot stop the run',

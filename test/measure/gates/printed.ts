@@ -15,7 +15,16 @@ const LATENCY_NAMES = ['', 'service_', 'lag_', 'blocked_'].flatMap((of) =>
 )
 const NAMES = [
   ...LATENCY_NAMES,
-  ...['error_rate', 'mismatch_rate', 'achieved_rate', 'rps', 'status_5xx', 'status_404', 'status_200'],
+  ...[
+    'error_rate',
+    'mismatch_rate',
+    'body_mismatch_rate',
+    'achieved_rate',
+    'rps',
+    'status_5xx',
+    'status_404',
+    'status_200',
+  ],
   ...['requests', 'replies', 'errors', 'mismatches', 'timeouts', 'shed'],
 ]
 
@@ -76,7 +85,8 @@ export const anyPrinted: fc.Arbitrary<Printed> = anyMetric.chain((metric) => {
   }
   return fc.record(parts).map(({ severity, route, comparison, limit, abort, gaps }) => {
     const [a = '', b = '', c = '', d = '', e = '', f = '', g = '', h = ''] = gaps
-    const canAbort = metric.name !== 'achieved_rate' && severity !== 'warn' && limit.limit.kind === 'value'
+    const atEnd = ['achieved_rate', 'body_mismatch_rate'].includes(metric.name)
+    const canAbort = !atEnd && severity !== 'warn' && limit.limit.kind === 'value'
     const seconds = canAbort ? abort : undefined
     const label = route === undefined ? '' : `{${c}route${d}=${e}${quoted(route)}${f}}`
     const stop = seconds === undefined ? '' : ` for ${seconds}s${g}=>${h}abort`

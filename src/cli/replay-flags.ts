@@ -77,6 +77,9 @@ export type ReplayFlags = {
   readonly resolve: Flag<readonly string[]>
   readonly sourceAddress: Flag<readonly string[]>
   readonly gate: Flag<readonly Gate[]>
+  readonly findCapacity: Flag<boolean>
+  readonly maxMultiplier: Flag<number>
+  readonly step: Flag<number>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -162,6 +165,15 @@ export const REPLAY_FLAGS: ReplayFlags = {
     fallback: [],
     read: readGates,
   },
+  findCapacity: switchFlag(
+    'find-capacity',
+    'search the greatest multiplier at which all gates hold, from --amplify on',
+  ),
+  maxMultiplier: withDefault(multiplierFlag('max-multiplier', 'try no more than this (--find-capacity)'), '64x'),
+  step: withDefault(
+    spanFlag('step', 'measure each step of a search for this long, or longer where gates need it'),
+    '15s',
+  ),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
@@ -187,6 +199,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'closed',
   ],
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
+  'Capacity:': ['findCapacity', 'maxMultiplier', 'step'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Output:': ['output', 'json'],

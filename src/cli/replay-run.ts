@@ -105,19 +105,30 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     survey.recorded,
     options.routes.names,
   )
-  await directory?.close(run, measurement.total.total().responseTime)
-  report(run, flags.json, terminal)
+  await publishRun(run, measurement, directory, flags.json, terminal)
+  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+}
+
+/** Writes a finished run to wherever it is to be read. */
+export async function publishRun(
+  run: Run,
+  { total }: Measurement,
+  directory: RunDirectory | undefined,
+  json: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  await directory?.close(run, total.total().responseTime)
+  report(run, json, terminal)
   if (directory !== undefined) {
     await writeReports(directory.path, run)
     terminal.say(`the run is in ${directory.path}/, report.html in it`)
   }
   await summariseForCi(run, process.env, terminal)
-  if (!flags.json) terminal.say(`verdict: ${run.verdict.name}`)
-  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+  if (!json) terminal.say(`verdict: ${run.verdict.name}`)
 }
 
 /** What is known of a run before its first shot. */
-function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+export function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
   const planned = runPlanOf(plan, survey)
   return {
     runId: options.rewrite.runId,

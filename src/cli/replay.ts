@@ -16,6 +16,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
+import { capacityPlanLines, firstStepOptions, planCapacity, runCapacitySearch } from './replay-capacity.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
@@ -70,7 +71,8 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
-  const options = scheduleOptionsOf(flags, url, readers, config)
+  const given = scheduleOptionsOf(flags, url, readers, config)
+  const options = flags.findCapacity ? firstStepOptions(given, flags) : given
   for (const { info, ending } of readers) {
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
@@ -81,15 +83,18 @@ async function planAndRun(
   const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
   const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options)
+  const capacity = flags.findCapacity ? planCapacity({ survey, plan, options, flags, gates }) : undefined
+  const searchText = capacity === undefined ? '' : `${capacityPlanLines(capacity).join('\n')}\n`
   if (flags.plan) {
-    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown)
+    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown + searchText)
     if (refusal !== undefined)
       terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
     return EXIT.ok
   }
-  terminal.say(shown.trimEnd())
+  terminal.say((shown + searchText).trimEnd())
   if (refusal !== undefined) throw refusal
-  for (const warning of sampleWarnings(gates, plan.shots)) terminal.warn(`mesh: ${warning}`)
+  const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots) : []
+  for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
   const stop = listenForStop((name) =>
@@ -97,6 +102,7 @@ async function planAndRun(
   )
   try {
     const replay = { survey, plan, options, target, url, flags, gates }
+    if (capacity !== undefined) return await runCapacitySearch(replay, capacity, stop, terminal)
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
     return await runReplayFleet(replay, stop, terminal)
   } finally {

@@ -35,6 +35,7 @@ export class SendingThread {
   readonly #credit: ShardCredit
   #over = false
   #room: (() => void) | undefined
+  #onCut: (health: ThreadHealth) => void = () => undefined
   #onReady: () => void = () => undefined
   #onFinished: (end: ThreadEnd) => void = () => undefined
   #onFailed: (error: unknown) => void = () => undefined
@@ -71,6 +72,15 @@ export class SendingThread {
     return true
   }
 
+  /** Ends a block, one at a time: how the thread fared in it, after its last interval was handed over. */
+  async cut(measureFromNs: number): Promise<ThreadHealth> {
+    const cut = new Promise<ThreadHealth>((resolve) => {
+      this.#onCut = resolve
+    })
+    this.post({ kind: 'cut', measureFromNs })
+    return await Promise.race([cut, this.finished.then(({ health }) => health)])
+  }
+
   stop(kind: 'stop' | 'abandon'): void {
     this.#end()
     this.post({ kind })
@@ -104,6 +114,9 @@ export class SendingThread {
         break
       case 'interval':
         this.#events.onInterval(this.#ordinal, message.snapshot, message.counters)
+        break
+      case 'cut':
+        this.#onCut(message.health)
         break
       case 'tripped':
         this.#events.onTrip(message.reason)

@@ -19,6 +19,8 @@ export interface WorkerStart {
 export type ToWorker =
   | { readonly kind: 'begin'; readonly originNs: number }
   | { readonly kind: 'batch'; readonly batch: ShotBatch }
+  /** Ends a block: what it recorded is posted, then `cut`; of the next, what is due before `measureFromNs` is left out. */
+  | { readonly kind: 'cut'; readonly measureFromNs: number }
   | { readonly kind: 'end' }
   | { readonly kind: 'stop' }
   | { readonly kind: 'abandon' }
@@ -34,6 +36,8 @@ export type FromWorker =
       readonly snapshot: IntervalSnapshot | undefined
       readonly counters: SenderCounters
     }
+  /** How the thread fared since the last one; the block's last interval came before it. */
+  | { readonly kind: 'cut'; readonly health: ThreadHealth }
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
   | { readonly kind: 'failed'; readonly error: PlainError }

@@ -39,10 +39,12 @@ async function replayPosted(
   const stop = new AbortController()
   const abandon = new AbortController()
   const inbox = new BatchInbox(() => post({ kind: 'took', batches: 1 }))
+  const cuts = new Cuts()
   const originNs = new Promise<number>((resolve) => {
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'batch') inbox.push(message.batch)
       else if (message.kind === 'begin') resolve(message.originNs)
+      else if (message.kind === 'cut') cuts.ask(message.measureFromNs)
       else if (message.kind === 'end') inbox.end()
       else if (message.kind === 'stop') stop.abort()
       else abandon.abort()
@@ -51,7 +53,23 @@ async function replayPosted(
     })
   })
   post({ kind: 'ready' })
-  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal })
+  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, cuts })
+}
+
+/** Ends of blocks that are asked for; one that comes before the run has begun waits for it. */
+class Cuts {
+  #asked: number | undefined
+  #cut: ((measureFromNs: number) => void) | undefined
+
+  ask(measureFromNs: number): void {
+    if (this.#cut === undefined) this.#asked = measureFromNs
+    else this.#cut(measureFromNs)
+  }
+
+  take(cut: (measureFromNs: number) => void): void {
+    this.#cut = cut
+    if (this.#asked !== undefined) cut(this.#asked)
+  }
 }
 
 async function replayFrom(
@@ -59,9 +77,9 @@ async function replayFrom(
   inbox: BatchInbox,
   { worker, options, routeCount, warmupNs }: WorkerStart,
   post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
-  signals: { readonly stop: AbortSignal; readonly abandon: AbortSignal },
+  signals: { readonly stop: AbortSignal; readonly abandon: AbortSignal; readonly cuts: Cuts },
 ): Promise<void> {
-  const watch = new ThreadWatch(`sender ${worker}`)
+  let watch = new ThreadWatch(`sender ${worker}`)
   const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
@@ -70,6 +88,14 @@ async function replayFrom(
     const snapshot = recorder.take(monotonicNs() - originNs)
     post({ kind: 'interval', snapshot, counters }, snapshot === undefined ? [] : snapshotBuffers(snapshot))
   }
+  const delayNs = (): number => Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6)
+  signals.cuts.take((measureFromNs) => {
+    report()
+    recorder.measureFrom(measureFromNs)
+    post({ kind: 'cut', health: watch.read(delayNs()) })
+    watch = new ThreadWatch(`sender ${worker}`)
+    delays.reset()
+  })
   const ticking = everySecond(originNs, report)
   try {
     const summary = await runReplay(inbox, { ...options, originNs }, recorder, signals.stop, {
@@ -78,8 +104,7 @@ async function replayFrom(
       onTrip: (reason) => post({ kind: 'tripped', reason }),
     })
     report()
-    const delayNs = Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6)
-    post({ kind: 'finished', summary, health: watch.read(delayNs) })
+    post({ kind: 'finished', summary, health: watch.read(delayNs()) })
   } finally {
     ticking.stop()
     delays.disable()

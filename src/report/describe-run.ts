@@ -4,6 +4,7 @@ import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { RecordedStats } from '../measure/recorded.ts'
+import type { Verdict } from '../measure/validity.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
@@ -33,6 +34,10 @@ export interface RunFacts {
   readonly counters?: Counts
   /** What ended in each stage of the plan. */
   readonly stageTallies?: StageTallies
+  /** Of a run that was judged in parts: default by all of it. */
+  readonly verdict?: Verdict
+  /** What was to be found out, and was. */
+  readonly findings?: Pick<Run, 'capacity'>
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -56,21 +61,23 @@ export function describeRun(
     watch: facts.gateWatch,
     cutShort,
   })
-  const verdict = judge({
-    loop: facts.plan.loop,
-    pace,
-    replies: total.replies,
-    errors: total.errors,
-    responseTime: total.responseTime,
-    serviceTime: total.serviceTime,
-    blocked: measurement.total.blocked,
-    lag: measurement.total.lag,
-    interrupted: facts.interrupted,
-    cpus: environment.cpuCount,
-    pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
-    ...(facts.health === undefined ? {} : { health: facts.health }),
-    ...gateValidity(facts.gates ?? [], gates, cutShort),
-  })
+  const verdict =
+    facts.verdict ??
+    judge({
+      loop: facts.plan.loop,
+      pace,
+      replies: total.replies,
+      errors: total.errors,
+      responseTime: total.responseTime,
+      serviceTime: total.serviceTime,
+      blocked: measurement.total.blocked,
+      lag: measurement.total.lag,
+      interrupted: facts.interrupted,
+      cpus: environment.cpuCount,
+      pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
+      ...(facts.health === undefined ? {} : { health: facts.health }),
+      ...gateValidity(facts.gates ?? [], gates, cutShort),
+    })
   return {
     schema: RUN_SCHEMA,
     version: facts.version,
@@ -84,6 +91,7 @@ export function describeRun(
     verdict,
     gates,
     ...stagesOf(facts, measurement),
+    ...facts.findings,
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),

@@ -1,3 +1,4 @@
+import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
@@ -156,6 +157,8 @@ export interface Run {
   readonly gates: readonly GateResult[]
   /** What became of each stage of the plan; not there where it has none. */
   readonly stages?: readonly StageResult[]
+  /** What a search for the target's capacity found; not there where none was made. Then other figures are of all of its steps together. */
+  readonly capacity?: CapacityResult
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

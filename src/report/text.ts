@@ -1,6 +1,7 @@
 import { visible } from '../core/visible.ts'
 import type { VerdictName } from '../measure/validity.ts'
 import { middleCut, quantileCell, durationCell, countCell, wrap } from './cells.ts'
+import { capacityLines } from './capacity-text.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
@@ -19,6 +20,7 @@ export const textReporter: Reporter = {
     const sections = [
       [middleCut(visible(`mesh replay > ${run.asked.target}`), columns)],
       verdictBand(run, columns),
+      run.capacity === undefined ? [] : capacityLines(run.capacity, columns),
       gateTable(run.gates, columns),
       facts(run, columns),
       stageTable(run, columns),

@@ -5,7 +5,7 @@ import type { Comparison, Gate } from './gate.ts'
 import { holds } from './gate.ts'
 import { formatGateValue, type GateResult } from './gate-result.ts'
 import type { GateWatch } from './gate-watch.ts'
-import { type GateSpan, readMetric, type Reading } from './reading.ts'
+import { type GateSpan, limitOf, readMetric, type Reading } from './reading.ts'
 
 /** What a finished run is judged by. */
 export interface GateEvidence extends GateSpan {
@@ -110,12 +110,6 @@ function comparedText(value: number, gate: Gate, limit: number, passed: boolean)
 
 function formatLimit({ metric }: Gate, limit: number | null): string {
   return limit === null ? 'its limit' : formatGateValue(limit, metric.unit)
-}
-
-function limitOf({ limit }: Gate, { offered, spanNs }: GateSpan): number | undefined {
-  if (limit.kind === 'value') return limit.value
-  if (limit.kind === 'history' || offered === undefined || spanNs <= 0) return undefined
-  return (limit.share * offered.due * 1e9) / spanNs
 }
 
 function missingLimit({ limit }: Gate): string {

@@ -1,4 +1,4 @@
-import type { Histogram } from '../histogram.ts'
+import { Histogram } from '../histogram.ts'
 import { type SpanTally, Tally } from '../tally.ts'
 import type { Gate } from './gate.ts'
 import type { CountName, Latency, Quantity } from './metric.ts'
@@ -24,6 +24,20 @@ const NOTHING: Reading = { value: undefined, samples: 0 }
 /** Reads the metric of a gate; `routeNames` are those of the tally's ordinals. */
 export function readMetric(gate: Gate, span: GateSpan, routeNames: readonly string[]): Reading {
   return readQuantity(gate.metric.quantity, span, tallyOf(gate.route, span, routeNames))
+}
+
+/** The value that a gate compares with, in its metric's unit; undefined where the span does not tell. */
+export function limitOf({ limit }: Gate, { offered, spanNs }: GateSpan): number | undefined {
+  if (limit.kind === 'value') return limit.value
+  if (limit.kind === 'history' || offered === undefined || spanNs <= 0) return undefined
+  return (limit.share * offered.due * 1e9) / spanNs
+}
+
+/** The durations that a gate's quantile, maximum or mean is of; empty for metrics of another kind. */
+export function histogramOfGate(gate: Gate, span: GateSpan, routeNames: readonly string[]): Histogram {
+  const { quantity } = gate.metric
+  if (!('latency' in quantity)) return new Histogram()
+  return histogramOf(quantity.latency, span.tally, tallyOf(gate.route, span, routeNames))
 }
 
 /** All routes, or one; an empty tally where it had no outcome. */

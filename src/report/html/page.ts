@@ -4,6 +4,7 @@ import { verdictText } from '../fact-rows.ts'
 import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
+import { capacitySection } from './capacity.ts'
 import { chartSections } from './charts.ts'
 import {
   environmentSection,
@@ -45,6 +46,7 @@ export function reportPage(run: Run, series: RunSeries): string {
       : element('p', {}, `${series.unread} lines of intervals.ndjson could not be read: charts lack them.`)
   const sections = [
     verdictSection(run),
+    capacitySection(run),
     gatesSection(run),
     factsSection(run),
     stagesSection(run),

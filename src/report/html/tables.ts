@@ -17,7 +17,7 @@ const MAX_ROUTES = 100
 const STATUS_COLUMNS = 40
 
 /** A table that can be read without a style sheet. `numbers`: columns from this one on are figures. */
-function table(heads: readonly string[], rows: readonly (readonly Content[])[], numbers: number): Markup {
+export function table(heads: readonly string[], rows: readonly (readonly Content[])[], numbers: number): Markup {
   const alignment = (index: number): string => (index >= numbers ? 'right' : 'left')
   return element(
     'table',

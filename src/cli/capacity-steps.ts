@@ -3,7 +3,7 @@ import { MeshError } from '../core/errors.ts'
 import { figuresOf } from '../measure/figures.ts'
 import type { GateSpan } from '../measure/gates/reading.ts'
 import type { Gate } from '../measure/gates/gate.ts'
-import { judgeStep, type StepJudgement, stepSamplesFor } from '../measure/capacity/judge-step.ts'
+import { judgeStep, MAX_BACKLOG_SHARE, type StepJudgement, stepSamplesFor } from '../measure/capacity/judge-step.ts'
 import type { CapacityLimit } from '../measure/capacity/judge-step.ts'
 import type { CapacityStep } from '../measure/capacity/result.ts'
 import type { StepOutcome } from '../measure/capacity/search.ts'
@@ -15,6 +15,8 @@ import type { ScheduleOptions } from '../replay/options.ts'
 import { planReplay } from '../replay/plan.ts'
 import { schedule } from '../replay/schedule.ts'
 import type { Survey } from '../replay/survey.ts'
+import type { FlagValues } from './flags.ts'
+import type { ReplayFlags } from './replay-flags.ts'
 
 /** A step is sent so often at most before it counts as undecided; tries that our side disturbed are counted for themselves. */
 export const MOST_TRIES = 3
@@ -45,6 +47,33 @@ export function stepTimes(stepNs: number, warmupNs: number): { readonly stepNs: 
   const measured = Math.max(SECOND_NS, Math.ceil(stepNs / SECOND_NS) * SECOND_NS)
   const warmup = warmupNs > 0 ? warmupNs : measured * WARMUP_SHARE
   return { stepNs: measured, warmupNs: Math.max(1, Math.ceil(warmup / SECOND_NS)) * SECOND_NS }
+}
+
+/**
+ * What the plan of a run in blocks shows: its first. The options as they are where it is of one.
+ *
+ * @throws MeshError MESH_ERR_USAGE for flags that do not go with blocks.
+ */
+export function firstBlockOptions(options: ScheduleOptions, flags: FlagValues<ReplayFlags>): ScheduleOptions {
+  if (!flags.findCapacity && flags.baseline === undefined) return options
+  const name = flags.findCapacity ? '--find-capacity' : '--baseline'
+  const others: readonly (readonly [flag: string, given: boolean])[] = [
+    ['--baseline', flags.findCapacity && flags.baseline !== undefined],
+    ['--stages', flags.stages !== undefined],
+    ['--rate', flags.rate !== undefined],
+    ['--speed max', flags.speed === 'max'],
+    ['--duration', flags.duration !== undefined],
+    ['--closed', flags.closed !== undefined],
+  ]
+  const other = others.find(([, given]) => given)?.[0]
+  if (other !== undefined) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: `${name} and ${other} exclude each other`,
+      remedy: 'give one of them',
+    })
+  }
+  const { stepNs, warmupNs } = stepTimes(flags.step, flags.warmup)
+  return { ...options, ending: 'loop', durationNs: stepNs + warmupNs, jitterNs: options.jitterNs ?? warmupNs / 2 }
 }
 
 /** How long a step at this multiplier has to be measured. @throws MeshError MESH_ERR_USAGE where that is too long. */
@@ -162,7 +191,7 @@ export function decideStep(
   return {
     step: {
       multiplier,
-      sustained: multiplier * Math.min(1, 1 - pooled.backlogShare),
+      sustained: multiplier * (1 - MAX_BACKLOG_SHARE),
       perSecond: spanNs === 0 ? 0 : (due * 1e9) / spanNs,
       outcome,
       tries: results.length,

@@ -9,7 +9,6 @@ import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
 import type { Verdict } from '../measure/validity.ts'
 import { BlockSender } from '../replay/block-sender.ts'
 import { DEFAULT_BREAKER_LIMITS } from '../replay/error-breaker.ts'
-import type { ScheduleOptions } from '../replay/options.ts'
 import { capacityHeadline, multiplierText } from '../report/capacity-text.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
@@ -19,8 +18,6 @@ import { CapacitySearcher, CHECK_TIMES } from './capacity-searcher.ts'
 import { measuredNsAt, MOST_TRIES, type StepSettings, stepTimes } from './capacity-steps.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
-import type { FlagValues } from './flags.ts'
-import type { ReplayFlags } from './replay-flags.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './replay-run.ts'
@@ -38,24 +35,6 @@ const BISECTIONS = 3
 export interface CapacityPlan {
   readonly settings: StepSettings
   readonly bounds: SearchBounds
-}
-
-/** What the plan of a search shows: its first step. @throws MeshError MESH_ERR_USAGE for flags that a search has no use for. */
-export function firstStepOptions(options: ScheduleOptions, flags: FlagValues<ReplayFlags>): ScheduleOptions {
-  const others: readonly (readonly [flag: string, given: boolean])[] = [
-    ['--stages', flags.stages !== undefined],
-    ['--rate', flags.rate !== undefined],
-    ['--speed max', flags.speed === 'max'],
-    ['--duration', flags.duration !== undefined],
-    ['--closed', flags.closed !== undefined],
-  ]
-  const other = others.find(([, given]) => given)?.[0]
-  if (other !== undefined) {
-    const what = `--find-capacity and ${other} exclude each other`
-    throw new MeshError('MESH_ERR_USAGE', { what, remedy: 'give one of them' })
-  }
-  const { stepNs, warmupNs } = stepTimes(flags.step, flags.warmup)
-  return { ...options, ending: 'loop', durationNs: stepNs + warmupNs, jitterNs: options.jitterNs ?? warmupNs / 2 }
 }
 
 /** @throws MeshError MESH_ERR_USAGE where gates, flags or recordings cannot carry a search. */

@@ -2,6 +2,7 @@ import { MeshError } from '../core/errors.ts'
 import type { HeaderField } from '../core/head.ts'
 import { parseMultiplier } from '../core/units.ts'
 import type { Gate } from '../measure/gates/gate.ts'
+import { LEAST_PAIRS } from '../measure/comparison/block-pairs.ts'
 import { parseGate } from '../measure/gates/parse-gate.ts'
 import { ALIGN_MODES } from '../replay/align.ts'
 import type { AlignMode } from '../replay/align.ts'
@@ -80,6 +81,8 @@ export type ReplayFlags = {
   readonly findCapacity: Flag<boolean>
   readonly maxMultiplier: Flag<number>
   readonly step: Flag<number>
+  readonly baseline: Flag<string | undefined>
+  readonly pairs: Flag<number>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -171,9 +174,11 @@ export const REPLAY_FLAGS: ReplayFlags = {
   ),
   maxMultiplier: withDefault(multiplierFlag('max-multiplier', 'try no more than this (--find-capacity)'), '64x'),
   step: withDefault(
-    spanFlag('step', 'measure each step of a search for this long, or longer where gates need it'),
+    spanFlag('step', 'measure each step or block for this long; steps longer where gates need it'),
     '15s',
   ),
+  baseline: textFlag('baseline', '<url>', 'send blocks of the same requests there and to --to in turns, and compare'),
+  pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, 1000), '12'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
@@ -199,7 +204,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'closed',
   ],
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
-  'Capacity:': ['findCapacity', 'maxMultiplier', 'step'],
+  'Capacity and comparison:': ['findCapacity', 'maxMultiplier', 'baseline', 'pairs', 'step'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Output:': ['output', 'json'],

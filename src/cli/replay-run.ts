@@ -174,7 +174,7 @@ function watchGates(
 }
 
 /** Says last what the run is worth. */
-function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
+export function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
   const { code, line } = exitOfRun(run, end)
   if (line === undefined) return code
   if (run.gates.every(({ outcome }) => outcome === 'passed') && code === EXIT.ok) terminal.say(line)

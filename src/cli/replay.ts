@@ -16,7 +16,9 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
-import { capacityPlanLines, firstStepOptions, planCapacity, runCapacitySearch } from './replay-capacity.ts'
+import { firstBlockOptions } from './capacity-steps.ts'
+import { baselinePlanLines, runBaseline } from './replay-baseline.ts'
+import { capacityPlanLines, planCapacity, runCapacitySearch } from './replay-capacity.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
@@ -72,7 +74,7 @@ async function planAndRun(
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
   const given = scheduleOptionsOf(flags, url, readers, config)
-  const options = flags.findCapacity ? firstStepOptions(given, flags) : given
+  const options = firstBlockOptions(given, flags)
   for (const { info, ending } of readers) {
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
@@ -82,27 +84,40 @@ async function planAndRun(
   const plan = planReplay(survey, options)
   const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
-  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options)
+  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, flags)
   const capacity = flags.findCapacity ? planCapacity({ survey, plan, options, flags, gates }) : undefined
-  const searchText = capacity === undefined ? '' : `${capacityPlanLines(capacity).join('\n')}\n`
+  const baselineUrl = flags.baseline === undefined ? undefined : targetUrl(flags.baseline, '--baseline')
+  const blockText = [
+    ...(capacity === undefined ? [] : capacityPlanLines(capacity)),
+    ...(baselineUrl === undefined ? [] : baselinePlanLines({ survey, plan, options, flags, gates, url }, baselineUrl)),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
   if (flags.plan) {
-    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown + searchText)
+    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown + blockText)
     if (refusal !== undefined)
       terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
     return EXIT.ok
   }
-  terminal.say((shown + searchText).trimEnd())
+  terminal.say((shown + blockText).trimEnd())
   if (refusal !== undefined) throw refusal
-  const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots) : []
+  const blocks = baselineUrl === undefined ? 1 : flags.pairs
+  const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots * blocks) : []
   for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
+  const baseline =
+    baselineUrl === undefined
+      ? undefined
+      : { url: baselineUrl, target: await resolveTarget(targetOptionsOf(flags, baselineUrl)) }
+  if (baseline !== undefined) await checkReachable(baseline.target)
   const stop = listenForStop((name) =>
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
     const replay = { survey, plan, options, target, url, flags, gates }
     if (capacity !== undefined) return await runCapacitySearch(replay, capacity, stop, terminal)
+    if (baseline !== undefined) return await runBaseline(replay, baseline, stop, terminal)
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
     return await runReplayFleet(replay, stop, terminal)
   } finally {
@@ -120,9 +135,15 @@ function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined): re
 }
 
 /** Why these gates cannot be judged in this run, undefined where they can. */
-function gateRefusal(gates: readonly Gate[], plan: Plan, { routes }: ScheduleOptions): MeshError | undefined {
+function gateRefusal(
+  gates: readonly Gate[],
+  plan: Plan,
+  { routes }: ScheduleOptions,
+  flags: FlagValues<ReplayFlags>,
+): MeshError | undefined {
   try {
-    checkGates(gates, { loop: plan.speed === 'max' ? 'closed' : 'open', routeNames: routes.names })
+    const comparedWith = flags.baseline === undefined ? undefined : 'baseline'
+    checkGates(gates, { loop: plan.speed === 'max' ? 'closed' : 'open', routeNames: routes.names, comparedWith })
   } catch (error) {
     return toMeshError(error)
   }

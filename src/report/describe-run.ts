@@ -1,4 +1,5 @@
 import type { Gate } from '../measure/gates/gate.ts'
+import type { GateSpan } from '../measure/gates/reading.ts'
 import type { GateWatch } from '../measure/gates/gate-watch.ts'
 import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
@@ -37,7 +38,9 @@ export interface RunFacts {
   /** Of a run that was judged in parts: default by all of it. */
   readonly verdict?: Verdict
   /** What was to be found out, and was. */
-  readonly findings?: Pick<Run, 'capacity'>
+  readonly findings?: Pick<Run, 'capacity' | 'comparison'>
+  /** For gates that compare: see `GateSpan`. */
+  readonly reference?: GateSpan['reference']
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -58,6 +61,7 @@ export function describeRun(
     spanNs: windowNs,
     offered: { due: pace.due, sent: facts.plan.loop === 'open' ? pace.sentInWindow : pace.sent },
     routeNames,
+    ...(facts.reference === undefined ? {} : { reference: facts.reference }),
     watch: facts.gateWatch,
     cutShort,
   })

@@ -1,6 +1,7 @@
 import { visible } from '../core/visible.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
 import { capacityHeadline, capacityNotes } from './capacity-text.ts'
+import { findingCells, findingText } from './comparison-text.ts'
 import { verdictText } from './fact-rows.ts'
 import { failsRun } from './gate-words.ts'
 import { type Content, element, type Markup } from './markup.ts'
@@ -14,7 +15,12 @@ import type { Run } from './run.ts'
  */
 export const junitReporter: Reporter = {
   write(run, out) {
-    const cases = [measurementCase(run), ...capacityCases(run), ...run.gates.map((gate) => gateCase(gate))]
+    const cases = [
+      measurementCase(run),
+      ...capacityCases(run),
+      ...comparisonCases(run),
+      ...run.gates.map((gate) => gateCase(gate)),
+    ]
     const errors = cases.filter(({ kind }) => kind === 'error').length
     const failures = cases.filter(({ kind }) => kind === 'failure').length
     const seconds = (run.achieved.windowNs / 1e9).toFixed(3)
@@ -65,6 +71,17 @@ function capacityCases({ capacity }: Run): readonly Case[] {
   const isNothing = capacity.low === null && capacity.high === null
   const kind = isNothing ? 'error' : capacity.low === null || capacity.check === 'failed' ? 'failure' : 'passed'
   return [testCase(visible(name), kind, visible(headline), visible(details))]
+}
+
+/** A case a route and metric; what could not be judged is no case. */
+function comparisonCases({ comparison }: Run): readonly Case[] {
+  return (comparison?.findings ?? []).flatMap((finding) => {
+    if (finding.answer === 'too_few') return []
+    const [route, metric = ''] = findingCells(finding)
+    const what = visible(findingText(finding))
+    const name = visible(`${metric} of ${route} against ${comparison?.with ?? ''}`)
+    return [testCase(name, finding.answer === 'worse' ? 'failure' : 'passed', what, what)]
+  })
 }
 
 function gateCase(gate: GateResult): Case {

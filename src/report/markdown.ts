@@ -1,6 +1,7 @@
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import { capacityHeadline, capacityNotes, STEP_HEADS, stepCells } from './capacity-text.ts'
+import { comparisonHeadline, comparisonNotes, FINDING_HEADS, findingCells } from './comparison-text.ts'
 import { durationCell, quantileCell, rateCell, statusCell } from './cells.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { failsRun, gateCell, gateOutcome } from './gate-words.ts'
@@ -16,7 +17,7 @@ const STATUS_COLUMNS = 40
 /** Markdown for the summary of a CI job, or a comment: verdict, gates, latency, routes. */
 export const markdownReporter: Reporter = {
   write(run, out) {
-    const parts = [verdict(run), capacity(run), gates(run), latency(run), routes(run), facts(run)]
+    const parts = [verdict(run), capacity(run), comparison(run), gates(run), latency(run), routes(run), facts(run)]
     out.write(`${parts.filter((part) => part !== '').join('\n\n')}\n`)
   },
 }
@@ -36,6 +37,17 @@ function capacity({ capacity: found }: Run): string {
     1,
   )
   return [`**${plain(capacityHeadline(found))}**`, '', ...notes, '', steps].join('\n')
+}
+
+function comparison({ comparison: made }: Run): string {
+  if (made === undefined) return ''
+  const notes = comparisonNotes(made).map((note) => `- ${plain(note)}`)
+  const rows = table(
+    ['route', ...FINDING_HEADS],
+    made.findings.map((finding) => findingCells(finding).map(plain)),
+    2,
+  )
+  return [`**${plain(comparisonHeadline(made))}**`, '', ...notes, '', rows].join('\n')
 }
 
 function gates(run: Run): string {

@@ -4,6 +4,7 @@ import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
+import { readComparison } from './read-comparison.ts'
 import { readCapacity } from './read-capacity.ts'
 import { readFigures } from './read-figures.ts'
 import { RUN_FILE } from './run-directory.ts'
@@ -101,6 +102,7 @@ function readRun(fields: JsonFields): Run {
     gates: fields.optionalList('gates', readGate),
     ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
     ...(fields.has('capacity') ? { capacity: readCapacity(fields.object('capacity')) } : {}),
+    ...(fields.has('comparison') ? { comparison: readComparison(fields.object('comparison')) } : {}),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),

@@ -1,3 +1,4 @@
+import type { Comparison } from '../measure/comparison/finding.ts'
 import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
@@ -159,6 +160,8 @@ export interface Run {
   readonly stages?: readonly StageResult[]
   /** What a search for the target's capacity found; not there where none was made. Then other figures are of all of its steps together. */
   readonly capacity?: CapacityResult
+  /** What it was compared with, and what came of it. With a baseline, other figures are of the candidate's blocks. */
+  readonly comparison?: Comparison
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

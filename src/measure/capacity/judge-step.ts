@@ -30,7 +30,7 @@ export interface StepJudgement {
 }
 
 /** A backlog that grows by more than this share of what is due is no fluctuation: two in a hundred are within a window's edges. */
-const MAX_BACKLOG_SHARE = 0.02
+export const MAX_BACKLOG_SHARE = 0.02
 
 /** Samples beyond a quantile below which it is not judged, however narrow its bound: ten slow replies may be one pause. */
 const LEAST_BEYOND = 10
@@ -64,8 +64,8 @@ export function judgeStep(gates: readonly Gate[], evidence: StepEvidence): StepJ
 }
 
 function judgeGateOfStep(gate: Gate, { span, routeNames }: StepEvidence): StepJudgement {
-  const limit = limitOf(gate, span)
   const { value, samples } = readMetric(gate, span, routeNames)
+  const limit = value === undefined ? undefined : limitOf(gate, span, value)
   const limitedBy = limitedByGate(gate)
   const name = `${gate.metric.name}${gate.route === undefined ? '' : ` of ${gate.route}`}`
   if (limit === undefined || value === undefined || samples < leastSamples(gate)) {

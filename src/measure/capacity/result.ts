@@ -6,7 +6,7 @@ import type { StepOutcome } from './search.ts'
 export interface CapacityStep {
   /** What was offered over what the recordings have in the same time. */
   readonly multiplier: number
-  /** What was answered in its time over the same: less than `multiplier` where requests piled up. */
+  /** What a step that holds shows to be sustained: `multiplier` less what may pile up unnoticed in it. */
   readonly sustained: number
   /** Offered a second. */
   readonly perSecond: number

@@ -12,22 +12,24 @@ const MAX_ROUTES_SHOWN = 5
 export interface PlannedRun {
   readonly loop: 'open' | 'closed'
   readonly routeNames: readonly string[]
+  /** What the run is compared with. Default: nothing. */
+  readonly comparedWith?: 'baseline' | 'history' | undefined
 }
 
 /** Refuses gates that this run cannot answer. @throws MeshError MESH_ERR_USAGE with the nearest route there is. */
-export function checkGates(gates: readonly Gate[], { loop, routeNames }: PlannedRun): void {
+export function checkGates(gates: readonly Gate[], { loop, routeNames, comparedWith }: PlannedRun): void {
   for (const gate of gates) {
     const where = `gate "${visible(gate.text)}"`
     if (gate.route !== undefined && !routeNames.includes(gate.route)) {
       const what = `no route "${visible(gate.route)}" in what is replayed`
       throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: routeRemedy(gate.route, routeNames) })
     }
-    if (gate.limit.kind === 'history') {
-      throw new MeshError('MESH_ERR_USAGE', {
-        what: 'it compares with history, and no earlier runs were given',
-        where,
-        remedy: 'compare with a value',
-      })
+    const { kind } = gate.limit
+    if ((kind === 'history' || kind === 'baseline') && kind !== comparedWith) {
+      const [missing, flag] =
+        kind === 'history' ? ['earlier runs were', '--against DIR'] : ['baseline was', '--baseline URL']
+      const what = `it compares with ${kind}, and no ${missing} given`
+      throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: `give ${flag}, or compare with a value` })
     }
     if (loop === 'closed' && needsDueTimes(gate)) {
       const what = `in a closed loop nothing is due: there is no ${gate.limit.kind === 'target' ? 'target' : gate.metric.name}`

@@ -11,6 +11,8 @@ export interface GateSpan {
   readonly spanNs: number
   /** Shots that were due in the span, and those of them that were sent before it was over; undefined where that is not known yet. */
   readonly offered?: { readonly due: number; readonly sent: number }
+  /** What the gate's metric was at the baseline or in earlier runs, by what it is now; undefined where nothing tells. */
+  readonly reference?: (gate: Gate, value: number) => number | undefined
 }
 
 /** A metric's value and what it rests on. `value` is undefined where nothing tells it. */
@@ -26,10 +28,15 @@ export function readMetric(gate: Gate, span: GateSpan, routeNames: readonly stri
   return readQuantity(gate.metric.quantity, span, tallyOf(gate.route, span, routeNames))
 }
 
-/** The value that a gate compares with, in its metric's unit; undefined where the span does not tell. */
-export function limitOf({ limit }: Gate, { offered, spanNs }: GateSpan): number | undefined {
+/** The value that a gate's metric is compared with where it is `value`; undefined where the span does not tell. */
+export function limitOf(gate: Gate, { offered, spanNs, reference }: GateSpan, value: number): number | undefined {
+  const { limit } = gate
   if (limit.kind === 'value') return limit.value
-  if (limit.kind === 'history' || offered === undefined || spanNs <= 0) return undefined
+  if (limit.kind !== 'target') {
+    const before = reference?.(gate, value)
+    return before === undefined ? undefined : limit.factor * before
+  }
+  if (offered === undefined || spanNs <= 0) return undefined
   return (limit.share * offered.due * 1e9) / spanNs
 }
 

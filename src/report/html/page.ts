@@ -5,6 +5,7 @@ import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
 import { capacitySection } from './capacity.ts'
+import { comparisonSection } from './comparison.ts'
 import { chartSections } from './charts.ts'
 import {
   environmentSection,
@@ -47,6 +48,7 @@ export function reportPage(run: Run, series: RunSeries): string {
   const sections = [
     verdictSection(run),
     capacitySection(run),
+    comparisonSection(run),
     gatesSection(run),
     factsSection(run),
     stagesSection(run),

@@ -64,6 +64,7 @@ export function firstBlockOptions(options: ScheduleOptions, flags: FlagValues<Re
     ['--speed max', flags.speed === 'max'],
     ['--duration', flags.duration !== undefined],
     ['--closed', flags.closed !== undefined],
+    ['--against', flags.against !== undefined],
   ]
   const other = others.find(([, given]) => given)?.[0]
   if (other !== undefined) {

@@ -83,6 +83,7 @@ export type ReplayFlags = {
   readonly step: Flag<number>
   readonly baseline: Flag<string | undefined>
   readonly pairs: Flag<number>
+  readonly against: Flag<string | undefined>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -178,6 +179,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
     '15s',
   ),
   baseline: textFlag('baseline', '<url>', 'send blocks of the same requests there and to --to in turns, and compare'),
+  against: textFlag('against', '<dir>', 'judge by the comparable earlier runs in this directory, five or more'),
   pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, 1000), '12'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
@@ -204,7 +206,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'closed',
   ],
   'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
-  'Capacity and comparison:': ['findCapacity', 'maxMultiplier', 'baseline', 'pairs', 'step'],
+  'Capacity and comparison:': ['findCapacity', 'maxMultiplier', 'baseline', 'pairs', 'step', 'against'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
   'Output:': ['output', 'json'],

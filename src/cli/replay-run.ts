@@ -14,6 +14,7 @@ import type { Target } from '../replay/senders/target.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
+import { compareWithHistory } from '../report/history.ts'
 import { REPORTERS } from '../report/index.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
@@ -99,14 +100,25 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   gateWatch.end()
   measurement.finish()
   const { abortedBy } = gateWatch
-  const run = describeRun(
-    { ...facts, ...endFactsOf(summary, plan, warmupNs, abortedBy), interrupted: stop.name() !== undefined, gateWatch },
-    measurement,
-    survey.recorded,
-    options.routes.names,
-  )
+  const ended = endFactsOf(summary, plan, warmupNs, abortedBy)
+  const describe = (more: Partial<RunFacts>): Run => {
+    const all = { ...facts, ...ended, interrupted: stop.name() !== undefined, gateWatch, ...more }
+    return describeRun(all, measurement, survey.recorded, options.routes.names)
+  }
+  const run = await describeAgainst(replay, describe)
   await publishRun(run, measurement, directory, flags.json, terminal)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+}
+
+/** With what earlier runs say of it, where that was asked for; a run that was cut short is compared with nothing. */
+async function describeAgainst(
+  { flags: { against }, gates }: PlannedReplay,
+  describe: (more: Partial<RunFacts>) => Run,
+): Promise<Run> {
+  const run = describe({})
+  if (against === undefined || run.interrupted) return run
+  const { comparison, reference } = await compareWithHistory(run, against, gates)
+  return describe({ findings: { comparison }, reference })
 }
 
 /** Writes a finished run to wherever it is to be read. */

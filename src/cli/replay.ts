@@ -10,6 +10,7 @@ import type { ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
+import { listRuns } from '../report/history.ts'
 import { surveyRecordings } from '../replay/survey.ts'
 import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -79,6 +80,7 @@ async function planAndRun(
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
   }
+  if (flags.against !== undefined) await listRuns(flags.against)
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
@@ -142,7 +144,7 @@ function gateRefusal(
   flags: FlagValues<ReplayFlags>,
 ): MeshError | undefined {
   try {
-    const comparedWith = flags.baseline === undefined ? undefined : 'baseline'
+    const comparedWith = flags.baseline !== undefined ? 'baseline' : flags.against === undefined ? undefined : 'history'
     checkGates(gates, { loop: plan.speed === 'max' ? 'closed' : 'open', routeNames: routes.names, comparedWith })
   } catch (error) {
     return toMeshError(error)

@@ -73,3 +73,25 @@ describe('mesh replay --baseline', () => {
     expect(code === 2 || stderr.includes('would not run')).toBe(true)
   })
 })
+
+describe('mesh replay --against', () => {
+  it('says that there are too few earlier runs, which fails only a gate of history', async () => {
+    const target = await targetOf(1)
+    const earlier = folder.path('perf')
+    const flags = ['--on-invalid', 'warn', '--against', earlier]
+    const first = await startReplay([file], target.url, '--on-invalid', 'warn', '-o', join(earlier, 'one')).ended
+    expect(first.code).toBe(0)
+    const { code, stdout } = await startReplay([file], target.url, ...flags, '-o', join(earlier, 'two')).ended
+    expect(stdout).toMatch(/^compared {4}not judged against earlier runs: [01] comparable/m)
+    expect(code).toBe(0)
+    const gated = await startReplay([file], target.url, ...flags, '--gate', 'mean < 2 * history').ended
+    expect(gated.stderr).toContain('exit 4: 1 of 1 gate has no data')
+    expect(gated.code).toBe(4)
+  })
+
+  it('refuses a directory that is not there before anything is sent', async () => {
+    const { code, stderr } = await runMesh('replay', file, '--to', 'http://127.0.0.1:9', '--against', folder.path('no'))
+    expect(stderr).toContain('MESH_ERR_FILE_NOT_FOUND')
+    expect(code).toBe(1)
+  })
+})

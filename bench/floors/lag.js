@@ -50,7 +50,7 @@ export async function lagAt(port, { rate, seconds, pacing, workers }) {
     },
     routeCount: 20,
     warmupNs: 1e9,
-    onInterval: (_, snapshot) => snapshot && measurement.add(snapshot),
+    onInterval: ({ snapshot }) => snapshot && measurement.add(snapshot),
   })
   fleet.begin(monotonicNs() + 200e6)
   const total = rate * (seconds + 1)

@@ -27,6 +27,29 @@ export async function runMesh(folder, words, { seconds, codes } = {}) {
   return { ...result, ...usage(), wallSeconds: (performance.now() - start) / 1000 }
 }
 
+/** `mesh replay` on a terminal of its own (`script`, of util-linux): its run, the CPU seconds of all of it, and what it wrote there. */
+export async function replayOnTerminal(folder, recording, words) {
+  const { args, usage, options } = measured(folder, ['replay', recording, ...words, '--yes', '--json'])
+  const out = join(folder, `terminal-${usageFiles}.json`)
+  const quoted = [process.execPath, ...args].map((word) => `'${word}'`).join(' ')
+  const env = { ...options.env, TERM: 'xterm' }
+  for (const name of ['CI', 'NO_COLOR']) delete env[name]
+  const shell = `stty cols 200 rows 50; exec ${quoted} > '${out}'`
+  // At the end of its own input `script` types an end of input again and again: it gets one that stays open.
+  const stdio = ['pipe', 'pipe', 'pipe']
+  const terminal = { ...options, env, stdio, codes: [0, INVALID] }
+  const { out: drawn } = await runProgram('script', ['-qefc', shell, '/dev/null'], terminal)
+  const { totals, achieved, verdict, counters } = JSON.parse(readFileSync(out, 'utf8'))
+  return {
+    repliesPerSecond: (totals.replies * 1e9) / achieved.windowNs,
+    answered: counters.answered,
+    lagP99Ns: totals.lag.p99Ns,
+    verdict: verdict.name,
+    drawnBytes: drawn.length,
+    ...usage(),
+  }
+}
+
 /** `mesh replay`: the run as its JSON says. A run that is not valid is a result too, and says so. */
 export async function replay(folder, recording, words) {
   const all = ['replay', recording, ...words, '--yes', '--json', '-q']

@@ -8,7 +8,7 @@ import type { BlockResult, BlockSender } from '../replay/block-sender.ts'
 import { stepLine } from '../report/capacity-text.ts'
 import type { DecidedStep, StepSettings } from './capacity-steps.ts'
 import { blockAt, decideStep, measuredNsAt, recordedShots, verdictOfBlock } from './capacity-steps.ts'
-import type { PlannedReplay } from './replay-run.ts'
+import type { PlannedReplay } from './planned-replay.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The check is made at this part of what was found, for so many times as long as a step. */

@@ -65,6 +65,8 @@ export function firstBlockOptions(options: ScheduleOptions, flags: FlagValues<Re
     ['--duration', flags.duration !== undefined],
     ['--closed', flags.closed !== undefined],
     ['--against', flags.against !== undefined],
+    ['--scrape', flags.scrape.length > 0],
+    ['--watch-pid', flags.watchPid !== undefined],
   ]
   const other = others.find(([, given]) => given)?.[0]
   if (other !== undefined) {

@@ -53,6 +53,10 @@ const correlate = z
       .array(z.string())
       .optional()
       .describe('Rules that are not to be used; * is anything: "* -> * query page".'),
+    times: z
+      .array(z.string().regex(/^(?:query|header|cookie|form|json) \S.*$/))
+      .optional()
+      .describe('Places of times in requests that are moved to the time of the replay: "query ts", "json .sentAt".'),
   })
   .describe('Which values of requests come from earlier replies, beside what is learnt.')
 
@@ -90,7 +94,11 @@ export interface Config {
   /** Changes to requests that are replayed, in their order. */
   readonly rewrite: readonly string[]
   /** Rules of correlation by the user. */
-  readonly correlate: { readonly rules: readonly string[]; readonly forbid: readonly string[] }
+  readonly correlate: {
+    readonly rules: readonly string[]
+    readonly forbid: readonly string[]
+    readonly times: readonly string[]
+  }
 }
 
 /**
@@ -106,7 +114,7 @@ export function readConfig(file: string): Config {
       sections[verb][name] = Array.isArray(value) ? value.map(String) : [String(value)]
     }
   }
-  const { rules = [], forbid = [] } = correlation ?? {}
+  const { rules = [], forbid = [], times = [] } = correlation ?? {}
   return {
     file,
     sections,
@@ -114,7 +122,7 @@ export function readConfig(file: string): Config {
     gates: gates ?? [],
     rewrite: rewrite ?? [],
     environments: environments ?? {},
-    correlate: { rules, forbid },
+    correlate: { rules, forbid, times },
   }
 }
 

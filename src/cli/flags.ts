@@ -101,6 +101,13 @@ function aboveZero(parse: (text: string, where: string) => number): (text: strin
 
 export const spanFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
   single(spelling, '<duration>', about, aboveZero(parseDurationNs))
+/** A time between two looks at something, of at least a second. */
+export const intervalFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
+  single(spelling, '<duration>', about, (text, where) => {
+    const ns = parseDurationNs(text, where)
+    if (ns >= 1e9 && ns <= 3600e9) return ns
+    throw new MeshError('MESH_ERR_UNIT', { what: `expected 1s to 1h, found "${text}"`, where })
+  })
 export const durationFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>
   single(spelling, '<duration>', about, parseDurationNs)
 export const rateFlag = (spelling: Spelling, about: string): Flag<number | undefined> =>

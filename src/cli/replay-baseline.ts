@@ -20,7 +20,7 @@ import { blockAt, stepTimes, verdictOfBlock } from './capacity-steps.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
-import type { PlannedReplay } from './replay-run.ts'
+import type { PlannedReplay } from './planned-replay.ts'
 import { conclude, factsOf, publishRun } from './replay-run.ts'
 import type { StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
@@ -99,7 +99,7 @@ export async function runBaseline(
     windowNs: blocks.measuredNs,
     ...blocks.facts(baseline.url),
   })
-  await publishRun(run, measurement, directory, flags.json, terminal)
+  await publishRun(run, measurement, directory, flags, terminal)
   return conclude(run, { ...flags, signal: stop.name(), breaker: undefined, abortedBy: undefined }, terminal)
 }
 

@@ -20,7 +20,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
-import type { PlannedReplay } from './replay-run.ts'
+import type { PlannedReplay } from './planned-replay.ts'
 import { factsOf, publishRun } from './replay-run.ts'
 import type { StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
@@ -139,7 +139,7 @@ export async function runCapacitySearch(
     verdict: verdictOf(searcher.starved, capacity, interrupted),
     findings: { capacity },
   })
-  await publishRun(run, measurement, directory, flags.json, terminal)
+  await publishRun(run, measurement, directory, flags, terminal)
   return conclude(capacity, run.verdict, { signal: stop.name(), exitZero: flags.exitZero }, terminal)
 }
 

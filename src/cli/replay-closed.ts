@@ -4,7 +4,7 @@ import type { SecondOpinion } from '../replay/senders/autocannon.ts'
 import { secondOpinion } from '../replay/senders/autocannon.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
-import type { PlannedReplay } from './replay-run.ts'
+import type { PlannedReplay } from './planned-replay.ts'
 import type { StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -15,6 +15,7 @@ import {
   choiceFlag,
   countFlag,
   durationFlag,
+  intervalFlag,
   listFlag,
   multiplierFlag,
   rateFlag,
@@ -24,6 +25,7 @@ import {
   textFlag,
   withDefault,
 } from './flags.ts'
+import { targetUrl } from './target-url.ts'
 
 /** How a shot's connection is chosen, and how the time until it is due is spent. */
 const ORDERS = ['connection', 'none'] as const
@@ -65,6 +67,8 @@ export type ReplayFlags = {
   readonly correlate: Flag<(typeof CORRELATE_MODES)[number]>
   readonly rewrite: Flag<readonly string[]>
   readonly hook: Flag<string | undefined>
+  readonly jwtKey: Flag<string | undefined>
+  readonly authCommand: Flag<string | undefined>
   readonly keepHost: Flag<boolean>
   readonly header: Flag<readonly string[]>
   readonly pacing: Flag<(typeof PACINGS)[number] | undefined>
@@ -87,6 +91,12 @@ export type ReplayFlags = {
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
+  readonly scrape: Flag<readonly string[]>
+  readonly scrapeMatch: Flag<readonly string[]>
+  readonly scrapeInterval: Flag<number>
+  readonly watchPid: Flag<number | undefined>
+  readonly pushOtlp: Flag<string | undefined>
+  readonly noDashboard: Flag<boolean>
   readonly json: Flag<boolean>
   readonly yes: Flag<boolean>
 }
@@ -147,6 +157,8 @@ export const REPLAY_FLAGS: ReplayFlags = {
     '<file>',
     'a module whose function request(request) changes them, or gives false to leave one out',
   ),
+  jwtKey: textFlag('jwt-key', '<file>', 'sign JSON Web Tokens anew, exp, iat and nbf shifted: a secret, or a PEM key'),
+  authCommand: textFlag('auth-command', '<command>', 'set Authorization to what it prints, again before that is over'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every request; an empty value removes it'),
   pacing: choiceFlag('pacing', PACINGS, 'precise spins (default with 2 CPUs or more), eco sleeps'),
@@ -184,6 +196,19 @@ export const REPLAY_FLAGS: ReplayFlags = {
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
+  scrape: {
+    ...listFlag('scrape', '<url>', "read the target's Prometheus metrics while it is under load, into the report"),
+    fallback: [],
+    read: (texts) => texts.map((text) => serviceUrl(text, '--scrape', '/metrics')),
+  },
+  scrapeMatch: listFlag('scrape-match', '<name>', 'which of them, * is anything (default CPU, memory and the like)'),
+  scrapeInterval: withDefault(intervalFlag('scrape-interval', 'how often'), '2s'),
+  watchPid: countFlag('watch-pid', 'and of a process on this machine: CPU, memory, descriptors, threads'),
+  pushOtlp: {
+    ...textFlag('push-otlp', '<url>', 'push the result to an OpenTelemetry collector (OTLP/HTTP, JSON)'),
+    read: (texts) => serviceUrl(texts.at(-1) ?? '', '--push-otlp', '/v1/metrics'),
+  },
+  noDashboard: switchFlag('no-dashboard', 'a line a second instead of the dashboard that a terminal gets'),
   json: switchFlag('json', 'print run.json instead of the text report'),
   yes: switchFlag(['y', 'yes'], 'run plans that need a confirmation'),
 }
@@ -205,11 +230,25 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'timeout',
     'closed',
   ],
-  'Target:': ['to', 'header', 'keepHost', 'insecure', 'cacert', 'cert', 'key', 'sni', 'resolve', 'sourceAddress'],
+  'Target:': [
+    'to',
+    'header',
+    'authCommand',
+    'jwtKey',
+    'keepHost',
+    'insecure',
+    'cacert',
+    'cert',
+    'key',
+    'sni',
+    'resolve',
+    'sourceAddress',
+  ],
   'Capacity and comparison:': ['findCapacity', 'maxMultiplier', 'baseline', 'pairs', 'step', 'against'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],
-  'Output:': ['output', 'json'],
+  'Target under load:': ['scrape', 'scrapeMatch', 'scrapeInterval', 'watchPid'],
+  'Output:': ['output', 'json', 'pushOtlp', 'noDashboard'],
   'Generator:': ['workers', 'pacing', 'jitter', 'seed'],
 }
 
@@ -219,6 +258,13 @@ export function readGates(texts: readonly string[], where: string): readonly Gat
     throw new MeshError('MESH_ERR_USAGE', { what: `expected at most ${MAX_GATES} gates, found ${texts.length}`, where })
   }
   return texts.map((text) => parseGate(text, where))
+}
+
+/** A URL beside the target's; where only a host is named, with the usual path. */
+function serviceUrl(text: string, where: string, path: string): string {
+  const url = new URL(targetUrl(text, where))
+  if (url.pathname === '/') url.pathname = path
+  return url.href
 }
 
 /** `--speed` and `--rate` exclude each other; neither is the recorded speed. */

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { MeshError } from '../core/errors.ts'
+import type { HeaderField } from '../core/head.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { RouteTable } from '../measure/routes.ts'
+import type { AuthorizationSource } from '../replay/authorization.ts'
 import { DEFAULT_BREAKER_LIMITS } from '../replay/error-breaker.ts'
+import { readJwtKey } from '../replay/jwt-key.ts'
 import type { ScheduleOptions } from '../replay/options.ts'
 import type { ReplayOptions } from '../replay/replay.ts'
 import { DEFAULT_REPLAY_LIMITS } from '../replay/replay.ts'
@@ -16,7 +19,7 @@ import { correlateOptionsOf } from './correlate-options.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { headerOf, paceOf } from './replay-flags.ts'
-import { readText } from './read-text.ts'
+import { MAX_TEXT_BYTES, readBytes, readText } from './read-text.ts'
 
 type Flags = FlagValues<ReplayFlags>
 
@@ -29,6 +32,7 @@ export function scheduleOptionsOf(
   url: string,
   readers: readonly RecordingReader[],
   config: Config | undefined,
+  authorization?: AuthorizationSource,
 ): ScheduleOptions {
   const [first] = readers
   if (flags.loop && flags.ragged) {
@@ -56,13 +60,38 @@ export function scheduleOptionsOf(
       authority: target?.host ?? '',
       pathPrefix: (target?.pathname ?? '').replace(/\/$/, ''),
       keepHost: flags.keepHost,
-      headers: flags.header.map(headerOf),
+      headers: headersOf(flags, authorization !== undefined),
       runId: randomBytes(6).toString('hex'),
       close: pace.kind === 'max' || flags.closed !== undefined ? 'drop' : 'keep',
     },
     correlate: flags.correlate === 'off' ? undefined : correlateOptionsOf(config),
     routes: new RouteTable({ patterns: config?.routes ?? [] }),
+    ...(authorization === undefined ? {} : { authorization }),
+    ...renewalOf(flags, config),
   }
+}
+
+/** With a place for what the command of the user's will print. */
+function headersOf(flags: Flags, hasCommand: boolean): readonly HeaderField[] {
+  const headers = flags.header.map(headerOf)
+  if (!hasCommand) return headers
+  if (headers.some(({ name }) => name.toLowerCase() === 'authorization')) {
+    const what = "--auth-command and -H 'Authorization: ...' exclude each other"
+    throw new MeshError('MESH_ERR_USAGE', { what, remedy: 'give one of them' })
+  }
+  return [...headers, { name: 'Authorization', value: 'Bearer' }]
+}
+
+function renewalOf({ jwtKey }: Flags, config: Config | undefined): Pick<ScheduleOptions, 'renewal'> {
+  const times = config?.correlate.times ?? []
+  if (jwtKey === undefined && times.length === 0) return {}
+  const key = jwtKey === undefined ? undefined : readJwtKey(readBytes(jwtKey, MAX_TEXT_BYTES), jwtKey)
+  return { renewal: { jwtKey: key, times: times.map(lowerHeader) } }
+}
+
+/** Names of headers are compared in lower case. */
+function lowerHeader(place: string): string {
+  return place.startsWith('header ') ? place.toLowerCase() : place
 }
 
 /** Stages say how much, and for how long: what says it too must not stand beside them. */

@@ -3,6 +3,7 @@ import { monotonicNs } from '../core/clock.ts'
 import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import { GateWatch } from '../measure/gates/gate-watch.ts'
+import type { ThreadHealth } from '../measure/health.ts'
 import { Measurement } from '../measure/measurement.ts'
 import type { FleetSummary } from '../replay/fleet.ts'
 import { Fleet } from '../replay/fleet.ts'
@@ -10,7 +11,6 @@ import type { ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
 import { scheduleShards } from '../replay/schedule.ts'
 import type { SenderCounters } from '../replay/senders/sender.ts'
-import type { Target } from '../replay/senders/target.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
@@ -23,31 +23,22 @@ import { writeReports } from '../report/write-reports.ts'
 import { summariseForCi } from './ci-summary.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
-import type { FlagValues } from './flags.ts'
-import { addCounters, progressLine } from './replay-progress.ts'
-import type { ReplayFlags } from './replay-flags.ts'
+import type { PlannedReplay } from './planned-replay.ts'
+import { LoadControl } from './load-control.ts'
+import { pushOtlp } from './push-otlp.ts'
+import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
+import { showReplay } from './replay-screen.ts'
 import type { RunEnd } from './run-exit.ts'
 import { exitOfRun } from './run-exit.ts'
 import { runPlanOf, runRequestOf } from './run-facts.ts'
 import type { StopSignals } from './signals.ts'
+import { TargetWatching } from './target-watching.ts'
 import type { Terminal } from './terminal.ts'
 import { VERSION } from './version.ts'
 
-/** A replay that is planned, checked and ready to go. */
-export interface PlannedReplay {
-  readonly survey: Survey
-  readonly plan: Plan
-  readonly options: ScheduleOptions
-  readonly target: Target
-  readonly url: string
-  readonly flags: FlagValues<ReplayFlags>
-  readonly gates: readonly Gate[]
-}
-
 /** Threads have their first shots before time 0; a schedule that takes longer to make them is late, and that would be ours. */
 const PRIMING_MS = 300
-const PROGRESS_MS = 1000
 
 /** Beyond it the eye does not find the way from a route to its figures. */
 const MAX_REPORT_COLUMNS = 120
@@ -73,40 +64,38 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     const first = describeRun({ ...facts, interrupted: true }, measurement, survey.recorded, options.routes.names)
     directory = await RunDirectory.create(flags.output, first, options.routes.names)
   }
-  const fleet = await Fleet.open({
-    workers: flags.workers,
-    options: senderOptionsOf(flags, replay.target),
-    routeCount: DEFAULT_MAX_ROUTES,
-    warmupNs,
-    onInterval: (worker, snapshot, sent) => {
-      if (snapshot !== undefined) measurement.add(snapshot)
-      counters.set(worker, sent)
-    },
-  })
   const begun = { atNs: 0 }
-  const progress = setInterval(() => {
-    const elapsedNs = begun.atNs === 0 ? 0 : monotonicNs() - begun.atNs
-    terminal.progress(progressLine(measurement, counters, plan, elapsedNs, warmupNs))
-  }, PROGRESS_MS)
+  const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
+  const health = new Map<number, ThreadHealth>()
+  const fleet = await openFleet(replay, { measurement, counters, health })
+  const drain = AbortSignal.any([stop.drain, stopped])
+  const control = new LoadControl(plan, flags.maxRate, fleet, begun)
+  const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
+  const screen = showReplay(replay, live, terminal)
   let summary: FleetSummary
+  let target: RunFacts['target']
   try {
-    summary = await drive(fleet, replay, { drain: AbortSignal.any([stop.drain, stopped]), now: stop.now }, begun)
+    await screen.ready
+    watching?.begin()
+    summary = await drive(fleet, replay, { drain, now: stop.now }, begun)
   } catch (error) {
     await directory?.destroy()
     throw error
   } finally {
-    clearInterval(progress)
+    await screen.close()
+    target = await watching?.close()
   }
   gateWatch.end()
   measurement.finish()
   const { abortedBy } = gateWatch
-  const ended = endFactsOf(summary, plan, warmupNs, abortedBy)
+  const ended = endFactsOf(summary, plan, warmupNs, abortedBy, control)
   const describe = (more: Partial<RunFacts>): Run => {
-    const all = { ...facts, ...ended, interrupted: stop.name() !== undefined, gateWatch, ...more }
+    const watched = target === undefined ? {} : { target }
+    const all = { ...facts, ...ended, ...watched, interrupted: stop.name() !== undefined, gateWatch, ...more }
     return describeRun(all, measurement, survey.recorded, options.routes.names)
   }
   const run = await describeAgainst(replay, describe)
-  await publishRun(run, measurement, directory, flags.json, terminal)
+  await publishRun(run, measurement, directory, flags, terminal)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
 }
 
@@ -126,7 +115,7 @@ export async function publishRun(
   run: Run,
   { total }: Measurement,
   directory: RunDirectory | undefined,
-  json: boolean,
+  { json, pushOtlp: collector }: Pick<PlannedReplay['flags'], 'json' | 'pushOtlp'>,
   terminal: Terminal,
 ): Promise<void> {
   await directory?.close(run, total.total().responseTime)
@@ -136,7 +125,30 @@ export async function publishRun(
     terminal.say(`the run is in ${directory.path}/, report.html in it`)
   }
   await summariseForCi(run, process.env, terminal)
+  if (collector !== undefined) await pushOtlp(run, collector, terminal)
   if (!json) terminal.say(`verdict: ${run.verdict.name}`)
+}
+
+/** Sending threads whose seconds go into the measurement. */
+function openFleet(
+  { flags, target }: PlannedReplay,
+  into: {
+    readonly measurement: Measurement
+    readonly counters: Map<number, SenderCounters>
+    readonly health: Map<number, ThreadHealth>
+  },
+): Promise<Fleet> {
+  return Fleet.open({
+    workers: flags.workers,
+    options: senderOptionsOf(flags, target),
+    routeCount: DEFAULT_MAX_ROUTES,
+    warmupNs: flags.warmup,
+    onInterval: ({ worker, snapshot, counters, health }) => {
+      if (snapshot !== undefined) into.measurement.add(snapshot)
+      into.counters.set(worker, counters)
+      into.health.set(worker, health)
+    },
+  })
 }
 
 /** What is known of a run before its first shot. */
@@ -160,10 +172,12 @@ function endFactsOf(
   plan: Plan,
   warmupNs: number,
   abortedBy: Gate | undefined,
-): Pick<RunFacts, 'finishedAt' | 'health' | 'counters' | 'stoppedBy' | 'windowNs'> {
+  control: LoadControl,
+): Pick<RunFacts, 'finishedAt' | 'health' | 'counters' | 'stoppedBy' | 'windowNs' | 'operator'> {
   const stoppedBy = whatStopped(summary, abortedBy)
-  const windowNs = measuredWindowNs(plan, warmupNs, summary)
+  const windowNs = measuredWindowNs(plan, warmupNs, summary, control)
   return {
+    operator: control.changes,
     finishedAt: new Date(),
     health: summary.health,
     counters: addCounters(summary.workers.map((worker) => worker.counters)),
@@ -244,12 +258,18 @@ async function feed(
 }
 
 /** Rates are over the time in which shots were due, not over the whole seconds that it touches. */
-function measuredWindowNs(plan: Plan, warmupNs: number, summary: FleetSummary): number | undefined {
+function measuredWindowNs(
+  plan: Plan,
+  warmupNs: number,
+  summary: FleetSummary,
+  { tempo }: LoadControl,
+): number | undefined {
   const endNs = Math.max(0, ...summary.workers.map((worker) => worker.endNs))
   if (plan.durationNs === undefined || plan.durationNs === Infinity || summary.ending !== 'finished') {
     return endNs > warmupNs ? endNs - warmupNs : undefined
   }
-  return plan.durationNs > warmupNs ? plan.durationNs - warmupNs : undefined
+  const lastNs = tempo.runNs(plan.durationNs)
+  return lastNs > warmupNs ? lastNs - warmupNs : undefined
 }
 
 function report(run: Run, json: boolean, terminal: Terminal): void {

@@ -12,6 +12,7 @@ import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
 import { listRuns } from '../report/history.ts'
 import { surveyRecordings } from '../replay/survey.ts'
+import { AuthCommand } from './auth-command.ts'
 import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -74,7 +75,10 @@ async function planAndRun(
   config: Config | undefined,
 ): Promise<ExitCode> {
   const gates = gatesOf(flags, config)
-  const given = scheduleOptionsOf(flags, url, readers, config)
+  const { authCommand } = flags
+  const authorization =
+    authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
+  const given = scheduleOptionsOf(flags, url, readers, config, authorization)
   const options = firstBlockOptions(given, flags)
   for (const { info, ending } of readers) {
     if (ending === 'cut')
@@ -106,6 +110,7 @@ async function planAndRun(
   const blocks = baselineUrl === undefined ? 1 : flags.pairs
   const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots * blocks) : []
   for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
+  await authorization?.current()
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
   const baseline =

@@ -27,7 +27,7 @@ export function reportCommand(caller: Caller): Command {
         const run = await readRunDirectory(directory)
         const style = { columns: Math.max(80, terminal.columns), colour: terminal.colour }
         const reporter = REPORTERS[flags.format]
-        const series = reporter.readsSeries === true ? await readSeries(directory) : undefined
+        const series = reporter.readsSeries === true ? await readSeries(directory, run.targetIntervalNs) : undefined
         reporter.write(run, { write: (text) => terminal.out(text) }, style, series)
         return EXIT.ok
       },

@@ -7,11 +7,14 @@ import type { RunPlan, RunRequest } from '../report/run.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 
+/** Values that are credentials as often as not, and files of keys. */
+const SECRET_OPTIONS: ReadonlySet<string> = new Set(['header', 'key', 'jwtKey', 'authCommand'])
+
 /** What was asked for, for `run.json`. Values of headers stay out: they are credentials as often as not. */
 export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFlags>): RunRequest {
   const options: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(flags)) {
-    if (name === 'header' || value === undefined || value === false || name === 'key') continue
+    if (SECRET_OPTIONS.has(name) || value === undefined || value === false) continue
     options[name] = typeof value === 'object' ? listText(value) : value
   }
   return {
@@ -32,10 +35,12 @@ function textOf(value: string | Gate): string {
   return typeof value === 'string' ? value : value.text
 }
 
-/** A command line that may be shown: of a header only its name is left. */
+/** A command line that may be shown: of a header only its name is left, of a command that prints one nothing. */
 function shownWords(words: readonly string[]): readonly string[] {
   return words.map((word, index) => {
     const before = words[index - 1]
+    if (before === '--auth-command') return '...'
+    if (word.startsWith('--auth-command=')) return '--auth-command=...'
     // `-kH 'name: value'` is `-k -H ..`, as in curl.
     if (/^(?:-[a-zA-Z]*H|--header)$/.test(before ?? '')) return `${word.split(':', 1)[0]}: ...`
     if (/^(?:-[a-zA-Z]*H|--header=)./.test(word)) return `${word.split(':', 1)[0]}: ...`

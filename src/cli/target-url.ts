@@ -11,6 +11,7 @@ function withoutSecrets(url: string): string {
  */
 export function targetUrl(text: string, where = '--to'): string {
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const isBeside = where === '--scrape' || where === '--push-otlp'
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
     throw new MeshError('MESH_ERR_USAGE', {
@@ -22,14 +23,14 @@ export function targetUrl(text: string, where = '--to'): string {
     throw new MeshError('MESH_ERR_USAGE', {
       what: 'expected a URL without a user and password',
       where,
-      remedy: "set credentials with -H 'authorization: ...'",
+      remedy: isBeside ? 'serve it without, to this machine' : "set credentials with -H 'authorization: ...'",
     })
   }
   if (parsed.search !== '' || parsed.hash !== '') {
     throw new MeshError('MESH_ERR_USAGE', {
       what: 'expected a URL without a query',
       where,
-      remedy: 'requests bring their own',
+      remedy: isBeside ? 'name the page alone' : 'requests bring their own',
     })
   }
   return url

@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { toMeshError } from '../core/errors.ts'
 import { visible, visibleLines } from '../core/visible.ts'
 
@@ -15,6 +15,12 @@ export interface Terminal {
   warn(line: string): void
   /** Replaces the last progress line on a terminal; elsewhere the same as `say`. */
   progress(line: string): void
+  /** Writes escape sequences and text to stderr, for a dashboard that has the screen. */
+  draw(text: string): void
+  /** Lines of talk go to `listener` from now on, instead of to a screen that something else has; undefined: to stderr again. */
+  divert(listener: ((line: string) => void) | undefined): void
+  /** A dashboard may take the screen: it is a terminal that shows colours, ours to read keys from, and nobody asked for silence. */
+  readonly drawable: boolean
   /** stderr is a terminal: progress may redraw. */
   readonly interactive: boolean
   /** Results may be coloured. */
@@ -27,12 +33,21 @@ export interface Terminal {
 export function processTerminal(quiet: boolean): Terminal {
   const interactive = process.stderr.isTTY && process.env['TERM'] !== 'dumb' && (process.env['CI'] ?? '') === ''
   let open = false
+  let diverted: ((line: string) => void) | undefined
   const line = (text: string): void => {
+    if (diverted !== undefined) return diverted(text)
     writeAll(2, `${open ? '\r\u001B[K' : ''}${visibleLines(text)}\n`)
     open = false
   }
   return {
     interactive,
+    get drawable() {
+      return interactive && !quiet && (process.env['NO_COLOR'] ?? '') === '' && isInForeground()
+    },
+    draw: (text) => writeAll(2, text),
+    divert(listener) {
+      diverted = listener
+    },
     colour: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
     columns: process.stdout.isTTY ? process.stdout.columns : 80,
     out(text) {
@@ -50,6 +65,21 @@ export function processTerminal(quiet: boolean): Terminal {
       writeAll(2, `\r\u001B[K${visible(text).slice(0, Math.max(20, process.stderr.columns - 1))}`)
       open = true
     },
+  }
+}
+
+/**
+ * A job in the background that reads the terminal, or changes how it works, is stopped by it. Linux tells which process group has it
+ * (proc(5): fields 5 and 8 of `stat`, counted behind the name); elsewhere it is taken to be ours.
+ */
+function isInForeground(): boolean {
+  try {
+    const fields = readFileSync('/proc/self/stat', 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return fields[2] === fields[5]
+  } catch {
+    return true
   }
 }
 

@@ -1,4 +1,6 @@
+import { bucketMiddleNs } from './buckets.ts'
 import { figuresOf, type LatencyFigures } from './figures.ts'
+import type { Histogram } from './histogram.ts'
 import type { IntervalSnapshot } from './interval.ts'
 import { SpanTally } from './tally.ts'
 import { type Pace, Timeline } from './timeline.ts'
@@ -43,6 +45,8 @@ export interface RecentSecond {
   readonly serviceTime: LatencyFigures
   readonly lag: LatencyFigures
   readonly blocked: LatencyFigures
+  /** Response times as pairs of octave and count, rising: octave n is from 2^n to 2^(n+1) nanoseconds. */
+  readonly octaves: readonly (readonly [octave: number, count: number])[]
 }
 
 export interface MeasurementOptions {
@@ -143,6 +147,7 @@ export class Measurement {
       serviceTime: figuresOf(total.serviceTime),
       lag: figuresOf(tally.lag),
       blocked: figuresOf(tally.blocked),
+      octaves: octavesOf(total.responseTime),
     })
     if (this.#recent.length > this.#recentSeconds) this.#recent.shift()
   }
@@ -161,4 +166,13 @@ export class Measurement {
     this.#block = undefined
     if (block !== undefined) this.#onRow?.({ kind: 'block', ...block })
   }
+}
+
+function octavesOf(histogram: Histogram): readonly (readonly [octave: number, count: number])[] {
+  const octaves = new Map<number, number>()
+  histogram.forEachBucket((bucket, count) => {
+    const octave = Math.floor(Math.log2(Math.max(1, bucketMiddleNs(bucket))))
+    octaves.set(octave, (octaves.get(octave) ?? 0) + count)
+  })
+  return [...octaves]
 }

@@ -31,6 +31,7 @@ export const REASON_CODES = [
   'loop_delay',
   'nothing_sent',
   'no_replies',
+  'refused',
   'few_samples',
   'no_data',
   'blocked',
@@ -38,6 +39,7 @@ export const REASON_CODES = [
   'slow',
   'closed_loop',
   'interrupted',
+  'operator',
 ] as const
 export type ReasonCode = (typeof REASON_CODES)[number]
 
@@ -61,6 +63,8 @@ export interface RunEvidence {
   readonly loop: 'open' | 'closed'
   readonly pace: Pace
   readonly replies: number
+  /** Replies with status 401 or 403 where the recording had another. Default: none. */
+  readonly refused?: number
   readonly errors: ReadonlyMap<ShotError, number>
   readonly responseTime: Histogram
   readonly serviceTime: Histogram
@@ -75,6 +79,8 @@ export interface RunEvidence {
   /** Why gates could not be judged, a sentence each: what was asked has no answer, whatever the numbers are worth. */
   readonly withoutData?: readonly string[]
   readonly interrupted?: boolean
+  /** What an operator changed of the load while it ran, a sentence; '' or undefined: nothing. */
+  readonly operator?: string
 }
 
 /** Bounds of a valid run. Defaults in `DEFAULT_VALIDITY_LIMITS`, each with its reason. */
@@ -113,11 +119,13 @@ export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VA
   const reasons = [
     ...ownErrors(evidence),
     ...emptiness(evidence),
+    ...refusal(evidence),
     ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
     ...health(evidence, limits),
     ...gates(evidence),
     ...(evidence.loop === 'open' ? saturation(evidence, limits) : closedLoop(evidence)),
     ...interruption(evidence),
+    ...operation(evidence),
   ]
   const remedied = withoutVainRemedies(reasons)
   const worst = Math.max(0, ...remedied.map((reason) => VERDICTS.indexOf(reason.verdict)))
@@ -143,6 +151,17 @@ function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
   if (replies > 0) return []
   const what = `nothing answered: none of ${formatCount(pace.sent)} requests got a reply, so there was nothing to judge`
   return [invalid('no_replies', what, 'see the errors; is the target up, and is it the right address?')]
+}
+
+/** Beyond it nearly all is: a health check may pass where nothing else does. */
+const REFUSED_SHARE = 0.99
+
+/** A target that lets nobody in is quick, and that is all that the numbers tell. */
+function refusal({ replies, refused = 0 }: RunEvidence): VerdictReason[] {
+  if (replies === 0 || refused / replies < REFUSED_SHARE) return []
+  const all = refused === replies ? 'every reply was' : `${percent(refused / replies)} of replies were`
+  const what = `${all} 401 or 403, and not in the recording: the numbers are those of refusals`
+  return [note('refused', what, 'are logins recorded, with secrets kept? -H and --auth-command set credentials')]
 }
 
 const OWN_ERROR_REMEDIES: Readonly<Record<'no_ports' | 'no_descriptors', string>> = {
@@ -305,6 +324,12 @@ function interruption({ interrupted }: RunEvidence): VerdictReason[] {
   return [note('interrupted', 'the run was stopped before its end: this is what was measured until then', '')]
 }
 
+function operation({ operator = '' }: RunEvidence): VerdictReason[] {
+  if (operator === '') return []
+  const what = `the load is not the planned one: an operator ${operator}; gates are judged by what was offered`
+  return [note('operator', what, 'compare it with no other run')]
+}
+
 function invalid(code: ReasonCode, what: string, remedy: string): VerdictReason {
   return { code, verdict: 'INVALID', what, remedy }
 }
@@ -320,4 +345,20 @@ function note(code: ReasonCode, what: string, remedy: string): VerdictReason {
 function percent(share: number): string {
   const points = share * 100
   return `${points >= 99.5 || points === 0 ? points.toFixed(0) : points.toPrecision(2)} %`
+}
+
+/**
+ * The same limits, reached earlier: at a share of each, of what may go wrong. What a run comes close to is told by judging it by these.
+ */
+export function tightened(limits: ValidityLimits, share: number): ValidityLimits {
+  return {
+    maxLagNs: limits.maxLagNs * share,
+    maxLagShareOfService: limits.maxLagShareOfService * share,
+    maxLagShareOfResponse: limits.maxLagShareOfResponse * share,
+    leastAchievedShare: 1 - (1 - limits.leastAchievedShare) * share,
+    maxWaitShare: limits.maxWaitShare * share,
+    maxStealShare: limits.maxStealShare * share,
+    maxLoopDelayNs: limits.maxLoopDelayNs * share,
+    maxBlockedNs: limits.maxBlockedNs * share,
+  }
 }

@@ -20,7 +20,7 @@ export interface PreparedRequest {
   readonly session: number
   /** Decides on clones, jitter and shard. */
   readonly sessionHash: number
-  /** Where its head names it: see `identitySpans`. */
+  /** Where its head names it: see `namedRequest`. */
   readonly identities: readonly number[]
   /** What it has to do with replies to others; undefined: nothing. */
   readonly plan: PackedPlan | undefined

@@ -77,7 +77,7 @@ export class BlockSender {
     const watch: IntervalWatch = { onInterval: () => undefined }
     const fleet = await Fleet.open({
       ...options,
-      onInterval: (worker, snapshot, sent) => {
+      onInterval: ({ worker, snapshot, counters: sent }) => {
         counters.set(worker, sent)
         if (snapshot !== undefined) options.onSnapshot?.(snapshot)
         watch.onInterval(snapshot)

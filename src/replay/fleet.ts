@@ -1,9 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import { type GeneratorHealth, StealWatch } from '../measure/health.ts'
-import type { IntervalSnapshot } from '../measure/interval.ts'
 import type { ReplayEnding, ReplayOptions, ReplaySummary } from './replay.ts'
-import type { SenderCounters } from './senders/sender.ts'
-import { SendingThread } from './sending-thread.ts'
+import { SendingThread, type ThreadInterval } from './sending-thread.ts'
 import type { ShotBatch } from './shot-batch.ts'
 import type { WorkerStart } from './worker-protocol.ts'
 
@@ -16,8 +14,7 @@ export interface FleetOptions {
   readonly options: Omit<ReplayOptions, 'originNs'>
   readonly routeCount: number
   readonly warmupNs?: number
-  /** A thread's second: what it recorded (undefined: nothing ended) and its counters so far. */
-  readonly onInterval: (worker: number, snapshot: IntervalSnapshot | undefined, counters: SenderCounters) => void
+  readonly onInterval: (interval: ThreadInterval) => void
 }
 
 /** What a fleet did, when the last thread has ended. */
@@ -99,6 +96,11 @@ export class Fleet {
     const stealShare = this.#steal.read()
     this.#steal = new StealWatch()
     return { threads, stealShare }
+  }
+
+  /** From `atNs` of the run on, the schedule goes at `speed`; 0 pauses it. What is late by then leaves all the same. */
+  retime(atNs: number, speed: number): void {
+    for (const thread of this.#threads) thread.post({ kind: 'tempo', atNs, speed })
   }
 
   /** No more batches come. */

@@ -1,9 +1,11 @@
 import type { RecordingReader, TimeRange } from '../core/recording.ts'
 import type { RouteTable } from '../measure/routes.ts'
 import type { AlignMode } from './align.ts'
+import type { AuthorizationSource } from './authorization.ts'
 import type { Permissions } from '../wire/http1/hold-back.ts'
 import type { CorrelateOptions } from './correlate/rules.ts'
 import type { Pace } from './pacer.ts'
+import type { RenewalOptions } from './renewal.ts'
 import type { Stages } from './stages.ts'
 import type { RewriteRules } from '../wire/http1/request-rewriter.ts'
 
@@ -63,7 +65,14 @@ export interface ScheduleOptions {
   readonly correlate: CorrelateOptions | undefined
   /** Undefined: the run has one schedule. */
   readonly block?: ScheduleBlock
+  /** Tokens and times that are made anew. Default: none. */
+  readonly renewal?: RenewalOptions
+  /** Where Authorization comes from; `rewrite.headers` has one then, whatever its value. Default: the recording, or those headers. */
+  readonly authorization?: AuthorizationSource
 }
 
 /** What the first pass over the recordings has to know. */
-export type SurveyOptions = Pick<ScheduleOptions, 'between' | 'permissions' | 'rewrite' | 'routes' | 'correlate'>
+export type SurveyOptions = Pick<
+  ScheduleOptions,
+  'between' | 'permissions' | 'rewrite' | 'routes' | 'correlate' | 'renewal'
+>

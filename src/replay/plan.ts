@@ -120,6 +120,7 @@ export function planReplay(survey: Survey, options: ScheduleOptions): Plan {
   warnAboutRate(options.pace, mean, warnings)
   if (stages !== undefined && durationNs !== undefined) warnAboutStages(stages, durationNs, warnings)
   warnAboutUnsentSources(survey, warnings)
+  warnAboutMasked(survey, sends, warnings)
   return {
     recordings,
     alignment,
@@ -347,6 +348,21 @@ function warnAboutUnsentSources({ correlation }: Survey, warnings: string[]): vo
   if (unsentSources === 0) return
   const many = unsentSources === 1 ? '1 value of a request comes' : `${unsentSources} values of requests come`
   warnings.push(`${many} from replies to writes, which are held back: they are sent as recorded without --allow-writes`)
+}
+
+/** A login whose password is masked works only where any password does: that is known before anything is sent. */
+function warnAboutMasked({ correlation }: Survey, sends: number, warnings: string[]): void {
+  const { maskedLogins = 0, maskedStrangers = 0 } = correlation ?? {}
+  if (maskedLogins > 0) {
+    const many = maskedLogins === 1 ? '1 login sends a masked secret' : `${maskedLogins} logins send masked secrets`
+    warnings.push(`${many}: a target that checks them lets nobody in, and what needs its replies is not sent`)
+  }
+  if (maskedStrangers > 0) {
+    const percent = Math.ceil((100 * maskedStrangers) / Math.max(1, sends))
+    warnings.push(
+      `${percent} % of requests are of sessions from before the recording, with masked credentials: the target does not know them`,
+    )
+  }
 }
 
 function warnAboutLateStarts(recordings: readonly PlannedRecording[], endNs: number, warnings: string[]): void {

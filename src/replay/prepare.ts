@@ -1,18 +1,20 @@
 import type { Exchange } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
+import { unixNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
 import { hashPair } from '../core/random.ts'
 import { Linker } from './correlate/linker.ts'
-import type { LinkNumbers } from './correlate/linker.ts'
+import type { Linked, LinkNumbers } from './correlate/linker.ts'
 import type { PackedPlan } from './correlate/plan-words.ts'
 import { packPlan } from './correlate/plan-words.ts'
-import { identitySpans, NO_IDENTITIES } from './clone-identity.ts'
+import { namedRequest, NO_IDENTITIES } from './clone-identity.ts'
 import type { PreparedRequest } from './batches.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
 import type { ScheduleOptions } from './options.ts'
 import { PoolLanes } from './pool-lanes.ts'
 import { RequestHeadReader } from '../wire/http1/request-head.ts'
 import { RequestRewriter } from '../wire/http1/request-rewriter.ts'
+import { Renewal } from './renewal.ts'
 import { MAX_SESSIONS } from './session-table.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION } from './shot-batch.ts'
 import { mostAmplified } from './stages.ts'
@@ -24,6 +26,9 @@ const BLOCK_REQUESTS = 256
 
 /** Larger requests end a block early: what a playing part holds ready is at most this and one request. */
 const BLOCK_BYTES: number = 1024 * 1024
+
+/** A block whose requests have an Authorization that ends is of no more recorded time: what is made ready is sent soon. */
+const BLOCK_AUTHORIZED_NS = 1e9
 
 /** Where the ordinals of one recording begin among those of the run. */
 export interface OrdinalBases {
@@ -41,7 +46,9 @@ export class Preparer {
   readonly #recording: SurveyedRecording
   readonly #bases: OrdinalBases
   readonly #options: ScheduleOptions
-  readonly #rewriter: RequestRewriter
+  #rewriter: RequestRewriter
+  #authorization = ''
+  readonly #renewal: Renewal | undefined
   readonly #heads: RequestHeadReader
   readonly #lanes = new PoolLanes()
   /** Requests may be sent more than once. */
@@ -61,6 +68,7 @@ export class Preparer {
     this.#options = options
     this.#repeats = mostAmplified(options) > 1 || options.ending === 'loop' || options.block !== undefined
     this.#rewriter = new RequestRewriter(options.rewrite)
+    this.#renewal = options.renewal && new Renewal(options.renewal, msSince(recording))
     this.#heads = new RequestHeadReader(this.#rewriter.customNames)
     const index = survey.correlation?.index
     const isUsed = index !== undefined && !index.isEmpty
@@ -72,14 +80,21 @@ export class Preparer {
     let block: PreparedRequest[] = []
     let blockBytes = 0
     let sequence = 0
-    const sources = this.#survey.correlation?.sources.get(part.input)
+    const learnt = this.#survey.correlation?.parts.get(part.input)
     for await (const exchange of part.input.exchanges(this.#options.between, signal)) {
       if (signal.aborted) throw new MeshError('MESH_ERR_ABORTED', { what: 'stopped while reading the recording' })
-      const request = this.prepare(exchange, part.originNs, sources?.has(sequence++) === true)
+      if (block.length === 0 && this.#options.authorization !== undefined) {
+        this.#authorize(await this.#options.authorization.current())
+      }
+      const isSource = learnt?.sources.has(sequence) === true
+      const adopted = exchange.session === '' ? learnt?.adopted.sessionOf(sequence) : undefined
+      sequence += 1
+      const request = this.#prepare(exchange, part.originNs, isSource, adopted)
       if (request === undefined) continue
       block.push(request)
       blockBytes += request.bytes.length
-      if (block.length < BLOCK_REQUESTS && blockBytes < BLOCK_BYTES) continue
+      const spanNs = this.#options.authorization === undefined ? 0 : request.atNs - (block[0]?.atNs ?? 0)
+      if (block.length < BLOCK_REQUESTS && blockBytes < BLOCK_BYTES && spanNs < BLOCK_AUTHORIZED_NS) continue
       yield block
       block = []
       blockBytes = 0
@@ -89,51 +104,61 @@ export class Preparer {
 
   /**
    * Undefined where the request is not to be sent. `originNs`: of its part, from the recording's; `isSource`: later requests need a
-   * value of its reply.
+   * value of its reply; `adopted`: its session's ordinal, where it has no key and its values tell.
    */
-  prepare(exchange: Exchange, originNs: number, isSource: boolean): PreparedRequest | undefined {
+  #prepare(
+    exchange: Exchange,
+    originNs: number,
+    isSource: boolean,
+    adopted: number | undefined,
+  ): PreparedRequest | undefined {
     const head = this.#heads.read(exchange.request.head, exchange.connection)
     if (head === undefined) return undefined
     if (judgeRequest(exchange, head, this.#options.permissions).fate !== 'send') return undefined
-    const { bytes, closes } = this.#rewriter.rewrite(head, exchange.request)
+    const rewritten = this.#rewriter.rewrite(head, exchange.request)
+    const renewed = this.#renewal?.renew(rewritten.bytes, this.#options.rewrite.pathPrefix)
+    const { bytes: ready, recorded } = renewed ?? { bytes: rewritten.bytes, recorded: NOTHING_RENEWED }
+    const { bytes, identities } = this.#repeats ? namedRequest(ready) : { bytes: ready, identities: NO_IDENTITIES }
     const { connections } = this.#recording
     const row = connections.rowOf(exchange.connection)
     const pool = connections.isPool(row)
-    const keyed = this.#sessionOf(exchange, row, pool)
+    const keyed = pool ? (this.#keyedSession(exchange) ?? adopted) : connections.sessionOf(row)
     const session = keyed ?? this.#bases.ownSession + row
+    const inPool = pool || (this.#survey.pooled > 0 && connections.isPooled(session))
     const route = this.#options.routes.indexOf(head.method, head.target)
     return {
       atNs: originNs + exchange.requestFirstNs - this.#recording.fromNs,
       bytes,
-      identities: this.#repeats ? identitySpans(bytes) : NO_IDENTITIES,
-      flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (closes ? LAST_ON_CONNECTION : 0),
-      plan: this.#planOf(exchange, session, route, bytes, isSource),
+      identities,
+      flags: (head.method === 'HEAD' ? HEAD_REQUEST : 0) | (rewritten.closes ? LAST_ON_CONNECTION : 0),
+      plan: this.#planOf({ exchange, session, bytes, recorded, isSource }, route),
       route,
       recordedStatus: recordedStatus(exchange),
       recordedServiceNs: recordedServiceNs(exchange),
-      connection: pool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
+      connection: inPool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
       session,
       sessionHash: keyed === undefined ? connections.hashOf(row) : this.#survey.sessions.hashOf(keyed),
-      row: pool ? -1 : row,
+      row: inPool ? -1 : row,
     }
   }
 
-  #planOf(
-    exchange: Exchange,
-    session: number,
-    route: number,
-    bytes: Uint8Array,
-    isSource: boolean,
-  ): PackedPlan | undefined {
+  #planOf(linked: Omit<Linked, 'route'>, route: number): PackedPlan | undefined {
     if (this.#linker === undefined) return undefined
-    const name = this.#options.routes.names[route] ?? ''
-    const plan = this.#linker.plan({ exchange, session, route: name, bytes, isSource })
+    const plan = this.#linker.plan({ ...linked, route: this.#options.routes.names[route] ?? '' })
     return plan === undefined ? undefined : packPlan(plan)
   }
 
-  /** The session's ordinal; undefined where the connection is the session. */
-  #sessionOf(exchange: Exchange, row: number, pool: boolean): number | undefined {
-    if (!pool) return this.#recording.connections.sessionOf(row)
+  /** Requests get this Authorization from now on. */
+  #authorize(value: string): void {
+    if (value === this.#authorization) return
+    this.#authorization = value
+    const { rewrite } = this.#options
+    const others = rewrite.headers.filter(({ name }) => name.toLowerCase() !== 'authorization')
+    this.#rewriter = new RequestRewriter({ ...rewrite, headers: [...others, { name: 'Authorization', value }] })
+  }
+
+  /** The ordinal of the session's key; undefined without one. */
+  #keyedSession(exchange: Exchange): number | undefined {
     return exchange.session === '' ? undefined : this.#survey.sessions.ordinalOf(exchange.session)
   }
 
@@ -141,6 +166,13 @@ export class Preparer {
     const untilNs = hasResponse(exchange) ? exchange.response.lastNs : exchange.requestLastNs
     return this.#bases.lane + this.#lanes.laneOf(session, exchange.requestFirstNs, untilNs)
   }
+}
+
+const NOTHING_RENEWED: ReadonlyMap<string, string> = new Map()
+
+/** From the recording's first request until now. */
+function msSince({ info, fromNs }: SurveyedRecording): number {
+  return Number(unixNs() - info.originUnixNs - BigInt(Math.round(fromNs))) / 1e6
 }
 
 /** Prepared requests of one part, kept for the next loop. */

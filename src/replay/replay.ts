@@ -6,6 +6,7 @@ import { Http1Sender } from './senders/http1.ts'
 import { noCounts, type Sender, type SenderCounters } from './senders/sender.ts'
 import type { Target } from './senders/target.ts'
 import type { ShotBatch } from './shot-batch.ts'
+import { Tempo } from './tempo.ts'
 
 /**
  * How one thread sends its shots: plain data. Defaults are in `DEFAULT_REPLAY_LIMITS`; with several threads the caller
@@ -66,6 +67,8 @@ export interface ReplayHooks {
   readonly onTrip?: ((reason: string) => void) | undefined
   /** Counted up as the run goes; the summary has a copy. Default: counters of its own. */
   readonly counters?: SenderCounters | undefined
+  /** Changed while it runs by an operator; a closed loop does not look at it. Default: one that nobody changes. */
+  readonly tempo?: Tempo | undefined
 }
 
 /** `precise` sleeps until this long before a shot is due: timers are late by up to a millisecond and a bit. */
@@ -114,7 +117,8 @@ class ReplayLoop {
   readonly #feed: BatchFeed
   readonly #sender: Sender
   readonly #counters: SenderCounters
-  readonly #endNs: number
+  readonly #tempo: Tempo
+  #endNs: number
   readonly #onTrip: ((reason: string) => void) | undefined
   /** Made once: a spinning loop passes it on some hundred thousand times a second. */
   readonly #onTurn = (): void => this.#turn()
@@ -135,7 +139,12 @@ class ReplayLoop {
     this.#options = options
     this.#onTrip = hooks.onTrip
     this.#counters = hooks.counters ?? noCounts()
-    this.#endNs = options.originNs + (options.durationNs ?? Number.MAX_SAFE_INTEGER)
+    this.#tempo = options.loop === 'closed' ? new Tempo() : (hooks.tempo ?? new Tempo())
+    this.#endNs = this.#endOf(options)
+    this.#tempo.onChange = (): void => {
+      this.#endNs = this.#endOf(options)
+      this.#turn()
+    }
     this.#feed = new BatchFeed(batches, () => this.#turn())
     const { breaker, loop } = options
     const watched =
@@ -164,6 +173,10 @@ class ReplayLoop {
       endNs: monotonicNs() - this.#options.originNs,
       counters: { ...this.#counters },
     }
+  }
+
+  #endOf({ originNs, durationNs = Number.MAX_SAFE_INTEGER }: ReplayOptions): number {
+    return originNs + this.#tempo.runNs(durationNs)
   }
 
   /** No more shots are sent; those in flight go on. */
@@ -204,7 +217,7 @@ class ReplayLoop {
     const { batch, index } = this.#feed
     if (batch === undefined) return false
     const { loop, originNs } = this.#options
-    return nowNs >= (loop === 'closed' ? originNs : originNs + (batch.dueNs[index] ?? 0))
+    return nowNs >= (loop === 'closed' ? originNs : originNs + this.#tempo.runNs(batch.dueNs[index] ?? 0))
   }
 
   /** Sends what can be sent. True where it broke off to let sockets be read. */
@@ -222,6 +235,8 @@ class ReplayLoop {
       }
       if (!this.#isDue(nowNs) || feed.batch === undefined) break
       if (closed && !sender.hasRoom(nowNs)) break
+      // The batch is ours: what an operator made of the schedule is what the shot was due at.
+      feed.batch.dueNs[feed.index] = this.#tempo.runNs(feed.batch.dueNs[feed.index] ?? 0)
       sender.send(feed.batch, feed.index, nowNs)
       feed.advance()
       if (nowNs - startNs > MAX_TURN_NS) left = 1
@@ -243,7 +258,7 @@ class ReplayLoop {
     const { loop, pacing, originNs } = this.#options
     const closed = loop === 'closed'
     if (closed && nowNs >= originNs && !this.#sender.hasRoom(nowNs)) return
-    const dueNs = closed ? originNs : originNs + (this.#feed.batch?.dueNs[this.#feed.index] ?? 0)
+    const dueNs = closed ? originNs : originNs + this.#tempo.runNs(this.#feed.batch?.dueNs[this.#feed.index] ?? 0)
     const waitNs = Math.min(dueNs, this.#endNs) - nowNs
     if (waitNs <= 0 || (pacing === 'precise' && waitNs <= SPIN_NS + 1e6)) {
       this.#immediate = setImmediate(this.#onTurn)

@@ -104,7 +104,8 @@ function tracksOf(
   options: ScheduleOptions,
   signal: AbortSignal,
 ): readonly Iterable<Track<PreparedRequest>>[] {
-  const cache = new PreparedCache()
+  const isLasting = options.renewal === undefined && options.authorization === undefined
+  const cache = isLasting ? new PreparedCache() : undefined
   const numbers = new LinkNumbers()
   return survey.recordings.map((recording, index) => {
     const planned = plan.recordings[index]
@@ -122,7 +123,8 @@ function tracksOf(
 }
 
 interface PassTools {
-  readonly cache: PreparedCache
+  /** Undefined where requests are made anew for each loop. */
+  readonly cache: PreparedCache | undefined
   readonly signal: AbortSignal
   readonly newPass: () => Preparer
 }
@@ -141,10 +143,10 @@ function* recordingTracks(
     const shiftNs = offsetNs + loop * (periodNs ?? 0)
     for (const part of parts) {
       const open = (): AsyncIterable<readonly PreparedRequest[]> => {
-        const cached = cache.of(part)
+        const cached = cache?.of(part)
         if (cached !== undefined) return inOrder(cached)
         const blocks = pass.part(part, signal)
-        return periodNs === undefined ? blocks : cache.keep(part, blocks)
+        return periodNs === undefined || cache === undefined ? blocks : cache.keep(part, blocks)
       }
       yield { startNs: shiftNs + part.fromNs - recording.fromNs, shiftNs, recording: index, loop, open }
     }

@@ -10,9 +10,19 @@ import { batchBuffers, type ShotBatch } from './shot-batch.ts'
 import { meshError } from '../core/plain-error.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-protocol.ts'
 
+/** A thread's second. */
+export interface ThreadInterval {
+  readonly worker: number
+  /** What it recorded; undefined: nothing ended. */
+  readonly snapshot: IntervalSnapshot | undefined
+  /** Its counters so far, and how it fared so far. */
+  readonly counters: SenderCounters
+  readonly health: ThreadHealth
+}
+
 /** What a sending thread tells while it runs. */
 export interface ThreadEvents {
-  readonly onInterval: (worker: number, snapshot: IntervalSnapshot | undefined, counters: SenderCounters) => void
+  readonly onInterval: (interval: ThreadInterval) => void
   readonly onTrip: (reason: string) => void
 }
 
@@ -113,7 +123,7 @@ export class SendingThread {
         this.#room?.()
         break
       case 'interval':
-        this.#events.onInterval(this.#ordinal, message.snapshot, message.counters)
+        this.#events.onInterval({ worker: this.#ordinal, ...message })
         break
       case 'cut':
         this.#onCut(message.health)

@@ -1,4 +1,5 @@
 import { hashPair, hashText } from '../core/random.ts'
+import { BitList } from './correlate/bit-list.ts'
 
 /** Sessions with an ordinal of their own: their keys are some 30 MB at most. Those beyond share ordinals, by hash. */
 export const MAX_SESSIONS = 262_144
@@ -60,6 +61,7 @@ const POOL = 0xffff_fffe
 export class ConnectionTable {
   #sessions = new Uint32Array(0)
   #sends = new Uint32Array(0)
+  readonly #pooled = new BitList()
   #span = 0
   readonly #recordingHash: number
 
@@ -82,7 +84,11 @@ export class ConnectionTable {
     if (row >= this.#sessions.length) this.#grow(row)
     if (row >= this.#span) this.#span = row + 1
     const known = this.#sessions[row]
-    if (session !== undefined && known !== session && known !== POOL) {
+    if (session !== undefined && known !== undefined && known !== session) {
+      if (known !== NO_SESSION) {
+        this.#pooled.add(session)
+        if (known !== POOL) this.#pooled.add(known)
+      }
       this.#sessions[row] = known === NO_SESSION ? session : POOL
     }
     if (sent) this.#sends[row] = (this.#sends[row] ?? 0) + 1
@@ -90,6 +96,11 @@ export class ConnectionTable {
 
   isPool(row: number): boolean {
     return this.#sessions[row] === POOL
+  }
+
+  /** Whether a session came over a proxy's pool: what it did on a connection where no other was seen says as little. */
+  isPooled(session: number): boolean {
+    return this.#pooled.has(session)
   }
 
   /** The one session of a connection; undefined where it has none, or several. */

@@ -9,6 +9,7 @@ import type { Correlation } from './correlate/correlation.ts'
 import { SessionLearner } from './correlate/session-learner.ts'
 import { judgeRequest, recordedStatus } from '../wire/http1/hold-back.ts'
 import type { ReplayInput, SurveyOptions } from './options.ts'
+import { isToken } from './renewal.ts'
 import { RateTimeline } from './rate-timeline.ts'
 import type { HeaderBlock, RequestHead } from '../wire/http1/request-head.ts'
 import { RequestHeadReader } from '../wire/http1/request-head.ts'
@@ -144,7 +145,14 @@ class Surveyor {
     this.#custom = new Set(custom)
     this.#heads = new RequestHeadReader(custom)
     const { correlate } = options
-    this.#learner = correlate === undefined ? undefined : new SessionLearner(correlate, this.#sessions)
+    this.#learner =
+      correlate === undefined
+        ? undefined
+        : new SessionLearner(correlate, this.#sessions, (place, value) => {
+            const header = place.startsWith('cookie ') ? 'cookie' : place.replace(/^header /, '')
+            const isRenewed = options.renewal?.jwtKey !== undefined && isToken(value)
+            return isMasked(value) && !isRenewed && !this.#custom.has(header)
+          })
   }
 
   get found(): Omit<Survey, 'recordings' | 'spans' | 'notes'> {
@@ -206,10 +214,12 @@ class Surveyor {
     connections.learn(row, session, sent)
     const isForeign = head === undefined || judgement.fate === 'replayed'
     const route = isForeign ? -1 : this.#options.routes.indexOf(head.method, head.target)
+    const masked = sent && head !== undefined && this.#carriesMask(head, exchange)
+    if (masked) this.#masked += 1
     if (isForeign) this.#learner?.skip()
     else {
       const name = this.#options.routes.names[route] ?? ''
-      this.#learner?.learn(exchange, session, row, name, sent)
+      this.#learner?.learn(exchange, { session, row, route: name, sent, masked })
     }
     switch (judgement.fate) {
       case 'replayed':
@@ -222,7 +232,6 @@ class Surveyor {
         count(this.#heldBack, judgement.method)
         break
       case 'send':
-        if (head !== undefined && this.#carriesMask(head, exchange)) this.#masked += 1
         break
     }
     if (head !== undefined) this.#recorded.observe(route, recordedStatus(exchange), recordedServiceNs(exchange))

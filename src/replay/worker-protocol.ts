@@ -22,6 +22,8 @@ export type ToWorker =
   /** Ends a block: what it recorded is posted, then `cut`; of the next, what is due before `measureFromNs` is left out. */
   | { readonly kind: 'cut'; readonly measureFromNs: number }
   | { readonly kind: 'end' }
+  /** From `atNs` of the run on the schedule goes at `speed`; 0 pauses it. */
+  | { readonly kind: 'tempo'; readonly atNs: number; readonly speed: number }
   | { readonly kind: 'stop' }
   | { readonly kind: 'abandon' }
 
@@ -35,6 +37,8 @@ export type FromWorker =
       /** Undefined: nothing ended in it. Its memory is transferred. */
       readonly snapshot: IntervalSnapshot | undefined
       readonly counters: SenderCounters
+      /** Since the run began. */
+      readonly health: ThreadHealth
     }
   /** How the thread fared since the last one; the block's last interval came before it. */
   | { readonly kind: 'cut'; readonly health: ThreadHealth }

@@ -3,11 +3,12 @@ import type { MessagePort } from 'node:worker_threads'
 
 import { monotonicNs } from '../core/clock.ts'
 import { toMeshError } from '../core/errors.ts'
-import { ThreadWatch } from '../measure/health.ts'
+import { type ThreadHealth, ThreadWatch } from '../measure/health.ts'
 import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
 import { BatchInbox } from './batch-inbox.ts'
 import { runReplay } from './replay.ts'
 import { noCounts } from './senders/sender.ts'
+import { Tempo } from './tempo.ts'
 import { plainError } from '../core/plain-error.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './worker-protocol.ts'
 
@@ -38,6 +39,7 @@ async function replayPosted(
 ): Promise<void> {
   const stop = new AbortController()
   const abandon = new AbortController()
+  const tempo = new Tempo()
   const inbox = new BatchInbox(() => post({ kind: 'took', batches: 1 }))
   const cuts = new Cuts()
   const originNs = new Promise<number>((resolve) => {
@@ -46,6 +48,7 @@ async function replayPosted(
       else if (message.kind === 'begin') resolve(message.originNs)
       else if (message.kind === 'cut') cuts.ask(message.measureFromNs)
       else if (message.kind === 'end') inbox.end()
+      else if (message.kind === 'tempo') tempo.change(message.atNs, message.speed)
       else if (message.kind === 'stop') stop.abort()
       else abandon.abort()
       // A thread that is stopped before it began has nothing to wait for.
@@ -53,7 +56,7 @@ async function replayPosted(
     })
   })
   post({ kind: 'ready' })
-  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, cuts })
+  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, tempo, cuts })
 }
 
 /** Ends of blocks that are asked for; one that comes before the run has begun waits for it. */
@@ -77,34 +80,41 @@ async function replayFrom(
   inbox: BatchInbox,
   { worker, options, routeCount, warmupNs }: WorkerStart,
   post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
-  signals: { readonly stop: AbortSignal; readonly abandon: AbortSignal; readonly cuts: Cuts },
+  control: {
+    readonly stop: AbortSignal
+    readonly abandon: AbortSignal
+    readonly tempo: Tempo
+    readonly cuts: Cuts
+  },
 ): Promise<void> {
   let watch = new ThreadWatch(`sender ${worker}`)
   const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
   const counters = noCounts()
+  const health = (): ThreadHealth => watch.read(Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6))
   const report = (): void => {
     const snapshot = recorder.take(monotonicNs() - originNs)
-    post({ kind: 'interval', snapshot, counters }, snapshot === undefined ? [] : snapshotBuffers(snapshot))
+    const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
+    post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
   }
-  const delayNs = (): number => Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6)
-  signals.cuts.take((measureFromNs) => {
+  control.cuts.take((measureFromNs) => {
     report()
     recorder.measureFrom(measureFromNs)
-    post({ kind: 'cut', health: watch.read(delayNs()) })
+    post({ kind: 'cut', health: health() })
     watch = new ThreadWatch(`sender ${worker}`)
     delays.reset()
   })
   const ticking = everySecond(originNs, report)
   try {
-    const summary = await runReplay(inbox, { ...options, originNs }, recorder, signals.stop, {
-      abandon: signals.abandon,
+    const summary = await runReplay(inbox, { ...options, originNs }, recorder, control.stop, {
+      abandon: control.abandon,
+      tempo: control.tempo,
       counters,
       onTrip: (reason) => post({ kind: 'tripped', reason }),
     })
     report()
-    post({ kind: 'finished', summary, health: watch.read(delayNs()) })
+    post({ kind: 'finished', summary, health: health() })
   } finally {
     ticking.stop()
     delays.disable()

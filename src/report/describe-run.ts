@@ -9,6 +9,8 @@ import type { Verdict } from '../measure/validity.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
+import type { SourceSummary } from '../observe/target-watch.ts'
+import { type OperatorChange, operatorText } from './operator.ts'
 import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
 import type { StageTallies } from './stage-tallies.ts'
@@ -41,6 +43,10 @@ export interface RunFacts {
   readonly findings?: Pick<Run, 'capacity' | 'comparison'>
   /** For gates that compare: see `GateSpan`. */
   readonly reference?: GateSpan['reference']
+  /** What an operator changed of the load while it ran. */
+  readonly operator?: readonly OperatorChange[]
+  /** What the target told of itself, and how often it was asked. */
+  readonly target?: { readonly sources: readonly SourceSummary[]; readonly intervalNs: number }
 }
 
 /** Puts a run together: judges it, and writes its histograms out. Takes some milliseconds a route. */
@@ -54,6 +60,7 @@ export function describeRun(
   const pace = measurement.pace()
   const total = measurement.total.total()
   const windowNs = facts.windowNs ?? pace.seconds * 1e9
+  const { operator = [] } = facts
   const cutShort = facts.interrupted ? 'the run was interrupted' : facts.stoppedBy
   const gates = judgeGates(facts.gates ?? [], {
     tally: measurement.total,
@@ -71,12 +78,14 @@ export function describeRun(
       loop: facts.plan.loop,
       pace,
       replies: total.replies,
+      refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
       errors: total.errors,
       responseTime: total.responseTime,
       serviceTime: total.serviceTime,
       blocked: measurement.total.blocked,
       lag: measurement.total.lag,
       interrupted: facts.interrupted,
+      operator: operatorText(operator),
       cpus: environment.cpuCount,
       pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
       ...(facts.health === undefined ? {} : { health: facts.health }),
@@ -96,6 +105,8 @@ export function describeRun(
     gates,
     ...stagesOf(facts, measurement),
     ...facts.findings,
+    ...(operator.length === 0 ? {} : { operator }),
+    ...(facts.target === undefined ? {} : { target: facts.target.sources, targetIntervalNs: facts.target.intervalNs }),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),
@@ -103,7 +114,7 @@ export function describeRun(
     health: facts.health ?? null,
     counters: facts.counters ?? {},
     environment,
-    fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment),
+    fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment, operator),
   }
 }
 

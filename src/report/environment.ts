@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
+import type { OperatorChange } from './operator.ts'
 import type { RunEnvironment, RunPlan, RunRequest, RunStage } from './run.ts'
 
 /** This machine, as far as it matters to numbers. */
@@ -20,7 +21,13 @@ export function thisEnvironment(): RunEnvironment {
  * Tells which runs may be compared: sha256 of recordings, plan, major version and kind of machine, 16 digits of it. The target is not
  * in it: comparing two targets is what a comparison is for.
  */
-export function fingerprintOf(asked: RunRequest, plan: RunPlan, version: string, environment: RunEnvironment): string {
+export function fingerprintOf(
+  asked: RunRequest,
+  plan: RunPlan,
+  version: string,
+  environment: RunEnvironment,
+  operator: readonly OperatorChange[] = [],
+): string {
   const facts = [
     asked.recordings.map(({ recordingId, requests }) => [recordingId, requests]).toSorted(byText),
     [
@@ -34,6 +41,7 @@ export function fingerprintOf(asked: RunRequest, plan: RunPlan, version: string,
     version.split('.', 1),
     [environment.node.split('.', 1), environment.platform, environment.arch],
     [environment.cpuModel, environment.cpuCount],
+    ...operator.map(({ atNs, speed }) => [atNs, speed]),
   ]
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
 }

@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
 import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
 import { countsText, percentCell, rateCell, statusCell } from './cells.ts'
+import { operatorText } from './operator.ts'
 import type { Counts, Run } from './run.ts'
 
 /** What a run was and did, in labelled lines: label, text. Texts have names out of recordings in them, as they are. */
@@ -16,6 +17,7 @@ export function factRows(run: Run): readonly (readonly [label: string, text: str
     ['errors', countsText(run.totals.errors)],
     ['left out', leftOutText(run)],
     ['senders', countsText(inWords(run.counters))],
+    ['operator', operatorText(run.operator ?? [])],
   ] as const
   for (const [label, text] of optional) if (text !== '') rows.push([label, text])
   for (const warning of run.plan.warnings) rows.push(['note', warning])
@@ -33,6 +35,7 @@ const VERDICT_TEXTS: Readonly<Record<VerdictName, string>> = {
 const REASON_TEXTS: Readonly<Partial<Record<ReasonCode, string>>> = {
   nothing_sent: 'there was nothing to judge: no request was sent',
   no_replies: 'there was nothing to judge: nothing answered',
+  refused: 'the target refused what was sent: these are the numbers of refusals',
   few_samples: 'too few samples for what was to be judged',
   no_data: 'a gate has nothing to be judged by',
 }

@@ -3,11 +3,12 @@ import { htmlReporter } from './html.ts'
 import { jsonReporter } from './json.ts'
 import { junitReporter } from './junit.ts'
 import { markdownReporter } from './markdown.ts'
+import { prometheusReporter } from './prometheus.ts'
 import type { Reporter } from './reporter.ts'
 import { textReporter } from './text.ts'
 
 /** Every format that `mesh report` prints. */
-export const REPORT_FORMATS = ['text', 'html', 'md', 'junit', 'json', 'hgrm'] as const
+export const REPORT_FORMATS = ['text', 'html', 'md', 'junit', 'json', 'hgrm', 'prom'] as const
 export type ReportFormat = (typeof REPORT_FORMATS)[number]
 
 export const REPORTERS: Readonly<Record<ReportFormat, Reporter>> = {
@@ -17,4 +18,5 @@ export const REPORTERS: Readonly<Record<ReportFormat, Reporter>> = {
   junit: junitReporter,
   json: jsonReporter,
   hgrm: hgrmReporter,
+  prom: prometheusReporter,
 }

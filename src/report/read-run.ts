@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
+import type { MetricSummary } from '../observe/target-watch.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
 import { readComparison } from './read-comparison.ts'
 import { readCapacity } from './read-capacity.ts'
 import { readFigures } from './read-figures.ts'
+import type { OperatorChange } from './operator.ts'
 import { RUN_FILE } from './run-directory.ts'
 import type {
   HistogramDocument,
@@ -103,6 +105,8 @@ function readRun(fields: JsonFields): Run {
     ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
     ...(fields.has('capacity') ? { capacity: readCapacity(fields.object('capacity')) } : {}),
     ...(fields.has('comparison') ? { comparison: readComparison(fields.object('comparison')) } : {}),
+    ...(fields.has('operator') ? { operator: fields.list('operator', readOperatorChange) } : {}),
+    ...readTarget(fields),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),
@@ -184,6 +188,39 @@ function readStageResult(value: unknown, where: string): StageResult {
     replies: fields.number('replies'),
     errors: fields.number('errors'),
     responseTime: readFigures(fields.object('responseTime')),
+  }
+}
+
+function readOperatorChange(value: unknown, where: string): OperatorChange {
+  const fields = new JsonFields(value, where)
+  return { atNs: fields.number('atNs'), speed: fields.number('speed') }
+}
+
+function readTarget(fields: JsonFields): Pick<Run, 'target' | 'targetIntervalNs'> {
+  if (!fields.has('target')) return {}
+  const target = fields.list('target', (value, where) => {
+    const source = new JsonFields(value, where)
+    return {
+      kind: source.oneOf('kind', ['scrape', 'process']),
+      name: source.text('name'),
+      reads: source.number('reads'),
+      failures: source.number('failures'),
+      lastFailure: source.text('lastFailure'),
+      note: source.text('note'),
+      metrics: source.list('metrics', readMetric),
+    }
+  })
+  return { target, targetIntervalNs: fields.number('targetIntervalNs') }
+}
+
+function readMetric(value: unknown, where: string): MetricSummary {
+  const fields = new JsonFields(value, where)
+  return {
+    name: fields.text('name'),
+    count: fields.number('count'),
+    mean: fields.number('mean'),
+    most: fields.number('most'),
+    last: fields.number('last'),
   }
 }
 

@@ -7,6 +7,7 @@ import { Histogram } from '../measure/histogram.ts'
 import { JsonFields, numberAt } from './json-fields.ts'
 import { INTERVALS_FILE } from './run-directory.ts'
 import { RunSeries, type SecondOfRun } from './series.ts'
+import { readTargetSeries } from './target-series.ts'
 
 /**
  * Reads a run over time from its directory. Lines that are damaged (the last one of a run that died) are counted in `unread`; a file
@@ -14,7 +15,7 @@ import { RunSeries, type SecondOfRun } from './series.ts'
  *
  * @throws MeshError of what the system refuses.
  */
-export async function readSeries(directory: string): Promise<RunSeries> {
+export async function readSeries(directory: string, targetIntervalNs = 1e9): Promise<RunSeries> {
   const series = new RunSeries()
   const file = join(directory, INTERVALS_FILE)
   try {
@@ -26,6 +27,7 @@ export async function readSeries(directory: string): Promise<RunSeries> {
   } catch (thrown) {
     if (!['ENOENT', 'ENOTDIR'].includes(systemCode(thrown) ?? '')) throw toMeshError(thrown, file)
   }
+  series.target = await readTargetSeries(directory, Math.max(series.spanSeconds, Math.ceil(targetIntervalNs / 1e9)))
   return series
 }
 

@@ -29,7 +29,8 @@ const MAX_WAITING_ROWS = 24
  * run.json          what was asked, planned and achieved; verdict; figures and histograms of all routes
  * intervals.ndjson  one line a second (totals with histograms, figures by route), one every ten (histograms by route)
  * latency.hgrm      response time, for HdrHistogram's plotters
- * report.html, junit.xml, summary.md: see write-reports.ts
+ * report.html, junit.xml, summary.md, metrics.prom: see write-reports.ts
+ * target.ndjson     what the target told of itself, where it was asked: see target-file.ts
  * ```
  * `run.json` is there, complete and readable, from the first moment on, as `interrupted`; each write replaces it whole.
  */

@@ -5,6 +5,8 @@ import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Pace } from '../measure/timeline.ts'
 import type { Verdict } from '../measure/validity.ts'
+import type { SourceSummary } from '../observe/target-watch.ts'
+import type { OperatorChange } from './operator.ts'
 import type { StageResult } from './stage-result.ts'
 
 /** Name and version of what `run.json` holds. Readers refuse another major. */
@@ -162,6 +164,11 @@ export interface Run {
   readonly capacity?: CapacityResult
   /** What it was compared with, and what came of it. With a baseline, other figures are of the candidate's blocks. */
   readonly comparison?: Comparison
+  /** What an operator changed of the load while it ran; not there where nothing was. */
+  readonly operator?: readonly OperatorChange[]
+  /** What the target told of itself meanwhile, by source, and how often it was asked; not there where nobody asked. */
+  readonly target?: readonly SourceSummary[]
+  readonly targetIntervalNs?: number
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

@@ -33,6 +33,16 @@ export interface SecondOfRun {
   readonly routes: readonly { readonly route: number; readonly p99Ns: number | null }[]
 }
 
+/** What one metric of the target was over a run: the mean of each span, null where nothing was read. */
+export interface TargetLine {
+  /** Place in the run's list of what was watched. */
+  readonly source: number
+  readonly name: string
+  /** Of its own: readings may be rarer than seconds. */
+  readonly spanSeconds: number
+  readonly values: readonly (number | null)[]
+}
+
 /**
  * A run over time, in at most 720 spans of equal length however long it was: when they are used up, each becomes twice as long.
  * About 10 MB.
@@ -43,6 +53,8 @@ export class RunSeries {
   readonly spans: Span[] = []
   /** By route: the worst second's p99 of response time, span by span; null where it had no reply. */
   readonly routeP99Ns: Map<number, (number | null)[]> = new Map()
+  /** What the target told of itself meanwhile. */
+  target: readonly TargetLine[] = []
   /** Seconds that could not be read, of a file that was cut or damaged. */
   unread = 0
 

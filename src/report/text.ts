@@ -8,6 +8,7 @@ import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
 import { routeTable } from './route-table.ts'
 import type { HistogramDocument, Run } from './run.ts'
+import { targetTable } from './target-table.ts'
 import { stageTable } from './stage-table.ts'
 
 const LEAST_COLUMNS = 80
@@ -27,6 +28,7 @@ export const textReporter: Reporter = {
       facts(run, columns),
       stageTable(run, columns),
       latencies(run),
+      targetTable(run, columns),
       routeTable(run, columns),
       legend(columns),
     ].filter((lines) => lines.length > 0)

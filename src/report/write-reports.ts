@@ -11,6 +11,7 @@ const REPORT_FILES: Readonly<Record<string, ReportFormat>> = {
   'report.html': 'html',
   'junit.xml': 'junit',
   'summary.md': 'md',
+  'metrics.prom': 'prom',
 }
 
 /** Files are for their owner only, as the run is. */
@@ -22,7 +23,7 @@ const FILE_MODE = 0o600
  * @throws MeshError of what the system refuses.
  */
 export async function writeReports(directory: string, run: Run): Promise<void> {
-  const series = await readSeries(directory)
+  const series = await readSeries(directory, run.targetIntervalNs)
   for (const [name, format] of Object.entries(REPORT_FILES)) {
     const file = join(directory, name)
     try {

@@ -20,7 +20,9 @@ const HOUSE: Readonly<Record<string, { folders: readonly string[]; packages: rea
   mirror: { folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'], packages: [] },
   cow: { folders: ['core', 'net', 'wire', 'mask'], packages: ['libpg-query', '@electric-sql/pglite-tools'] },
   export: { folders: ['core', 'wire'], packages: [] },
-  report: { folders: ['core', 'measure'], packages: [] },
+  report: { folders: ['core', 'measure', 'observe'], packages: [] },
+  observe: { folders: ['core'], packages: [] },
+  tui: { folders: ['core', 'measure', 'report'], packages: ['ink', 'react'] },
   cli: { folders: ['*'], packages: ['commander', 'zod', 'yaml'] },
 }
 

@@ -17,7 +17,8 @@ afterAll(async () => {
 function listening(): { readonly said: string[]; readonly terminal: Terminal } {
   const said: string[] = []
   const say = (text: string): void => void said.push(text)
-  const terminal: Terminal = { out: say, say, warn: say, progress: say, columns: 80, colour: false, interactive: false }
+  const talk = { out: say, say, warn: say, progress: say, draw: say, divert: () => undefined }
+  const terminal: Terminal = { ...talk, columns: 80, colour: false, interactive: false, drawable: false }
   return { said, terminal }
 }
 

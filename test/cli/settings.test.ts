@@ -17,7 +17,7 @@ describe('a section of the settings file', () => {
         gates: [],
         rewrite: [],
         environments: {},
-        correlate: { rules: [], forbid: [] },
+        correlate: { rules: [], forbid: [], times: [] },
       },
       section,
       KNOWN,

@@ -2,14 +2,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readRunDirectory } from '../../src/report/read-run.ts'
 import type { LoginShop } from '../support/login-shop.ts'
 import { createLoginShop } from '../support/login-shop.ts'
-import { shopOnce } from '../support/login-users.ts'
+import type { Login } from '../support/login-users.ts'
+import { shopOnce, STEPS_OF } from '../support/login-users.ts'
 import { runMesh, temporaryFolder } from '../support/mesh.ts'
+import { NGINX_ABSENT, startNginx } from '../support/nginx.ts'
 import { startReplay } from '../support/runs.ts'
 import { startTap } from '../support/taps.ts'
 
 const USERS = 12
 /** Requests of one visit. */
-const STEPS = 4 + 2 * 5 + 1
+const STEPS = STEPS_OF.cookie
 
 const CODINGS = [undefined, 'gzip', 'br']
 
@@ -22,8 +24,9 @@ const shops: LoginShop[] = []
 async function openShop(
   firstOrder: number,
   revokesTokens = true,
+  origin = '',
 ): Promise<LoginShop & { readonly port: number; readonly url: string }> {
-  const shop = createLoginShop(firstOrder, revokesTokens)
+  const shop = createLoginShop(firstOrder, revokesTokens, origin)
   shops.push(shop)
   await new Promise<void>((resolve) => shop.server.listen(0, '127.0.0.1', resolve))
   const address = shop.server.address()
@@ -105,9 +108,74 @@ describe('sessions that log in, recorded by a tap', () => {
     expect(counters).toMatchObject({ correlationLost: USERS * (STEPS - 1) })
   })
 
+  it('go on at the target where it redirects to another host, which is asked nothing', async () => {
+    const elsewhere = await openShop(9_000)
+    const shop = await openShop(5_000, true, elsewhere.url)
+    const directory = folder.path('redirected')
+    await startReplay([kept], shop.url, '--allow-writes', '-o', directory).ended
+    const { totals } = await readRunDirectory(directory)
+    expect([totals.replies, totals.mismatches, totals.errors]).toEqual([USERS * STEPS, 0, {}])
+    expect([shop.failures(), elsewhere.served.size]).toEqual([0, 0])
+  })
+
+  it('are warned of before anything is sent, where secrets of users are masked', async () => {
+    const planOf = async (file: string): Promise<string> =>
+      (await startReplay([file], 'http://127.0.0.1:9', '--plan', '--allow-writes').ended).stdout
+    const warning = `WARNING    ${USERS} logins send masked secrets: a target that checks them lets nobody in`
+    expect(await planOf(masked)).toContain(warning)
+    expect(await planOf(kept)).not.toContain('WARNING')
+  })
+
+  it('are no sessions where their logins are left out: the plan says so, and beside the verdict that nobody got in', async () => {
+    const shop = await openShop(5_000)
+    const words = ['--allow-writes', '--no-breaker', '--match', 'request.path.startsWith("/api/orders")']
+    const { stdout, stderr } = await startReplay([masked], shop.url, ...words).ended
+    expect(stderr).toContain('WARNING    100 % of requests are of sessions from before the recording')
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('every reply was 401 or 403, and not in the recording')
+    expect([...shop.served.keys()]).toEqual(['POST /api 401'])
+  })
+
   it('are warned of where the login is held back', async () => {
     const { stdout } = await startReplay([kept], 'http://127.0.0.1:9', '--plan').ended
     expect(stdout).toMatch(/WARNING +\d+ values of requests come from replies to writes, which are held back/)
+  })
+})
+
+describe.skipIf(NGINX_ABSENT)('sessions that log in through a proxy, whose pool of connections serves them all', () => {
+  const LOGINS: readonly Login[] = ['cookie', 'form', 'token']
+  const pooled = folder.path('pooled.mcap')
+
+  beforeAll(async () => {
+    const shop = await openShop(17)
+    const tap = await startTap(shop.port, pooled)
+    const nginx = await startNginx(
+      'location / { proxy_pass http://shop; proxy_http_version 1.1; proxy_set_header Connection ""; }',
+      `upstream shop { server 127.0.0.1:${tap.port}; keepalive 3; }`,
+    )
+    const visits = Array.from({ length: USERS }, (_, user) =>
+      shopOnce(nginx.port, `user-${user}`, { connections: 1 + (user % 2), login: LOGINS[user % 3] ?? 'cookie' }),
+    )
+    const failed = await Promise.all(visits)
+    if (failed.some((count) => count > 0)) throw new Error(`requests failed: ${failed.join(' ')}`)
+    await nginx.stop()
+    tap.signal('SIGTERM')
+    await tap.ended
+  })
+
+  it.each([
+    ['by one thread', []],
+    ['by two threads', ['--workers', '2']],
+    ['as fast as replies come', ['--speed', 'max', '-c', '4', '--yes']],
+  ])('all succeed on a fresh instance, four times each, without any rule: %s', async (name, flags) => {
+    const shop = await openShop(5_000)
+    const directory = folder.path(`pooled ${name}`)
+    const words = ['--amplify', '4', '--allow-writes', '-o', directory, ...flags]
+    await startReplay([pooled], shop.url, ...words).ended
+    const { totals, counters } = await readRunDirectory(directory)
+    const steps = LOGINS.reduce((sum, login) => sum + STEPS_OF[login] * (USERS / LOGINS.length), 0)
+    expect([totals.replies, totals.mismatches, totals.errors]).toEqual([4 * steps, 0, {}])
+    expect(shop.failures()).toBe(0)
+    expect(counters).toMatchObject({ correlated: 4 * (steps - USERS), correlationLost: 0 })
   })
 })
 

@@ -170,6 +170,8 @@ const rows: readonly Row[] = [
     'INVALID',
     ['no_ports', 'closed_loop'],
   ],
+  ['a target that lets nobody in is measured at refusing', evidence({ refused: 9_950 }), 'VALID', ['refused']],
+  ['one that refuses some is not', evidence({ refused: 9_000 }), 'VALID', []],
   ['an interrupted run says so', evidence({ interrupted: true }), 'VALID', ['interrupted']],
 ]
 

@@ -46,7 +46,7 @@ describe('Fleet', () => {
     const fleet = await Fleet.open(
       fleetOptions({
         options: replayOptions(server.target),
-        onInterval: (worker, snapshot) => {
+        onInterval: ({ worker, snapshot }) => {
           snapshots.push(worker)
           outcomes[worker] = (outcomes[worker] ?? 0) + (snapshot?.outcomes ?? 0)
         },

@@ -31,11 +31,13 @@ export interface LoginShop {
  * A small shop whose every instance issues tokens, ids and cookies of its own: GET /login has a CSRF token in a hidden field and a
  * session cookie for it, POST /login gives a new session cookie and redirects with a one-time code; GET /welcome takes the code; POST
  * /api/token gives a JWT, POST /api/refresh another for it; POST /api/orders issues a numeric id in JSON (compressed) and Location;
- * orders have ETags. With `revokesTokens` a token is over once another was given for it. Any password will do: a recording may hold a pseudonym of it.
+ * orders have ETags. GET /form is a login form without a cookie. POST /api/token also takes a user's name without any session, and
+ * X-Auth-Token is as good as Authorization. Its login redirects to `origin`. With `revokesTokens` a token is over once another was given for it. Any password will do: a recording may hold a pseudonym of it.
  */
-export function createLoginShop(firstOrder: number, revokesTokens = true): LoginShop {
+export function createLoginShop(firstOrder: number, revokesTokens = true, origin = ''): LoginShop {
   const secret = randomUUID()
   const forms = new Map<string, string>()
+  const openForms = new Set<string>()
   const sessions = new Map<string, { user: string; code: string }>()
   const tokens = new Map<string, string>()
   const orders = new Map<number, Order>()
@@ -53,21 +55,26 @@ export function createLoginShop(firstOrder: number, revokesTokens = true): Login
   }
   const newCookie = (): string => randomBytes(12).toString('hex')
 
-  function loginForm(): Reply {
+  function loginForm(hasCookie: boolean): Reply {
     const [cookie, csrf] = [newCookie(), `${randomBytes(12).toString('base64')}&"`]
-    forms.set(cookie, csrf)
+    if (hasCookie) forms.set(cookie, csrf)
+    else openForms.add(csrf)
     const value = csrf.replaceAll('&', '&amp;').replaceAll('"', '&quot;')
     const html = `<form method=post><input name=user><input value="${value}" type='hidden' name="csrf_token"></form>`
-    return { status: 200, headers: { 'set-cookie': `sid=${cookie}; Path=/; HttpOnly` }, html }
+    return { status: 200, headers: hasCookie ? { 'set-cookie': `sid=${cookie}; Path=/; HttpOnly` } : {}, html }
   }
 
   function login(body: string, cookie: string): Reply {
     const form = new URLSearchParams(body)
-    if (form.get('csrf_token') !== forms.get(cookie)) return { status: 403, json: { error: 'csrf' } }
+    const csrf = form.get('csrf_token') ?? ''
+    if (csrf !== forms.get(cookie) && !openForms.delete(csrf)) return { status: 403, json: { error: 'csrf' } }
     forms.delete(cookie)
     const [next, code] = [newCookie(), randomUUID()]
     sessions.set(next, { user: form.get('user') ?? '', code })
-    return { status: 302, headers: { location: `/welcome?code=${code}`, 'set-cookie': [`sid=${next}; Path=/`] } }
+    return {
+      status: 302,
+      headers: { location: `${origin}/welcome?code=${code}`, 'set-cookie': [`sid=${next}; Path=/`] },
+    }
   }
 
   function page(path: string, url: URL, cookie: string): Reply {
@@ -82,9 +89,11 @@ export function createLoginShop(firstOrder: number, revokesTokens = true): Login
     const [kind, id = ''] = path
     if (kind === 'token') {
       const session = sessions.get(cookie)
-      return session === undefined ? { status: 401 } : { status: 200, json: { token: newToken(session.user) } }
+      const user = session?.user ?? /"user":"([^"]+)"/.exec(body)?.[1]
+      return user === undefined ? { status: 401 } : { status: 200, json: { token: newToken(user) } }
     }
-    const bearer = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    const { authorization = '', 'x-auth-token': other } = request.headers
+    const bearer = typeof other === 'string' ? other : (/^Bearer (.*)$/.exec(authorization)?.[1] ?? '')
     const user = tokens.get(bearer)
     if (user === undefined) return { status: 401, json: { error: 'token' } }
     if (kind === 'refresh') {
@@ -129,8 +138,10 @@ export function createLoginShop(firstOrder: number, revokesTokens = true): Login
           : first === 'login'
             ? request.method === 'POST'
               ? login(body, cookie)
-              : loginForm()
-            : page(first, url, cookie)
+              : loginForm(true)
+            : first === 'form'
+              ? loginForm(false)
+              : page(first, url, cookie)
       const key = `${request.method} /${first} ${reply.status}`
       served.set(key, (served.get(key) ?? 0) + 1)
       if (reply.status >= 400 || reply.headers?.['location'] === '/login') failed += 1

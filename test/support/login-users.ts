@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http'
 interface Browser {
   readonly agent: Agent
   readonly port: number
+  readonly tokenHeader: string
   cookie: string
   token: string
   failures: number
@@ -22,26 +23,40 @@ export interface ShopVisit {
   readonly coding?: string
   /** Connections of a user. */
   readonly connections?: number
+  /** With a form that sets a cookie, with one that sets none, or without any form, for a token alone. */
+  readonly login?: Login
 }
+
+/** How users log in. */
+export type Login = 'cookie' | 'form' | 'token'
+
+/** Requests of one visit. */
+export const STEPS_OF = { cookie: 15, form: 15, token: 11 } as const satisfies Record<Login, number>
 
 /** Goes through the shop once as a user: form, login, token, an order, a refreshed token, changes. Resolves to requests that failed. */
 export async function shopOnce(port: number, user: string, visit: ShopVisit = {}): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: visit.connections ?? 1 })
-  const browser: Browser = { agent, port, cookie: '', token: '', failures: 0 }
+  const { login = 'cookie' } = visit
+  const tokenHeader = login === 'token' ? 'x-auth-token' : 'authorization'
+  const browser: Browser = { agent, port, tokenHeader, cookie: '', token: '', failures: 0 }
   const ask = (method: string, path: string, body?: string, lines: Record<string, string> = {}): Promise<Answer> =>
     send(browser, method, path, body, {
       ...(visit.coding === undefined ? {} : { 'accept-encoding': visit.coding }),
       ...lines,
     })
   try {
-    const form = await ask('GET', '/login')
-    const csrf = /value="([^"]*)"/.exec(form.body)?.[1]?.replaceAll('&quot;', '"').replaceAll('&amp;', '&') ?? ''
-    const fields = new URLSearchParams({ user, password: `secret of ${user}`, csrf_token: csrf })
-    const urlencoded = { 'content-type': 'application/x-www-form-urlencoded' }
-    const home = await ask('POST', '/login', fields.toString(), urlencoded)
-    await ask('GET', home.location)
+    if (login !== 'token') {
+      const form = await ask('GET', login === 'form' ? '/form' : '/login')
+      const csrf = /value="([^"]*)"/.exec(form.body)?.[1]?.replaceAll('&quot;', '"').replaceAll('&amp;', '&') ?? ''
+      const fields = new URLSearchParams({ user, password: `secret of ${user}`, csrf_token: csrf })
+      const urlencoded = { 'content-type': 'application/x-www-form-urlencoded' }
+      const home = await ask('POST', '/login', fields.toString(), urlencoded)
+      await ask('GET', home.location)
+    }
     const json = { 'content-type': 'application/json' }
-    browser.token = tokenIn((await ask('POST', '/api/token', '{}', json)).body)
+    browser.token = tokenIn(
+      (await ask('POST', '/api/token', login === 'token' ? `{"user":"${user}"}` : '{}', json)).body,
+    )
     for (let round = 0; round < 2; round++) {
       const made = await ask('POST', '/api/orders', JSON.stringify({ item: 'lamp', round }), json)
       const id = Number(made.location.split('/').at(-1))
@@ -53,7 +68,7 @@ export async function shopOnce(port: number, user: string, visit: ShopVisit = {}
       browser.token = tokenIn((await ask('POST', '/api/refresh', '{}', json)).body)
       await ask('GET', `/api/orders/${id}`)
     }
-    await ask('GET', '/account')
+    if (login !== 'token') await ask('GET', '/account')
     return browser.failures
   } finally {
     agent.destroy()
@@ -73,7 +88,9 @@ function send(
 ): Promise<Answer> {
   const headers: Record<string, string> = { ...lines }
   if (browser.cookie !== '') headers['cookie'] = `theme=dark; sid=${browser.cookie}; lang=en`
-  if (browser.token !== '') headers['authorization'] = `Bearer ${browser.token}`
+  if (browser.token !== '') {
+    headers[browser.tokenHeader] = browser.tokenHeader === 'authorization' ? `Bearer ${browser.token}` : browser.token
+  }
   if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body))
   return new Promise((resolve, reject) => {
     const sent = request({ agent: browser.agent, host: '127.0.0.1', port: browser.port, method, path, headers })

@@ -19,11 +19,14 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** Starts nginx with these `location` blocks, in a folder of its own, in the foreground, and waits until it answers. */
-export async function startNginx(locations: string): Promise<Nginx> {
+/**
+ * Starts nginx with these `location` blocks, and `upstream` blocks if any, in a folder of its own, in the foreground, and waits until
+ * it answers.
+ */
+export async function startNginx(locations: string, upstreams = ''): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-nginx-'))
   const port = await freePort()
-  writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, locations))
+  writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, locations, upstreams))
   const child = spawn(NGINX ?? 'nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' })
   const exited = once(child, 'exit')
   for (let tries = 0; !(await answers(port)); tries++) {
@@ -40,7 +43,7 @@ export async function startNginx(locations: string): Promise<Nginx> {
   }
 }
 
-function configuration(folder: string, port: number, locations: string): string {
+function configuration(folder: string, port: number, locations: string, upstreams: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   )
@@ -48,6 +51,7 @@ function configuration(folder: string, port: number, locations: string): string 
 events { worker_connections 4096; }
 http {
   access_log off; keepalive_requests 1000000; ${temporary.join(' ')}
+  ${upstreams}
   server { listen 127.0.0.1:${port}; ${locations} }
 }
 `

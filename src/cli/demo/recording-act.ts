@@ -17,13 +17,13 @@ export interface Recorded {
 
 /** Three hosts are recorded and folded onto one canary. */
 export async function recordAndReplay(stage: Stage, durationNs: number): Promise<Recorded> {
-  const shops = await startShops([...HOSTS, 'canary'].map((name) => ({ name })))
+  const shops = await startShops([...HOSTS, 'canary'].map(() => ({})))
   stage.atEnd(() => shops.close())
   const recordings = await recordHosts(stage, shops.ports, durationNs)
   stage.say('\n3. Are the recordings complete? Each carries a ledger of everything that was seen.')
   await stage.mesh(['inspect', '--verify', '-q', ...recordings], {})
   stage.say('   yes: all three ledgers balance')
-  stage.say(`\n4. Fold the three onto one canary, ${AMPLIFY} times the traffic.`)
+  stage.say(`\n4. Fold the three onto one canary, ${AMPLIFY} times. It issues tokens of its own.`)
   const run = `${stage.folder}/run`
   const target = `http://127.0.0.1:${shops.ports.at(-1) ?? 0}`
   const words = ['--to', target, '--amplify', String(AMPLIFY), '--allow-writes', '-o', run]

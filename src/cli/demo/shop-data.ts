@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+
 /** Something that the shop sells. */
 export interface Product {
   readonly id: number
@@ -26,13 +28,12 @@ export const PRODUCTS: readonly Product[] = Array.from({ length: 200 }, (_, inde
 }))
 
 /** Data in the shop's own memory, where stock never ends. */
-export function memoryData(host: string): ShopData {
-  let orders = 0
+export function memoryData(): ShopData {
   return {
     page: (from, count) => Promise.resolve({ total: PRODUCTS.length, products: PRODUCTS.slice(from, from + count) }),
     product: (id) => Promise.resolve(PRODUCTS[id - 1]),
     search: (text, count) =>
       Promise.resolve(PRODUCTS.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase())).slice(0, count)),
-    order: (products) => Promise.resolve(products.map(() => `${host}-${++orders}`)),
+    order: (products) => Promise.resolve(products.map(() => randomUUID())),
   }
 }

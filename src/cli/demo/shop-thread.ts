@@ -7,7 +7,6 @@ import { memoryData } from './shop-data.ts'
 
 /** A shop that the thread is to run. */
 export interface ShopPlan {
-  readonly name: string
   /** Where it keeps its goods; undefined: in its memory. */
   readonly database?: ServerOptions
 }
@@ -20,8 +19,8 @@ export interface ShopsReady {
 /** Runs the shops of the demo, so that their work does not disturb whoever measures them. */
 async function serve(plans: readonly ShopPlan[]): Promise<void> {
   const ports: number[] = []
-  for (const { name, database } of plans) {
-    const server = createShop(name, database === undefined ? memoryData(name) : postgresData(database))
+  for (const { database } of plans) {
+    const server = createShop(database === undefined ? memoryData() : postgresData(database))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(0, '127.0.0.1', resolve)

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { hashText } from '../../core/random.ts'
+import { Accounts } from './accounts.ts'
 import type { ShopData } from './shop-data.ts'
 
 const PAGE_SIZE = 20
@@ -15,42 +16,68 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** What a request comes with, for those who answer it. */
+interface Asked {
+  readonly url: URL
+  readonly method: string
+  readonly form: URLSearchParams
+  /** The session's, '' without one. */
+  readonly cookie: string
+  readonly authorization: string
+}
+
 /**
  * The sample shop of the demo: one host of a small service, real HTTP on a port of its own. It has pages, JSON (compressed where the
- * client takes it), images, a login with a session cookie, carts and orders, and answers in a few milliseconds. The caller listens
- * with the server and closes it.
+ * client takes it), images, carts and orders, and answers in a few milliseconds. Who buys logs in: GET /login has a token in a hidden
+ * field and sets a cookie, POST /login wants both and sets the session's cookie, POST /token gives a JWT for it, carts want the
+ * cookie and orders the JWT. An order of one product needs no login. The caller listens with the server and closes it.
  */
-export function createShop(host: string, data: ShopData): Server {
-  const carts = new Map<string, number[]>()
+export function createShop(data: ShopData): Server {
+  const accounts = new Accounts()
 
-  async function answer(request: IncomingMessage, body: string): Promise<Reply> {
-    const url = new URL(request.url ?? '/', 'http://shop')
+  async function answer(asked: Asked): Promise<Reply> {
+    const { url, method } = asked
     const [, first = '', second = ''] = url.pathname.split('/')
-    const session = /(?:^|;\s*)sid=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? ''
-    if (request.method === 'POST') return post(first, body, session)
+    if (method === 'POST') return post(first, asked)
     if (first === '') return page('Shop', '<p>Welcome. <a href="/products">All our products</a></p>')
     if (first === 'products') return second === '' ? list(data, url) : product(data, Number(second))
     if (first === 'search') return search(data, url.searchParams.get('q') ?? '')
     if (first === 'images') return image(Number.parseInt(second, 10))
-    if (first === 'cart') return json(200, { items: carts.get(session) ?? [] })
+    if (first === 'login') return loginForm(accounts)
+    if (first === 'orders') return order(second, asked.authorization)
+    const visitor = accounts.visitorOf(asked.cookie)
+    if (first === 'account') return visitor === undefined ? refused() : page('Account', '<p>Your orders.</p>')
+    if (first === 'cart') return visitor === undefined ? refused() : json(200, { items: visitor.cart })
     return json(404, { error: 'no such page' })
   }
 
-  async function post(path: string, body: string, session: string): Promise<Reply> {
-    if (path === 'login') {
-      const user = new URLSearchParams(body).get('user') ?? 'nobody'
-      const sid = createHash('sha256').update(`${user} at ${host}`).digest('hex').slice(0, 24)
-      return { ...json(200, { user }), headers: { 'set-cookie': `sid=${sid}; Path=/; HttpOnly` } }
+  async function post(path: string, { form, cookie, authorization }: Asked): Promise<Reply> {
+    if (path === 'login') return login(accounts, cookie, form)
+    if (path === 'orders' && form.has('product')) {
+      return json(201, { orders: await data.order([Number(form.get('product'))], form.get('customer') ?? 'somebody') })
     }
+    const visitor = accounts.visitorOf(cookie)
+    if (visitor === undefined) return refused()
+    if (path === 'token') return json(200, { token: accounts.newToken(visitor.user) })
     if (path === 'cart') {
-      const items = [...(carts.get(session) ?? []), Number(new URLSearchParams(body).get('product'))]
-      carts.set(session, items.slice(-50))
-      return json(201, { items: items.length })
+      accounts.addToCart(visitor, Number(form.get('product')))
+      return json(201, { items: visitor.cart.length })
     }
-    const form = new URLSearchParams(body)
-    const products = form.has('product') ? [Number(form.get('product'))] : (carts.get(session) ?? [])
-    carts.delete(session)
-    return json(201, { orders: await data.order(products, form.get('customer') ?? 'somebody') })
+    const user = accounts.userOf(authorization)
+    if (path !== 'orders' || user === undefined)
+      return path === 'orders' ? refused() : json(404, { error: 'no such page' })
+    const orders = await data.order(visitor.cart, user)
+    visitor.cart = []
+    accounts.addOrders(user, orders)
+    return json(201, { orders })
+  }
+
+  function order(id: string, authorization: string): Reply {
+    const user = accounts.userOf(authorization)
+    if (user === undefined) return refused()
+    return accounts.buyerOf(id) === user
+      ? json(200, { order: id, customer: user })
+      : json(404, { error: 'no such order' })
   }
 
   const server = createServer((request, response) => {
@@ -60,13 +87,43 @@ export function createShop(host: string, data: ShopData): Server {
       if (body.length < MAX_BODY_BYTES) body += piece
     })
     request.on('end', () => {
-      void answer(request, body)
+      void answer(askedOf(request, body))
         .catch((error: unknown) => json(500, { error: String(error) }))
         .then((reply) => setTimeout(() => send(request, response, reply), thinkTimeMs(request.url ?? '')))
     })
   })
   server.keepAliveTimeout = 60_000
   return server
+}
+
+function askedOf({ url = '/', method = 'GET', headers }: IncomingMessage, body: string): Asked {
+  return {
+    url: new URL(url, 'http://shop'),
+    method,
+    form: new URLSearchParams(body),
+    cookie: /(?:^|;\s*)sid=([^;]+)/.exec(headers.cookie ?? '')?.[1] ?? '',
+    authorization: headers.authorization ?? '',
+  }
+}
+
+function loginForm(accounts: Accounts): Reply {
+  const { cookie, csrf } = accounts.newForm()
+  const fields = `<input name="user"><input name="password" type="password"><input name="csrf" type="hidden" value="${csrf}">`
+  return { ...page('Log in', `<form method="post">${fields}</form>`), headers: sessionCookie(cookie) }
+}
+
+function login(accounts: Accounts, cookie: string, form: URLSearchParams): Reply {
+  const next = accounts.login(cookie, form.get('csrf') ?? '', form.get('user') ?? 'nobody')
+  if (next === undefined) return json(403, { error: 'this form is not from here' })
+  return { ...json(303, {}), headers: { location: '/account', ...sessionCookie(next) } }
+}
+
+function sessionCookie(value: string): Readonly<Record<string, string>> {
+  return { 'set-cookie': `sid=${value}; Path=/; HttpOnly; SameSite=Lax` }
+}
+
+function refused(): Reply {
+  return json(401, { error: 'log in first' })
 }
 
 /** What the page costs: 1 to 9 ms, the same for the same URL, search three times as much. */

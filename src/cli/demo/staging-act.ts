@@ -54,11 +54,7 @@ export async function showStaging(stage: Stage, { folder, production: making }: 
   stage.say(`   production is a shop on PostgreSQL: ${formatCount(before.rows)} rows, checksum ${before.hash}`)
   const cowPort = await freePort()
   const staging: ServerOptions = { ...production.options, address: { host: '127.0.0.1', port: cowPort } }
-  const plans = [
-    { name: 'production', database: production.options },
-    { name: 'staging', database: staging },
-  ]
-  const shops = await startShops(plans)
+  const shops = await startShops([{ database: production.options }, { database: staging }])
   stage.atEnd(() => shops.close())
   const [productionPort = 0, stagingPort = 0] = shops.ports
   const config = await writeEnvironment(stage, { url: production.url, state: folder, stagingPort, cowPort })

@@ -10,6 +10,7 @@ import { PlaceTable } from './place-table.ts'
 import { RecentMap } from './recent-map.ts'
 import type { CorrelateOptions, Rule } from './rules.ts'
 import { isForbidden, MAX_RULES, ruleText, sinkRoute } from './rules.ts'
+import type { SentValue } from './sent-values.ts'
 import { sentValues } from './sent-values.ts'
 import type { Strength } from './strength.ts'
 import { strengthOf } from './strength.ts'
@@ -23,6 +24,9 @@ const MAX_CANDIDATES = 65_536
 
 /** Places in which one value was issued. */
 const MAX_SOURCES = 4
+
+/** Connections and sessions whose values one session took over; the latest stay. */
+const MAX_PARENTS = 8
 
 /** Bodies of a route from which nothing was ever sent back are read no more after so many: lists and pages are most of a recording. */
 const MAX_FRUITLESS_BODIES = 2_000
@@ -68,7 +72,7 @@ interface Known {
 export class Learner {
   readonly #options: CorrelateOptions
   readonly #values = new ValueMap<Known>(MAX_REMEMBERED_VALUES)
-  readonly #parents = new RecentMap<number, number>(MAX_REMEMBERED_VALUES)
+  readonly #parents = new RecentMap<number, readonly number[]>(MAX_REMEMBERED_VALUES)
   /** Sessions, by a hash of the session and the place where a weak value was issued to it. */
   readonly #weakPlaces = new RecentMap<number, number>(MAX_REMEMBERED_VALUES)
   readonly #sourcePlaces = new PlaceTable()
@@ -90,13 +94,24 @@ export class Learner {
 
   /** What was issued to `from` was issued to `node` too. */
   join(node: number, from: number): void {
-    if (node !== from) this.#parents.set(node, from)
+    const parents = this.#parents.get(node) ?? []
+    if (node !== from && !parents.includes(from)) this.#parents.set(node, [...parents, from].slice(-MAX_PARENTS))
   }
 
-  /** Takes the next exchange. */
-  learn(exchange: Exchange, from: LearnedFrom, onIssued: OnIssued): void {
+  /** Whether a value of the request that was learnt last came from a reply. */
+  wasIssued(node: number, value: string): boolean {
+    return (this.#values.get(node, value)?.issued.length ?? 0) > 0
+  }
+
+  /** The values of a request that may have come from a reply. */
+  sentBy({ request: { head, body } }: Exchange): readonly SentValue[] {
+    return sentValues({ head: latin1(head), body: latin1(body), bodyStart: head.length, pathPrefix: '' })
+  }
+
+  /** Takes the next exchange, with the values that its request has. */
+  learn(exchange: Exchange, values: readonly SentValue[], from: LearnedFrom, onIssued: OnIssued): void {
     this.#linked = false
-    this.#learnRequest(exchange, from)
+    this.#learnRequest(exchange, values, from)
     if (hasResponse(exchange)) this.#learnResponse(exchange.response, from, onIssued)
   }
 
@@ -133,11 +148,9 @@ export class Learner {
     return from === undefined || to === undefined ? undefined : this.#candidates.get(pairKey(from, to))
   }
 
-  #learnRequest(exchange: Exchange, from: LearnedFrom): void {
-    const { head, body } = exchange.request
-    const text = { head: latin1(head), body: latin1(body), bodyStart: head.length, pathPrefix: '' }
+  #learnRequest(exchange: Exchange, values: readonly SentValue[], from: LearnedFrom): void {
     const segments = from.route.slice(from.route.indexOf(' ') + 1).split('/')
-    for (const { place, value } of sentValues(text)) {
+    for (const { place, value } of values) {
       const strength = strengthOf(value)
       if (strength !== 'strong') {
         if (strength === 'none') continue
@@ -247,8 +260,11 @@ export class Learner {
   #knownOf(node: number, value: string): Known | undefined {
     const own = this.#values.get(node, value)
     if (own !== undefined) return own
-    const parent = this.#parents.get(node)
-    return parent === undefined ? undefined : this.#values.get(parent, value)
+    for (const parent of this.#parents.get(node) ?? []) {
+      const taken = this.#values.get(parent, value)
+      if (taken !== undefined) return taken
+    }
+    return undefined
   }
 }
 

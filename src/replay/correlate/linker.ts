@@ -9,7 +9,7 @@ import type { RuleIndex } from './rule-index.ts'
 import type { SentValue } from './sent-values.ts'
 import { sentValues } from './sent-values.ts'
 import type { PlannedSink, PlannedSource, ShotPlan } from './shot-plan.ts'
-import { FIRST_SLOT } from './shot-plan.ts'
+import { FIRST_SLOT, framedSinks, lengthIn } from './shot-plan.ts'
 import { ValueMap } from './value-map.ts'
 
 /** Values that a later request may need, of all sessions. */
@@ -48,6 +48,8 @@ export interface Linked {
   readonly route: string
   /** As it goes onto the wire. */
   readonly bytes: Uint8Array
+  /** Values that were made anew, by how they are sent: what was recorded. */
+  readonly recorded: ReadonlyMap<string, string>
   /** A later request needs its reply. */
   readonly isSource: boolean
 }
@@ -88,28 +90,22 @@ export class Linker {
     const wanted = this.#rules.wantedOf(route)
     const bodyStart = asBuffer(bytes).indexOf('\r\n\r\n') + 4
     const head = latin1(bytes, 0, bodyStart)
-    const length = wanted.body ? /\r\ncontent-length:[ \t]*(\d+)/i.exec(head) : null
-    // A chunked body is sent as it is: it has trailers, and no length to correct.
-    const body = length === null ? '' : latin1(bytes, bodyStart)
+    // A chunked body is sent as it is: it has no length to correct.
+    const body = wanted.body && lengthIn(head) !== null ? latin1(bytes, bodyStart) : ''
     const sinks: PlannedSink[] = []
     for (const sent of sentValues({ head, body, bodyStart, pathPrefix: this.#pathPrefix }, wanted)) {
       const sink = this.#sinkOf(sent, linked, waits)
       if (sink !== undefined) sinks.push(sink)
     }
-    if (sinks.length === 0) return none
-    sinks.sort((a, b) => a.start - b.start)
-    const inBody = length !== null && sinks.some(({ start }) => start >= bodyStart)
-    if (!inBody) return { ...none, sinks }
-    const lengthEnd = length.index + length[0].length
-    return { sinks, bodyStart, lengthEnd, lengthStart: lengthEnd - (length[1] ?? '').length }
+    return sinks.length === 0 ? none : framedSinks(head, sinks)
   }
 
-  #sinkOf(sent: SentValue, { session, route, exchange }: Linked, waits: number[]): PlannedSink | undefined {
+  #sinkOf(sent: SentValue, { session, route, exchange, recorded }: Linked, waits: number[]): PlannedSink | undefined {
     const { place, start, end, escape, value } = sent
     const live = this.#source(
       session,
       this.#rules.sourcesOf(route, generalPlace(place)),
-      value,
+      recorded.get(value) ?? value,
       exchange.requestFirstNs,
     )
     if (live !== undefined && !waits.includes(live.ticket)) waits.push(live.ticket)

@@ -38,3 +38,20 @@ export interface ShotPlan {
 
 /** Slots below are cookies, by their names; values of single replies come after. */
 export const FIRST_SLOT = 4_096
+
+/** Sinks in order, and what a plan has to know where one of them is in the body. `head`: of the request, with the empty line. */
+export function framedSinks(
+  head: string,
+  sinks: readonly PlannedSink[],
+): Pick<ShotPlan, 'sinks' | 'lengthStart' | 'lengthEnd' | 'bodyStart'> {
+  const sorted = sinks.toSorted((a, b) => a.start - b.start)
+  const length = sorted.some(({ start }) => start >= head.length) ? lengthIn(head) : null
+  if (length === null) return { sinks: sorted, lengthStart: 0, lengthEnd: 0, bodyStart: 0 }
+  const lengthEnd = length.index + length[0].length
+  return { sinks: sorted, bodyStart: head.length, lengthEnd, lengthStart: lengthEnd - (length[1] ?? '').length }
+}
+
+/** Where the head says how long the body is; null for a chunked one, which has trailers and no length to correct. */
+export function lengthIn(head: string): RegExpExecArray | null {
+  return /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)
+}

@@ -59,8 +59,9 @@ export class ReplyGate {
       this.#flights.endUnsent(batch, index, 'shed')
       return
     }
-    if (plan !== undefined && jar !== undefined && plan.ticket > 0) jar.expect(plan.ticket)
+    // Looked for before its own ticket is known: a shot that needed itself would never leave.
     const ticket = plan === undefined ? undefined : jar?.awaited(plan.waits)
+    if (plan !== undefined && jar !== undefined && plan.ticket > 0) jar.expect(plan.ticket)
     const connection = batch.connection[index] ?? 0
     if (ticket === undefined && !this.#lanes.has(connection)) this.#pass(batch, index, plan, jar, nowNs)
     else this.#park(batch, index, plan, jar, ticket)

@@ -7,6 +7,7 @@ import type { RunSeries } from '../series.ts'
 import { capacitySection } from './capacity.ts'
 import { comparisonSection } from './comparison.ts'
 import { chartSections } from './charts.ts'
+import { targetCharts } from './target-charts.ts'
 import {
   environmentSection,
   factsSection,
@@ -15,6 +16,7 @@ import {
   latencySection,
   routesSection,
   stagesSection,
+  targetSection,
 } from './tables.ts'
 
 const BAND_COLOURS: Readonly<Record<VerdictName, string>> = {
@@ -55,6 +57,8 @@ export function reportPage(run: Run, series: RunSeries): string {
     latencySection(run),
     unread,
     chartSections(run, series),
+    targetSection(run),
+    targetCharts(run, series),
     routesSection(run, series),
     healthSection(run),
     environmentSection(run),

@@ -8,6 +8,7 @@ import { type Content, element, type Markup } from '../markup.ts'
 import type { HistogramDocument, RouteDocument, Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
 import { STAGE_HEADS, stageRows } from '../stage-table.ts'
+import { TARGET_HEADS, targetNotes, targetRows } from '../target-table.ts'
 import { sparkline } from '../svg/sparkline.ts'
 
 /** Routes that are shown, the busiest first; all of them are in `run.json`. */
@@ -95,6 +96,15 @@ export function stagesSection(run: Run): Markup | undefined {
     table(['stage', ...STAGE_HEADS], rows, 1),
     element('p', {}, says),
   )
+}
+
+/** What the target told of itself; undefined where nobody asked. */
+export function targetSection(run: Run): Markup | undefined {
+  if (run.target === undefined) return undefined
+  const notes = targetNotes(run).map((note) => element('p', {}, note))
+  const rows = targetRows(run)
+  const figures = rows.length === 0 ? undefined : table(['metric', ...TARGET_HEADS], rows, 1)
+  return element('section', {}, element('h3', {}, 'The target'), figures, notes)
 }
 
 /** Recorded against replayed, route by route. */

@@ -1,73 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { Exchange } from '../../../src/core/exchange.ts'
-import { ruleText } from '../../../src/replay/correlate/rules.ts'
+import { readPlan } from '../../../src/replay/correlate/plan-words.ts'
 import { parseRule } from '../../../src/replay/correlate/rules.ts'
-import type { Correlation } from '../../../src/replay/correlate/correlation.ts'
 import { ValueMap } from '../../../src/replay/correlate/value-map.ts'
 import { thrownBy } from '../../support/errors.ts'
-import { exchange, message, response } from '../../support/exchanges.ts'
-import type { Run } from '../recordings.ts'
-import { recording, recordingInfo, runOf } from '../recordings.ts'
-
-const MS = 1e6
-
-/** One request of a session and its reply, by default 5 ms later. */
-interface Step {
-  readonly atMs: number
-  readonly ask: string
-  readonly lines?: readonly string[]
-  readonly body?: string
-  readonly reply?: object
-  readonly replyLines?: readonly string[]
-  readonly session?: string
-  readonly connection?: number
-  readonly tookMs?: number
-}
-
-function step({
-  atMs,
-  ask,
-  lines = [],
-  body = '',
-  reply,
-  replyLines = [],
-  session = '',
-  connection = 0,
-  tookMs = 5,
-}: Step): Exchange {
-  const doneNs = (atMs + tookMs) * MS
-  const type = body.startsWith('{')
-    ? ['Content-Type: application/json']
-    : ['Content-Type: application/x-www-form-urlencoded']
-  const json = reply === undefined ? '' : JSON.stringify(reply)
-  const head = ['HTTP/1.1 200 OK', 'Content-Type: application/json', ...replyLines]
-  return exchange({
-    connection,
-    session,
-    request: message([`${ask} HTTP/1.1`, 'Host: shop', ...lines, ...(body === '' ? [] : type)], body),
-    requestFirstNs: atMs * MS,
-    requestLastNs: atMs * MS,
-    response: response(head, json, { firstNs: doneNs, lastNs: doneNs }),
-  })
-}
-
-async function learn(
-  steps: readonly Step[],
-  correlate: { rules?: readonly string[]; forbidden?: readonly string[] } = {},
-  allowWrites = true,
-): Promise<Run & { readonly correlation: Correlation; readonly rules: readonly string[] }> {
-  const sorted = steps.toSorted((a, b) => a.atMs - b.atMs).map((one, id) => ({ ...step(one), id }))
-  const run = await runOf([recording(recordingInfo(), sorted)], {
-    permissions: { allowWrites, keepReplayed: false },
-    correlate: {
-      rules: (correlate.rules ?? []).map((text) => parseRule(text, 'test')),
-      forbidden: correlate.forbidden ?? [],
-    },
-  })
-  const { correlation } = run.survey
-  if (correlation === undefined) throw new Error('nothing was learnt')
-  return { ...run, correlation, rules: correlation.rules.map(ruleText) }
-}
+import type { Step } from './learnt.ts'
+import { learn } from './learnt.ts'
 
 /** As many sessions, each on its connection, a second apart. */
 function sessions(
@@ -249,6 +186,38 @@ describe('what a replay is told', () => {
       { atMs: 50, ask: 'GET /b?id=x-8f3a9c0d-2', session: 'sid=s0' },
     ])
     expect(batches.every(({ plans }) => plans === undefined)).toBe(true)
+  })
+
+  it('is to wait for earlier shots alone, where the values of two routes depend on each other', async () => {
+    const value = (name: string, round: number): string => `${name}-8f3a9c0d-${round}`
+    const { rules, batches } = await learn(
+      Array.from({ length: 6 }, (_, round): Step[] => {
+        const [own, other] = round % 2 === 0 ? ['a', 'b'] : ['b', 'a']
+        // The two routes are asked on two connections, and each reply is there when the next but one is sent.
+        return [
+          {
+            atMs: round * 10,
+            tookMs: 9,
+            ask: `GET /${own}?from=${value(other, round - 1)}`,
+            reply: { next: value(own, round) },
+            session: 'sid=s',
+            connection: round % 2,
+          },
+        ]
+      }).flat(),
+    )
+    expect(rules).toEqual(['GET /a json .next -> GET /b query from', 'GET /b json .next -> GET /a query from'])
+    const issued = new Set<number>()
+    let waiting = 0
+    for (const { plans, count } of batches) {
+      for (let index = 0; index < count; index++) {
+        const plan = plans === undefined ? undefined : readPlan(plans, index)
+        for (const ticket of plan?.waits ?? []) expect(issued).toContain(ticket)
+        waiting += plan?.waits.length ?? 0
+        issued.add(plan?.ticket ?? 0)
+      }
+    }
+    expect(waiting).toBe(5)
   })
 
   it('is counted where the reply that is needed belongs to a write which is held back', async () => {

@@ -34,6 +34,12 @@ const needs = (ticket: number, slot = ticket): ShotPlan => ({
   sinks: [{ slot, start: 5, end: 8, escape: 'path', required: true }],
 })
 
+/** What a shot that issues something needs besides. */
+const sinksOf = (ticket: number): Pick<ShotPlan, 'waits' | 'sinks'> => {
+  const { waits, sinks } = needs(ticket)
+  return { waits, sinks }
+}
+
 function plansOf(plans: readonly (ShotPlan | undefined)[]): BatchPlans | undefined {
   const packed = plans.map((plan) => ({ plan: plan === undefined ? undefined : packPlan(plan) }))
   return joinPlans(packed, packed.length)
@@ -139,6 +145,41 @@ describe.each(['connection', 'none'] as const)('a shot that needs a value, --ord
       { order, maxConnections: 1 },
     )
     expect(paths().toSorted()).toEqual(['/login', '/new/b', '/old/a', '/refresh'])
+  })
+
+  it('does not wait for a reply of its session that it needs nothing of, however late that is', async () => {
+    const late: Received[] = []
+    target = await startTarget((received) => {
+      if (received.path === '/late') late.push(received)
+      else ok(received, 'X-Id: z\r\n')
+      if (received.path === '/z') for (const one of late) ok(one, 'X-Id: never\r\n')
+    })
+    const { results, counters } = await send(
+      [
+        { path: 'late', connection: 0, plan: issues(1) },
+        { path: 'login', connection: 1, plan: issues(2) },
+        { path: '123', connection: 2, plan: needs(2) },
+      ],
+      { order },
+    )
+    expect(results).toEqual([200, 200, 200])
+    expect(counters).toMatchObject({ correlated: 1, correlationLost: 0 })
+  })
+
+  it('does not hang where two need each other, or one itself: no reply comes that they could wait for', async () => {
+    target = await startTarget((received) => ok(received, 'X-Id: z\r\n'))
+    const both = (own: number, other: number): ShotPlan => ({ ...issues(own), ...sinksOf(other) })
+    const { results, counters } = await send(
+      [
+        { path: '123/a', connection: 0, plan: both(1, 2) },
+        { path: '123/b', connection: 1, plan: both(2, 1) },
+        { path: '123/c', connection: 2, session: 1, plan: both(3, 3) },
+        { path: 'fine', connection: 0, session: 1 },
+      ],
+      { order },
+    )
+    expect(results).toEqual(['correlation_lost', 'correlation_lost', 'correlation_lost', 200])
+    expect(counters).toMatchObject({ correlationLost: 3, ended: 4 })
   })
 
   it('takes no connection while it waits, though there is one only', async () => {

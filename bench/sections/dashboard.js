@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+
+import { replayOnTerminal } from '../support/mesh.js'
+import { isInstalled } from '../support/processes.js'
+import { writeRequests } from '../support/recordings.js'
+import { startNginx } from '../support/server/nginx.js'
+import { median, medianOf } from '../support/statistics.js'
+import { count, decimals, milliseconds } from '../support/table.js'
+
+const REQUESTS = 10_000
+const RATE = 1000
+
+/** A run's seconds: long enough that what a dashboard costs at its start is not what is measured. */
+const SECONDS = 3
+
+/** What watching a run costs it: the dashboard against lines, and a run directory with its reports against none. */
+export async function dashboard({ folder, rounds, seconds, say }) {
+  const title = 'Dashboard and report'
+  if (!isInstalled('script')) return { title, absent: 'script (util-linux) is not installed' }
+  const server = await startNginx()
+  if (server === undefined) return { title, absent: 'nginx is not installed (apt-get install nginx-light)' }
+  const recording = await writeRequests(join(folder, 'dashboard.mcap'), { requests: REQUESTS, perSecond: 1000 })
+  const length = SECONDS * seconds
+  let directories = 0
+  const common = ['--to', `http://127.0.0.1:${server.port}`, '--loop', '-d', `${length + 1}s`, '--warmup', '1s']
+  const [full, paced] = [
+    ['--speed', 'max', '-c', '50'],
+    ['--rate', `${RATE}/s`],
+  ]
+  const report = () => ['-o', join(folder, `watched-${directories++}`)]
+  const contenders = {
+    lines: () => ['--no-dashboard'],
+    dashboard: () => [],
+    'dashboard and report': () => report(),
+  }
+  const found = Object.fromEntries(Object.keys(contenders).map((name) => [name, { full: [], paced: [] }]))
+  for (let round = 1; round <= rounds; round++) {
+    for (const [name, words] of Object.entries(contenders)) {
+      const run = await replayOnTerminal(folder, recording, [...common, ...full, ...words()])
+      const late = await replayOnTerminal(folder, recording, [...common, ...paced, ...words()])
+      found[name].full.push(run)
+      found[name].paced.push(late)
+      const lag = milliseconds(late.lagP99Ns)
+      say(`dashboard ${round}/${rounds}: ${name} ${count(run.repliesPerSecond)}/s, at ${RATE}/s lag p99 ${lag} ms`)
+    }
+  }
+  await server.stop()
+  return { title, ...present(found, length, rounds) }
+}
+
+/** CPU seconds of a thousand replies: what others do to this machine is in the time, and hardly in these. */
+function cpuPerThousand({ cpuSeconds, answered }) {
+  return (cpuSeconds * 1000) / answered
+}
+
+function present(found, length, rounds) {
+  const paired = (name, value) =>
+    median(found[name].full.map((run, round) => value(run) / value(found.lines.full[round])))
+  const rows = Object.entries(found).map(([name, { full, paced }]) => [
+    name,
+    `${count(medianOf(full, 'repliesPerSecond'))}/s`,
+    decimals(
+      paired(name, ({ repliesPerSecond }) => repliesPerSecond),
+      3,
+    ),
+    decimals(median(full.map(cpuPerThousand)) * 1000, 2),
+    decimals(median(paced.map(({ cpuSeconds }) => cpuSeconds)), 2),
+    milliseconds(medianOf(paced, 'lagP99Ns')),
+  ])
+  const goals = ['dashboard', 'dashboard and report'].map((name) => ({
+    what: `${name}: throughput of a run with lines, x`,
+    value: paired(name, ({ repliesPerSecond }) => repliesPerSecond),
+    least: 0.97,
+  }))
+  const columns = ['shown as', 'throughput', 'x lines', 'CPU ms a 1,000 replies', `CPU s at ${RATE}/s`, 'lag p99, ms']
+  const notes = [
+    `\`--speed max -c 50\` for the throughput and \`--rate ${RATE}/s\` for the lag, ${length} s each, on a terminal of 200 by 50; ratios are of the same round, medians of ${rounds} rounds.`,
+  ]
+  return { tables: [{ columns, rows }], notes, goals, figures: found }
+}

@@ -47,6 +47,19 @@ describe('a schema with an object of every kind', () => {
     expect(await differences(OBJECT_KINDS_STATEMENTS, 'simple')).toEqual([])
     expect(await differences(OBJECT_KINDS_STATEMENTS, 'extended')).toEqual([])
     expect(await production.hash()).toBe(hash)
+    // Nor does pg_dump count, whatever it says around its reads.
+    expect((await proxy.proxy.proof()).gate.writes).toBe(0)
+  })
+
+  it('warns of policies that hide rows from the role on production', () => {
+    expect(proxy.proxy.role.warned).toContainEqual(expect.stringMatching(/row level security .* public\.guarded/))
+  })
+
+  it('makes no branch for a role that may not read all tables, and names them', async () => {
+    const refused = startGatedProxy(production, { thread: thread(), user: 'other' })
+    await expect(refused).rejects.toThrow(
+      /"other" may not read Odd Schema\.Odd Table, public\.c_keys, .* more.*: GRANT pg_read_all_data TO "other" there, or GRANT USAGE ON SCHEMA "Odd Schema", "public"/,
+    )
   })
 
   it.each(LATER_STATEMENTS)(

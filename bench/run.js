@@ -1,9 +1,10 @@
 /**
  * The whole benchmark: replay, correlation, tap, mirror, ingest and copy-on-write side by side with the peers and with our own floors, in turns, in one
- * go and against the same servers; and the start of a copy-on-write branch. Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
+ * go and against the same servers; the start of a copy-on-write branch; and how surely a comparison with a
+ * baseline is right (half an hour). Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
  * PgBouncer are used where they are installed.
  *
- *     npm run bench -- [--only sending,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
+ *     npm run bench -- [--only sending,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
  *
  * stdout is Markdown, stderr says what goes on. `--quick` is one short round of everything: it shows that it works, its figures
  * mean nothing.
@@ -11,6 +12,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
+import { baseline } from './sections/baseline.js'
 import { correlation } from './sections/correlation.js'
 import { cow } from './sections/cow.js'
 import { cowStart } from './sections/cow-start.js'
@@ -24,7 +26,18 @@ import { describeMachine, endWarning, machineLine, pulse, pulseText, startWarnin
 import { endEverything, temporaryFolder } from './support/processes.js'
 import { count, markdownTable } from './support/table.js'
 
-const SECTIONS = { sending, correlation, 'on-time': onTime, dashboard, tap, mirror, ingest, cow, 'cow-start': cowStart }
+const SECTIONS = {
+  sending,
+  correlation,
+  'on-time': onTime,
+  dashboard,
+  tap,
+  mirror,
+  ingest,
+  cow,
+  'cow-start': cowStart,
+  baseline,
+}
 
 /** Rounds are of those who race each other, runs of what is measured at a fixed rate or size; seconds are of one round. */
 const FULL = { rounds: 5, runs: 3, seconds: 5, megabytes: 500, exchanges: 200_000 }

@@ -1,13 +1,20 @@
 import { MeshError } from '../core/errors.ts'
 import type { ServerOptions, ServerTls } from '../cow/postgres/server-options.ts'
+import { readText } from './read-text.ts'
 
-const TLS_MODES: readonly ServerTls[] = ['disable', 'prefer', 'require', 'verify-full']
+const TLS_MODES: readonly ServerTls[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full']
 
 const DEFAULT_PORT = 5432
 
+/** Of libpq's parameters those that have a meaning here. The name is mesh's own; where it is given it may stay. */
+const PARAMETERS: readonly string[] = ['application_name', 'host', 'sslmode', 'sslrootcert']
+
 /**
  * Reads `postgres://user:password@host:port/database?sslmode=...` as libpq does, as far as it makes sense here. `?host=/folder` names a
- * unix socket. A password that is not in it comes from `password`, as PGPASSWORD. Errors never show the password.
+ * unix socket, `&sslrootcert=FILE` the authorities to trust (`system`: Node's own list). A password that is not in it comes from
+ * `password`, as PGPASSWORD. Errors never show the password.
+ *
+ * @throws MeshError MESH_ERR_USAGE for what is not understood, a parameter too: one that was meant to protect is not passed over.
  */
 export function parsePostgresUrl(text: string, where: string, password: string | undefined): ServerOptions {
   const url = readUrl(text, where)
@@ -18,6 +25,13 @@ export function parsePostgresUrl(text: string, where: string, password: string |
       what: `expected a user and a database, found ${user === '' ? 'no user' : 'no database'}`,
       where,
       remedy: 'write postgres://USER@HOST:PORT/DATABASE',
+    })
+  }
+  const unknown = [...url.searchParams.keys()].find((name) => !PARAMETERS.includes(name))
+  if (unknown !== undefined) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: `expected the parameters ${PARAMETERS.join(', ')}, found "${unknown}"`,
+      where,
     })
   }
   const port = url.port === '' ? DEFAULT_PORT : Number(url.port)
@@ -36,8 +50,13 @@ export function parsePostgresUrl(text: string, where: string, password: string |
     user,
     database,
     tls,
+    ...authoritiesOf(url.searchParams.get('sslrootcert')),
     ...(given === undefined || given === '' ? {} : { password: given }),
   }
+}
+
+function authoritiesOf(file: string | null): { readonly ca?: string } {
+  return file === null || file === '' || file === 'system' ? {} : { ca: readText(file) }
 }
 
 function readUrl(text: string, where: string): URL {

@@ -2,6 +2,7 @@ import { MeshError } from '../core/errors.ts'
 import type { HeaderField } from '../core/head.ts'
 import { parseMultiplier } from '../core/units.ts'
 import type { Gate } from '../measure/gates/gate.ts'
+import { LEAST_PAIRS } from '../measure/comparison/block-pairs.ts'
 import { parseGate } from '../measure/gates/parse-gate.ts'
 import { CHECK_MODES } from '../measure/reply-check.ts'
 import type { CheckMode } from '../measure/reply-check.ts'
@@ -85,6 +86,12 @@ export type ReplayFlags = {
   readonly gate: Flag<readonly Gate[]>
   readonly check: Flag<CheckMode | undefined>
   readonly ignore: Flag<readonly string[]>
+  readonly findCapacity: Flag<boolean>
+  readonly maxMultiplier: Flag<number>
+  readonly step: Flag<number>
+  readonly baseline: Flag<string | undefined>
+  readonly pairs: Flag<number>
+  readonly against: Flag<string | undefined>
   readonly onInvalid: Flag<(typeof ON_INVALID)[number]>
   readonly exitZero: Flag<boolean>
   readonly output: Flag<string | undefined>
@@ -180,6 +187,18 @@ export const REPLAY_FLAGS: ReplayFlags = {
   },
   check: choiceFlag('check', CHECK_MODES, 'compare replies with the recorded ones, and count what differs'),
   ignore: listFlag('ignore', '<field>', "a field that may differ: body.updatedAt, 'GET /orders/:id body.total'"),
+  findCapacity: switchFlag(
+    'find-capacity',
+    'search the greatest multiplier at which all gates hold, from --amplify on',
+  ),
+  maxMultiplier: withDefault(multiplierFlag('max-multiplier', 'try no more than this (--find-capacity)'), '64x'),
+  step: withDefault(
+    spanFlag('step', 'measure each step or block for this long; steps longer where gates need it'),
+    '15s',
+  ),
+  baseline: textFlag('baseline', '<url>', 'send blocks of the same requests there and to --to in turns, and compare'),
+  against: textFlag('against', '<dir>', 'judge by the comparable earlier runs in this directory, five or more'),
+  pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, 1000), '12'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
@@ -231,6 +250,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'resolve',
     'sourceAddress',
   ],
+  'Capacity and comparison:': ['findCapacity', 'maxMultiplier', 'baseline', 'pairs', 'step', 'against'],
   'Safety:': ['plan', 'allowWrites', 'maxRate', 'maxErrorRate', 'noBreaker', 'yes'],
   'Response check:': ['check', 'ignore'],
   'Gates:': ['gate', 'onInvalid', 'exitZero'],

@@ -14,6 +14,7 @@ import type { SenderCounters } from '../replay/senders/sender.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
+import { compareWithHistory } from '../report/history.ts'
 import { REPORTERS } from '../report/index.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
@@ -92,38 +93,43 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const { abortedBy } = gateWatch
   const ended = endFactsOf(summary, plan, warmupNs, abortedBy, control)
   const found = check === undefined ? {} : { check: check.findings() }
-  const run = describeRun(
-    {
-      ...facts,
-      ...ended,
-      ...found,
-      interrupted: stop.name() !== undefined,
-      gateWatch,
-      ...(target === undefined ? {} : { target }),
-    },
-    measurement,
-    survey.recorded,
-    options.routes.names,
-  )
-  await directory?.close(run, measurement.total.total().responseTime)
-  await tell(run, flags, directory?.path, terminal)
+  const describe = (more: Partial<RunFacts>): Run => {
+    const watched = target === undefined ? {} : { target }
+    const all = { ...facts, ...ended, ...found, ...watched, interrupted: stop.name() !== undefined, gateWatch, ...more }
+    return describeRun(all, measurement, survey.recorded, options.routes.names)
+  }
+  const run = await describeAgainst(replay, describe)
+  await publishRun(run, measurement, directory, flags, terminal)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
 }
 
-/** Reports a run to everyone who is to hear of it. `path`: its directory. */
-async function tell(
+/** With what earlier runs say of it, where that was asked for; a run that was cut short is compared with nothing. */
+async function describeAgainst(
+  { flags: { against }, gates }: PlannedReplay,
+  describe: (more: Partial<RunFacts>) => Run,
+): Promise<Run> {
+  const run = describe({})
+  if (against === undefined || run.interrupted) return run
+  const { comparison, reference } = await compareWithHistory(run, against, gates)
+  return describe({ findings: { comparison }, reference })
+}
+
+/** Writes a finished run to wherever it is to be read. */
+export async function publishRun(
   run: Run,
-  { json, pushOtlp: url }: PlannedReplay['flags'],
-  path: string | undefined,
+  { total }: Measurement,
+  directory: RunDirectory | undefined,
+  { json, pushOtlp: collector }: Pick<PlannedReplay['flags'], 'json' | 'pushOtlp'>,
   terminal: Terminal,
 ): Promise<void> {
+  await directory?.close(run, total.total().responseTime)
   report(run, json, terminal)
-  if (path !== undefined) {
-    await writeReports(path, run)
-    terminal.say(`the run is in ${path}/, report.html in it`)
+  if (directory !== undefined) {
+    await writeReports(directory.path, run)
+    terminal.say(`the run is in ${directory.path}/, report.html in it`)
   }
   await summariseForCi(run, process.env, terminal)
-  if (url !== undefined) await pushOtlp(run, url, terminal)
+  if (collector !== undefined) await pushOtlp(run, collector, terminal)
   if (!json) terminal.say(`verdict: ${run.verdict.name}`)
 }
 
@@ -152,7 +158,7 @@ function openFleet(
 }
 
 /** What is known of a run before its first shot. */
-function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+export function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
   const planned = runPlanOf(plan, survey)
   return {
     runId: options.rewrite.runId,
@@ -200,7 +206,7 @@ function watchGates(
 }
 
 /** Says last what the run is worth. */
-function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
+export function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
   const { code, line } = exitOfRun(run, end)
   if (line === undefined) return code
   if (run.gates.every(({ outcome }) => outcome === 'passed') && code === EXIT.ok) terminal.say(line)

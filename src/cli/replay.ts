@@ -10,6 +10,7 @@ import type { ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
 import { checkPlan, planReplay } from '../replay/plan.ts'
 import { checkReachable, resolveTarget } from '../replay/senders/resolve-target.ts'
+import { listRuns } from '../report/history.ts'
 import { surveyRecordings } from '../replay/survey.ts'
 import { AuthCommand } from './auth-command.ts'
 import type { Config } from './config.ts'
@@ -19,6 +20,9 @@ import type { FlagValues } from './flags.ts'
 import { required } from './flags.ts'
 import type { CheckSettings } from './replay-check.ts'
 import { checkSettingsOf } from './replay-check.ts'
+import { firstBlockOptions } from './capacity-steps.ts'
+import { baselinePlanLines, runBaseline } from './replay-baseline.ts'
+import { capacityPlanLines, planCapacity, runCapacitySearch } from './replay-capacity.ts'
 import { runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
@@ -77,34 +81,55 @@ async function planAndRun(
   const { authCommand } = flags
   const authorization =
     authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
-  const options = scheduleOptionsOf(flags, url, readers, config, authorization)
+  const given = scheduleOptionsOf(flags, url, readers, config, authorization)
+  const options = firstBlockOptions(given, flags)
   for (const { info, ending } of readers) {
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
   }
+  if (flags.against !== undefined) await listRuns(flags.against)
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
   const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
-  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, check)
+  const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, flags, check)
+  const capacity = flags.findCapacity ? planCapacity({ survey, plan, options, flags, gates, check }) : undefined
+  const baselineUrl = flags.baseline === undefined ? undefined : targetUrl(flags.baseline, '--baseline')
+  const blockText = [
+    ...(capacity === undefined ? [] : capacityPlanLines(capacity)),
+    ...(baselineUrl === undefined
+      ? []
+      : baselinePlanLines({ survey, plan, options, flags, gates, check, url }, baselineUrl)),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
   if (flags.plan) {
-    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown)
+    terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown + blockText)
     if (refusal !== undefined)
       terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
     return EXIT.ok
   }
-  terminal.say(shown.trimEnd())
+  terminal.say((shown + blockText).trimEnd())
   if (refusal !== undefined) throw refusal
-  for (const warning of sampleWarnings(gates, plan.shots)) terminal.warn(`mesh: ${warning}`)
+  const blocks = baselineUrl === undefined ? 1 : flags.pairs
+  const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots * blocks) : []
+  for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
   await authorization?.current()
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
+  const baseline =
+    baselineUrl === undefined
+      ? undefined
+      : { url: baselineUrl, target: await resolveTarget(targetOptionsOf(flags, baselineUrl)) }
+  if (baseline !== undefined) await checkReachable(baseline.target)
   const stop = listenForStop((name) =>
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
     const replay = { survey, plan, options, target, url, flags, gates, check }
+    if (capacity !== undefined) return await runCapacitySearch(replay, capacity, stop, terminal)
+    if (baseline !== undefined) return await runBaseline(replay, baseline, stop, terminal)
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
     return await runReplayFleet(replay, stop, terminal)
   } finally {
@@ -126,11 +151,13 @@ function gateRefusal(
   gates: readonly Gate[],
   plan: Plan,
   { routes }: ScheduleOptions,
+  flags: FlagValues<ReplayFlags>,
   check: CheckSettings | undefined,
 ): MeshError | undefined {
   try {
+    const comparedWith = flags.baseline !== undefined ? 'baseline' : flags.against === undefined ? undefined : 'history'
     const loop = plan.speed === 'max' ? 'closed' : 'open'
-    checkGates(gates, { loop, routeNames: routes.names, check: check?.mode })
+    checkGates(gates, { loop, routeNames: routes.names, comparedWith, check: check?.mode })
   } catch (error) {
     return toMeshError(error)
   }

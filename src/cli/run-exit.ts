@@ -1,5 +1,6 @@
 import { formatCount } from '../core/units.ts'
 import type { Gate } from '../measure/gates/gate.ts'
+import { comparisonHeadline } from '../report/comparison-text.ts'
 import type { Run } from '../report/run.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -55,6 +56,11 @@ function verdictOf(run: Run, end: RunEnd): { readonly code: ExitCode; readonly w
   }
   if (failed.length > 0) {
     return { code: EXIT.checkFailed, why: `${formatCount(failed.length)} of ${gatesText(many)} failed` }
+  }
+  const { findings = [] } = run.comparison ?? {}
+  const worse = findings.filter(({ answer }) => answer === 'worse').length
+  if (worse > 0 && run.comparison !== undefined) {
+    return { code: EXIT.checkFailed, why: comparisonHeadline(run.comparison) }
   }
   if (many === 0) return { code: EXIT.ok, why: undefined }
   const passed = gates.filter(({ outcome }) => outcome === 'passed').length

@@ -74,7 +74,7 @@ export interface IntervalRecorderOptions {
  */
 export class IntervalRecorder implements OutcomeRecorder {
   readonly #worker: number
-  readonly #warmupNs: number
+  #warmupNs: number
   #fromNs: number
   #routes: number
   #outcomes = 0
@@ -125,6 +125,11 @@ export class IntervalRecorder implements OutcomeRecorder {
     const readyNs = outcome.readyNs > dueNs ? outcome.readyNs : dueNs
     observe(counters, sums, BLOCKED_ROW, readyNs - dueNs)
     observe(counters, sums, LAG_ROW, sentNs - readyNs)
+  }
+
+  /** From now on, outcomes due before this are left out, and counted as warm-up. Nanoseconds from the run's origin. */
+  measureFrom(dueNs: number): void {
+    this.#warmupNs = dueNs
   }
 
   /** What was recorded since the last call, or undefined where nothing was. `nowNs` from the run's origin. */

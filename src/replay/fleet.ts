@@ -50,6 +50,7 @@ const ENDINGS: readonly ReplayEnding[] = ['abandoned', 'breaker', 'stopped', 'fi
 export class Fleet {
   readonly finished: Promise<FleetSummary>
   readonly #threads: readonly SendingThread[]
+  #steal = new StealWatch()
   #tripped: string | undefined
 
   /** Resolves when every thread is ready to send. Throws MESH_ERR_WORKER_DIED, or what a thread failed with. */
@@ -66,7 +67,6 @@ export class Fleet {
   }
 
   private constructor(options: FleetOptions) {
-    const steal = new StealWatch()
     const perThread = divided(options.options, options.workers)
     this.#threads = Array.from({ length: options.workers }, (_, worker) => {
       const { routeCount, warmupNs = 0, entry, onInterval, check } = options
@@ -78,7 +78,7 @@ export class Fleet {
         onReplies: (replies) => check?.onReplies(replies),
       })
     })
-    this.finished = this.#finish(steal)
+    this.finished = this.#finish()
     // Whoever opens a fleet may still be filling it when a thread dies.
     this.finished.catch(() => undefined)
   }
@@ -100,6 +100,17 @@ export class Fleet {
       })
     }
     return await thread.give(batch, signal)
+  }
+
+  /**
+   * Ends a block when all of its shots have ended: how the threads fared in it, after their last intervals came. Of the next, outcomes due before
+   * `measureFromNs` (from the run's origin) are left out of every figure.
+   */
+  async cut(measureFromNs: number): Promise<GeneratorHealth> {
+    const threads = await Promise.all(this.#threads.map((thread) => thread.cut(measureFromNs)))
+    const stealShare = this.#steal.read()
+    this.#steal = new StealWatch()
+    return { threads, stealShare }
   }
 
   /** From `atNs` of the run on, the schedule goes at `speed`; 0 pauses it. What is late by then leaves all the same. */
@@ -132,7 +143,7 @@ export class Fleet {
     this.stop()
   }
 
-  async #finish(steal: StealWatch): Promise<FleetSummary> {
+  async #finish(): Promise<FleetSummary> {
     try {
       const ends = await Promise.all(this.#threads.map((thread) => thread.finished))
       const endings = ends.map(({ summary }) => summary.ending)
@@ -140,7 +151,7 @@ export class Fleet {
         ending: ENDINGS.find((ending) => endings.includes(ending)) ?? 'finished',
         reason: this.#tripped,
         workers: ends.map(({ summary }) => summary),
-        health: { threads: ends.map(({ health }) => health), stealShare: steal.read() },
+        health: { threads: ends.map(({ health }) => health), stealShare: this.#steal.read() },
       }
     } catch (error) {
       this.abandon()

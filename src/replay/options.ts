@@ -32,6 +32,14 @@ export const JITTER_PART_OF_SPAN = 20
 /** A clone's number is 16 bits wide; a thousand copies of a host are no longer that host's traffic. */
 export const MAX_AMPLIFY = 1_000
 
+/** What sets one schedule of a run apart from its others, where a run is of several: steps of a search, blocks of a comparison. */
+export interface ScheduleBlock {
+  /** When its time 0 is, in nanoseconds from the run's origin. */
+  readonly startNs: number
+  /** Generations before it belong to earlier blocks: no session and no request id of theirs comes again. */
+  readonly firstGeneration: number
+}
+
 /** What is to be sent and when. Everything is given; the defaults are the command line's to state. */
 export interface ScheduleOptions {
   readonly align: AlignMode
@@ -56,6 +64,8 @@ export interface ScheduleOptions {
   readonly routes: RouteTable
   /** Undefined: requests are sent with the values that were recorded. */
   readonly correlate: CorrelateOptions | undefined
+  /** Undefined: the run has one schedule. */
+  readonly block?: ScheduleBlock
   /** Tokens and times that are made anew. Default: none. */
   readonly renewal?: RenewalOptions
   /** Where Authorization comes from; `rewrite.headers` has one then, whatever its value. Default: the recording, or those headers. */

@@ -69,7 +69,7 @@ export class Preparer {
     this.#recording = recording
     this.#bases = bases
     this.#options = options
-    this.#repeats = mostAmplified(options) > 1 || options.ending === 'loop'
+    this.#repeats = mostAmplified(options) > 1 || options.ending === 'loop' || options.block !== undefined
     this.#rewriter = new RequestRewriter(options.rewrite)
     this.#renewal = options.renewal && new Renewal(options.renewal, msSince(recording))
     this.#heads = new RequestHeadReader(this.#rewriter.customNames)

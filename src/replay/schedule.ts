@@ -5,6 +5,7 @@ import { LinkNumbers } from './correlate/linker.ts'
 import { Amplifier } from './amplify.ts'
 import type { PreparedRequest, ShardBatch } from './batches.ts'
 import { Batches } from './batches.ts'
+import { Generations } from './generations.ts'
 import type { ScheduleOptions } from './options.ts'
 import type { Track } from './overlay.ts'
 import { Overlay } from './overlay.ts'
@@ -185,6 +186,8 @@ class ShotMaker {
   readonly #ordinals: Ordinals
   readonly #shards: number
   readonly #durationNs: number
+  readonly #startNs: number
+  readonly #generations: Generations
   /** Requests of each connection that went by in this loop over its recording. */
   readonly #gone: readonly Uint32Array[]
   #finished = false
@@ -198,6 +201,8 @@ class ShotMaker {
     this.#ordinals = ordinals
     this.#shards = options.shards
     this.#durationNs = plan.speed === 'max' ? Infinity : dueUntilNs(options)
+    this.#startNs = options.block?.startNs ?? 0
+    this.#generations = new Generations(this.#amplifier.mostCopies, options.block)
     this.#gone = survey.recordings.map(({ connections }) => new Uint32Array(connections.span))
   }
 
@@ -246,17 +251,18 @@ class ShotMaker {
       this.#stop()
       return
     }
-    const generation = loop * this.#amplifier.mostCopies + clone
-    const connection = generation * this.#ordinals.connectionSpan + request.connection
+    const generation = this.#generations.of(loop, clone)
+    const connections = this.#generations.ofConnections(loop, clone)
+    const connection = connections * this.#ordinals.connectionSpan + request.connection
     const session = generation * this.#ordinals.sessionSpan + request.session
     this.#batches.add(
       shardOf(request.sessionHash, clone, this.#shards),
-      dueNs,
+      this.#startNs + dueNs,
       connection,
       session,
       clone,
       generation,
-      last,
+      last && this.#generations.closesConnections,
       request,
     )
   }

@@ -48,6 +48,7 @@ export class SendingThread {
   readonly #credit: ShardCredit
   #over = false
   #room: (() => void) | undefined
+  #onCut: (health: ThreadHealth) => void = () => undefined
   #onReady: () => void = () => undefined
   #onFinished: (end: ThreadEnd) => void = () => undefined
   #onFailed: (error: unknown) => void = () => undefined
@@ -82,6 +83,15 @@ export class SendingThread {
     this.#credit.give(batch)
     this.post({ kind: 'batch', batch }, batchBuffers(batch))
     return true
+  }
+
+  /** Ends a block, one at a time: how the thread fared in it, after its last interval was handed over. */
+  async cut(measureFromNs: number): Promise<ThreadHealth> {
+    const cut = new Promise<ThreadHealth>((resolve) => {
+      this.#onCut = resolve
+    })
+    this.post({ kind: 'cut', measureFromNs })
+    return await Promise.race([cut, this.finished.then(({ health }) => health)])
   }
 
   stop(kind: 'stop' | 'abandon'): void {
@@ -123,6 +133,9 @@ export class SendingThread {
         break
       case 'replies':
         this.#events.onReplies(message.replies)
+        break
+      case 'cut':
+        this.#onCut(message.health)
         break
       case 'tripped':
         this.#events.onTrip(message.reason)

@@ -23,6 +23,8 @@ export interface WorkerStart {
 export type ToWorker =
   | { readonly kind: 'begin'; readonly originNs: number }
   | { readonly kind: 'batch'; readonly batch: ShotBatch }
+  /** Ends a block: what it recorded is posted, then `cut`; of the next, what is due before `measureFromNs` is left out. */
+  | { readonly kind: 'cut'; readonly measureFromNs: number }
   | { readonly kind: 'end' }
   /** From `atNs` of the run on the schedule goes at `speed`; 0 pauses it. */
   | { readonly kind: 'tempo'; readonly atNs: number; readonly speed: number }
@@ -46,6 +48,8 @@ export type FromWorker =
   | { readonly kind: 'statuses'; readonly numbers: Uint32Array<ArrayBuffer> }
   /** Replies that are to be compared. Their memory is transferred. */
   | { readonly kind: 'replies'; readonly replies: PostedReplies }
+  /** How the thread fared since the last one; the block's last interval came before it. */
+  | { readonly kind: 'cut'; readonly health: ThreadHealth }
   | { readonly kind: 'tripped'; readonly reason: string }
   | { readonly kind: 'finished'; readonly summary: ReplaySummary; readonly health: ThreadHealth }
   | { readonly kind: 'failed'; readonly error: PlainError }

@@ -43,10 +43,12 @@ async function replayPosted(
   const abandon = new AbortController()
   const tempo = new Tempo()
   const inbox = new BatchInbox(() => post({ kind: 'took', batches: 1 }))
+  const cuts = new Cuts()
   const originNs = new Promise<number>((resolve) => {
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'batch') inbox.push(message.batch)
       else if (message.kind === 'begin') resolve(message.originNs)
+      else if (message.kind === 'cut') cuts.ask(message.measureFromNs)
       else if (message.kind === 'end') inbox.end()
       else if (message.kind === 'tempo') tempo.change(message.atNs, message.speed)
       else if (message.kind === 'stop') stop.abort()
@@ -56,7 +58,23 @@ async function replayPosted(
     })
   })
   post({ kind: 'ready' })
-  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, tempo })
+  await replayFrom(await originNs, inbox, start, post, { stop: stop.signal, abandon: abandon.signal, tempo, cuts })
+}
+
+/** Ends of blocks that are asked for; one that comes before the run has begun waits for it. */
+class Cuts {
+  #asked: number | undefined
+  #cut: ((measureFromNs: number) => void) | undefined
+
+  ask(measureFromNs: number): void {
+    if (this.#cut === undefined) this.#asked = measureFromNs
+    else this.#cut(measureFromNs)
+  }
+
+  take(cut: (measureFromNs: number) => void): void {
+    this.#cut = cut
+    if (this.#asked !== undefined) cut(this.#asked)
+  }
 }
 
 async function replayFrom(
@@ -64,9 +82,14 @@ async function replayFrom(
   inbox: BatchInbox,
   { worker, options, routeCount, warmupNs, check }: WorkerStart,
   post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void,
-  control: { readonly stop: AbortSignal; readonly abandon: AbortSignal; readonly tempo: Tempo },
+  control: {
+    readonly stop: AbortSignal
+    readonly abandon: AbortSignal
+    readonly tempo: Tempo
+    readonly cuts: Cuts
+  },
 ): Promise<void> {
-  const watch = new ThreadWatch(`sender ${worker}`)
+  let watch = new ThreadWatch(`sender ${worker}`)
   const delays = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS })
   delays.enable()
   const recorder = new IntervalRecorder({ worker, routeCount, warmupNs })
@@ -85,6 +108,13 @@ async function replayFrom(
     const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
     post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
   }
+  control.cuts.take((measureFromNs) => {
+    report()
+    recorder.measureFrom(measureFromNs)
+    post({ kind: 'cut', health: health() })
+    watch = new ThreadWatch(`sender ${worker}`)
+    delays.reset()
+  })
   const ticking = everySecond(originNs, report)
   try {
     const summary = await runReplay(inbox, { ...options, originNs }, statuses ?? recorder, control.stop, {

@@ -1,4 +1,5 @@
 import type { Gate } from '../measure/gates/gate.ts'
+import type { GateSpan } from '../measure/gates/reading.ts'
 import type { GateWatch } from '../measure/gates/gate-watch.ts'
 import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
@@ -6,6 +7,7 @@ import type { Measurement } from '../measure/measurement.ts'
 import type { RecordedStats } from '../measure/recorded.ts'
 import type { ReplyCheck } from '../measure/reply-check.ts'
 import type { Tally } from '../measure/tally.ts'
+import type { Verdict } from '../measure/validity.ts'
 import { judge } from '../measure/validity.ts'
 import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
@@ -40,6 +42,12 @@ export interface RunFacts {
   readonly counters?: Counts
   /** What ended in each stage of the plan. */
   readonly stageTallies?: StageTallies
+  /** Of a run that was judged in parts: default by all of it. */
+  readonly verdict?: Verdict
+  /** What was to be found out, and was. */
+  readonly findings?: Pick<Run, 'capacity' | 'comparison'>
+  /** For gates that compare: see `GateSpan`. */
+  readonly reference?: GateSpan['reference']
   /** What an operator changed of the load while it ran. */
   readonly operator?: readonly OperatorChange[]
   /** What the target told of itself, and how often it was asked. */
@@ -67,27 +75,30 @@ export function describeRun(
     spanNs: windowNs,
     offered: { due: pace.due, sent: facts.plan.loop === 'open' ? pace.sentInWindow : pace.sent },
     routeNames,
+    ...(facts.reference === undefined ? {} : { reference: facts.reference }),
     watch: facts.gateWatch,
     bodies: facts.check?.bodies,
     cutShort,
   })
-  const verdict = judge({
-    loop: facts.plan.loop,
-    pace,
-    replies: total.replies,
-    refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
-    errors: total.errors,
-    responseTime: total.responseTime,
-    serviceTime: total.serviceTime,
-    blocked: measurement.total.blocked,
-    lag: measurement.total.lag,
-    interrupted: facts.interrupted,
-    operator: operatorText(operator),
-    cpus: environment.cpuCount,
-    pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
-    ...(facts.health === undefined ? {} : { health: facts.health }),
-    ...gateValidity(facts.gates ?? [], gates, cutShort),
-  })
+  const verdict =
+    facts.verdict ??
+    judge({
+      loop: facts.plan.loop,
+      pace,
+      replies: total.replies,
+      refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
+      errors: total.errors,
+      responseTime: total.responseTime,
+      serviceTime: total.serviceTime,
+      blocked: measurement.total.blocked,
+      lag: measurement.total.lag,
+      interrupted: facts.interrupted,
+      operator: operatorText(operator),
+      cpus: environment.cpuCount,
+      pacing: facts.asked.options['pacing'] === 'eco' ? 'eco' : 'precise',
+      ...(facts.health === undefined ? {} : { health: facts.health }),
+      ...gateValidity(facts.gates ?? [], gates, cutShort),
+    })
   return {
     schema: RUN_SCHEMA,
     version: facts.version,
@@ -101,6 +112,7 @@ export function describeRun(
     verdict,
     gates,
     ...stagesOf(facts, measurement),
+    ...facts.findings,
     ...(operator.length === 0 ? {} : { operator }),
     ...(facts.target === undefined ? {} : { target: facts.target.sources, targetIntervalNs: facts.target.intervalNs }),
     ...checkOf(facts.check, total),

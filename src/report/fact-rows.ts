@@ -73,7 +73,12 @@ function recordedText({ asked, recorded, plan }: Run): string {
   return `${many}${names}, ${formatCount(recorded.count)} requests in ${span}, ${rateCell(recorded.count, plan.recordedSpanNs)}`
 }
 
-function replayedText({ plan, achieved }: Run): string {
+function replayedText({ plan, achieved, capacity }: Run): string {
+  if (capacity !== undefined) {
+    const most = Math.max(0, ...capacity.steps.map(({ multiplier }) => multiplier))
+    const many = capacity.steps.length
+    return `in ${many} step${many === 1 ? '' : 's'} of up to ${factor(most)} onto one target, ${formatDurationNs(achieved.windowNs)} measured`
+  }
   const speed =
     plan.speed === 'max' ? 'as fast as replies came' : plan.speed === 1 ? '' : `at ${factor(plan.speed)} speed`
   const warmup = achieved.warmupNs > 0 ? `after ${formatDurationNs(achieved.warmupNs)} of warm-up` : ''

@@ -1,5 +1,7 @@
 import { visible } from '../core/visible.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
+import { capacityHeadline, capacityNotes } from './capacity-text.ts'
+import { findingCells, findingText } from './comparison-text.ts'
 import { verdictText } from './fact-rows.ts'
 import { failsRun } from './gate-words.ts'
 import { type Content, element, type Markup } from './markup.ts'
@@ -13,7 +15,12 @@ import type { Run } from './run.ts'
  */
 export const junitReporter: Reporter = {
   write(run, out) {
-    const cases = [measurementCase(run), ...run.gates.map((gate) => gateCase(gate))]
+    const cases = [
+      measurementCase(run),
+      ...capacityCases(run),
+      ...comparisonCases(run),
+      ...run.gates.map((gate) => gateCase(gate)),
+    ]
     const errors = cases.filter(({ kind }) => kind === 'error').length
     const failures = cases.filter(({ kind }) => kind === 'failure').length
     const seconds = (run.achieved.windowNs / 1e9).toFixed(3)
@@ -53,6 +60,28 @@ function measurementCase({ verdict, interrupted }: Run): Case {
   const isWhole = verdict.name !== 'INVALID' && !interrupted
   const what = interrupted ? 'the run was stopped before its end' : verdictText(verdict)
   return testCase('the measurement is valid', isWhole ? 'passed' : 'error', `${verdict.name}: ${what}`, details)
+}
+
+/** A search passes where it found what the target holds. */
+function capacityCases({ capacity }: Run): readonly Case[] {
+  if (capacity === undefined) return []
+  const name = `capacity: ${capacity.gates.join(', ')}`
+  const headline = capacityHeadline(capacity)
+  const details = [headline, ...capacityNotes(capacity)].join('\n')
+  const isNothing = capacity.low === null && capacity.high === null
+  const kind = isNothing ? 'error' : capacity.low === null || capacity.check === 'failed' ? 'failure' : 'passed'
+  return [testCase(visible(name), kind, visible(headline), visible(details))]
+}
+
+/** A case a route and metric; what could not be judged is no case. */
+function comparisonCases({ comparison }: Run): readonly Case[] {
+  return (comparison?.findings ?? []).flatMap((finding) => {
+    if (finding.answer === 'too_few') return []
+    const [route, metric = ''] = findingCells(finding)
+    const what = visible(findingText(finding))
+    const name = visible(`${metric} of ${route} against ${comparison?.with ?? ''}`)
+    return [testCase(name, finding.answer === 'worse' ? 'failure' : 'passed', what, what)]
+  })
 }
 
 function gateCase(gate: GateResult): Case {

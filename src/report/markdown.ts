@@ -1,5 +1,7 @@
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
+import { capacityHeadline, capacityNotes, STEP_HEADS, stepCells } from './capacity-text.ts'
+import { comparisonHeadline, comparisonNotes, FINDING_HEADS, findingCells } from './comparison-text.ts'
 import { durationCell, quantileCell, rateCell, statusCell } from './cells.ts'
 import { checkSentences, FIELD_HEADS, fieldRows, STATUS_HEADS, statusRows } from './check-table.ts'
 import { factRows, verdictText } from './fact-rows.ts'
@@ -16,7 +18,16 @@ const STATUS_COLUMNS = 40
 /** Markdown for the summary of a CI job, or a comment: verdict, gates, latency, routes. */
 export const markdownReporter: Reporter = {
   write(run, out) {
-    const parts = [verdict(run), gates(run), check(run), latency(run), routes(run), facts(run)]
+    const parts = [
+      verdict(run),
+      capacity(run),
+      comparison(run),
+      gates(run),
+      check(run),
+      latency(run),
+      routes(run),
+      facts(run),
+    ]
     out.write(`${parts.filter((part) => part !== '').join('\n\n')}\n`)
   },
 }
@@ -25,6 +36,28 @@ function verdict({ verdict: { name, reasons }, verdict: whole, interrupted, aske
   const head = `### ${name}${interrupted ? ' (interrupted)' : ''}: mesh replay > ${plain(asked.target)}`
   const list = reasons.map(({ what, remedy }) => `- ${plain(what)}${remedy === '' ? '' : ` (try: ${plain(remedy)})`}`)
   return [head, '', `${verdictText(whole)}.`, ...(list.length === 0 ? [] : ['', ...list])].join('\n')
+}
+
+function capacity({ capacity: found }: Run): string {
+  if (found === undefined) return ''
+  const notes = capacityNotes(found).map((note) => `- ${plain(note)}`)
+  const steps = table(
+    ['step', ...STEP_HEADS],
+    found.steps.map((step) => stepCells(step).map(plain)),
+    1,
+  )
+  return [`**${plain(capacityHeadline(found))}**`, '', ...notes, '', steps].join('\n')
+}
+
+function comparison({ comparison: made }: Run): string {
+  if (made === undefined) return ''
+  const notes = comparisonNotes(made).map((note) => `- ${plain(note)}`)
+  const rows = table(
+    ['route', ...FINDING_HEADS],
+    made.findings.map((finding) => findingCells(finding).map(plain)),
+    2,
+  )
+  return [`**${plain(comparisonHeadline(made))}**`, '', ...notes, '', rows].join('\n')
 }
 
 function gates(run: Run): string {

@@ -1,11 +1,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
-import type { LatencyFigures } from '../measure/figures.ts'
 import { GATE_OUTCOMES, GATE_UNITS, type GateResult, SEVERITIES } from '../measure/gates/gate-result.ts'
 import { REASON_CODES, VERDICTS } from '../measure/validity.ts'
 import type { MetricSummary } from '../observe/target-watch.ts'
 import { JsonFields, numberAt, scalarAt, textAt } from './json-fields.ts'
+import { readComparison } from './read-comparison.ts'
+import { readCapacity } from './read-capacity.ts'
+import { readFigures } from './read-figures.ts'
 import type { OperatorChange } from './operator.ts'
 import { readCheck } from './read-check.ts'
 import { RUN_FILE } from './run-directory.ts'
@@ -103,6 +105,8 @@ function readRun(fields: JsonFields): Run {
     gates: fields.optionalList('gates', readGate),
     ...(fields.has('check') ? { check: readCheck(fields.object('check')) } : {}),
     ...(fields.has('stages') ? { stages: fields.list('stages', readStageResult) } : {}),
+    ...(fields.has('capacity') ? { capacity: readCapacity(fields.object('capacity')) } : {}),
+    ...(fields.has('comparison') ? { comparison: readComparison(fields.object('comparison')) } : {}),
     ...(fields.has('operator') ? { operator: fields.list('operator', readOperatorChange) } : {}),
     ...readTarget(fields),
     totals: readTotals(fields.object('totals')),
@@ -262,19 +266,6 @@ function readGate(value: unknown, where: string): GateResult {
 
 function readHistogram(fields: JsonFields): HistogramDocument {
   return { ...readFigures(fields), sumNs: fields.number('sumNs'), hdrNs: fields.text('hdrNs') }
-}
-
-function readFigures(fields: JsonFields): LatencyFigures {
-  return {
-    count: fields.number('count'),
-    meanNs: fields.numberOrNull('meanNs'),
-    minNs: fields.numberOrNull('minNs'),
-    p50Ns: fields.numberOrNull('p50Ns'),
-    p90Ns: fields.numberOrNull('p90Ns'),
-    p99Ns: fields.numberOrNull('p99Ns'),
-    p999Ns: fields.numberOrNull('p999Ns'),
-    maxNs: fields.numberOrNull('maxNs'),
-  }
 }
 
 function readTally(fields: JsonFields): TallyDocument {

@@ -1,3 +1,5 @@
+import type { Comparison } from '../measure/comparison/finding.ts'
+import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
@@ -159,6 +161,10 @@ export interface Run {
   readonly gates: readonly GateResult[]
   /** What became of each stage of the plan; not there where it has none. */
   readonly stages?: readonly StageResult[]
+  /** What a search for the target's capacity found; not there where none was made. Then other figures are of all of its steps together. */
+  readonly capacity?: CapacityResult
+  /** What it was compared with, and what came of it. With a baseline, other figures are of the candidate's blocks. */
+  readonly comparison?: Comparison
   /** What an operator changed of the load while it ran; not there where nothing was. */
   readonly operator?: readonly OperatorChange[]
   /** What the target told of itself meanwhile, by source, and how often it was asked; not there where nobody asked. */

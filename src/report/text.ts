@@ -1,7 +1,9 @@
 import { visible } from '../core/visible.ts'
 import type { VerdictName } from '../measure/validity.ts'
 import { middleCut, quantileCell, durationCell, countCell, wrap } from './cells.ts'
+import { capacityLines } from './capacity-text.ts'
 import { checkTable } from './check-table.ts'
+import { comparisonLines } from './comparison-text.ts'
 import { factRows, verdictText } from './fact-rows.ts'
 import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
@@ -21,6 +23,8 @@ export const textReporter: Reporter = {
     const sections = [
       [middleCut(visible(`mesh replay > ${run.asked.target}`), columns)],
       verdictBand(run, columns),
+      run.capacity === undefined ? [] : capacityLines(run.capacity, columns),
+      run.comparison === undefined ? [] : comparisonLines(run.comparison, columns),
       gateTable(run.gates, columns),
       facts(run, columns),
       stageTable(run, columns),

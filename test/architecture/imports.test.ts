@@ -16,7 +16,10 @@ const HOUSE: Readonly<Record<string, { folders: readonly string[]; packages: rea
   archive: { folders: ['core'], packages: ['@mcap/core', 'protobufjs', '@foxglove/wasm-zstd'] },
   measure: { folders: ['core'], packages: ['hdr-histogram-js'] },
   capture: { folders: ['core', 'net', 'wire', 'select', 'mask'], packages: [] },
-  replay: { folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'], packages: ['autocannon'] },
+  replay: {
+    folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'],
+    packages: ['autocannon', 'esbuild'],
+  },
   mirror: { folders: ['core', 'net', 'wire', 'select', 'compare', 'mask', 'measure'], packages: [] },
   cow: { folders: ['core', 'net', 'wire', 'mask'], packages: ['libpg-query', '@electric-sql/pglite-tools'] },
   export: { folders: ['core', 'wire'], packages: [] },

@@ -5,7 +5,7 @@ import pg from 'pg'
 import type { Authentication } from '../../src/cow/postgres/front/authentication.ts'
 import { type PostgresProxy, startPostgresProxy } from '../../src/cow/postgres/proxy.ts'
 import { hashOf } from './overlay-pair.ts'
-import { startTestServer, type TestServer } from './overlay-servers.ts'
+import { startTestServer, startUpstreamServer, type TestServer, UPSTREAM_DIFFERS } from './overlay-servers.ts'
 
 /** A proxy as the command line starts it: gate, overlay of its own, listener. */
 export interface GatedProxy {
@@ -36,11 +36,26 @@ export interface ProductionServer {
   /** The role `app` on the database that nobody proxies. `options`: of the server, as in a connection string. */
   plain(options?: string): Promise<pg.Client>
   hash(): Promise<string>
+  remove(): Promise<void>
 }
 
 /** `app` owns everything; `mesh_reader` reads; `mesh_writer` may write all tables and move all sequences. */
-const ROLES = `CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE mesh_reader LOGIN; GRANT pg_read_all_data TO mesh_reader;
-  CREATE ROLE mesh_writer LOGIN; GRANT pg_read_all_data, pg_write_all_data, pg_signal_backend TO mesh_writer;`
+const ROLES = `CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE mesh_reader LOGIN; CREATE ROLE mesh_writer LOGIN;
+  GRANT pg_signal_backend TO mesh_writer;`
+
+/** PostgreSQL 13 has no roles that read or write all data. */
+const RIGHTS = `DO $$ DECLARE place text; BEGIN
+  IF current_setting('server_version_num')::int >= 140000 THEN
+    GRANT pg_read_all_data TO mesh_reader, mesh_writer; GRANT pg_write_all_data TO mesh_writer;
+    RETURN;
+  END IF;
+  FOR place IN SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO mesh_reader, mesh_writer; GRANT SELECT ON ALL TABLES IN SCHEMA %s TO mesh_reader, mesh_writer;
+      GRANT SELECT ON ALL SEQUENCES IN SCHEMA %s TO mesh_reader, mesh_writer;
+      GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO mesh_writer; GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA %s TO mesh_writer',
+      place, place, place, place, place);
+  END LOOP;
+END $$`
 
 /** `encoding`: of the databases. */
 export async function startProductionServer(
@@ -48,29 +63,43 @@ export async function startProductionServer(
   data: string,
   encoding = 'UTF8',
 ): Promise<ProductionServer> {
-  const server = await startTestServer({ autovacuum: 'off', track_activities: 'on' })
+  const settings = { autovacuum: 'off', track_activities: 'on' }
+  const server = await startUpstreamServer(settings)
+  const beside = UPSTREAM_DIFFERS ? await startTestServer(settings) : server
+  const all = new Set([server, beside])
   try {
-    return await filled(server, schema, data, encoding)
+    for (const each of all) await query(each, 'mesh_admin', 'postgres', ROLES)
+    await fill(server, 'shop', [schema, data], encoding)
+    await fill(beside, 'plain', [schema, data], encoding)
+    await query(server, 'mesh_admin', 'shop', RIGHTS)
   } catch (error) {
-    await server.remove()
+    for (const each of all) await each.remove()
     throw error
+  }
+  return {
+    server,
+    admin: (database = 'shop') => server.client('mesh_admin', database),
+    plain: (options) => beside.client('app', 'plain', options),
+    hash: () => hashOf(server),
+    remove: async () => {
+      for (const each of all) await each.remove()
+    },
   }
 }
 
-async function filled(server: TestServer, schema: string, data: string, encoding: string): Promise<ProductionServer> {
-  const admin = (database = 'shop'): Promise<pg.Client> => server.client('mesh_admin', database)
-  const first = await admin('postgres')
-  await first.query(ROLES)
+async function fill(server: TestServer, name: string, texts: readonly string[], encoding: string): Promise<void> {
   const other = encoding === 'UTF8' ? '' : `TEMPLATE template0 ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`
-  for (const name of ['shop', 'plain']) await first.query(`CREATE DATABASE ${name} OWNER app ${other}`)
-  await first.end()
-  for (const name of ['shop', 'plain']) {
-    const owner = await server.client('app', name)
-    await owner.query(schema)
-    await owner.query(data)
-    await owner.end()
+  await query(server, 'mesh_admin', 'postgres', `CREATE DATABASE ${name} OWNER app ${other}`)
+  for (const text of texts) await query(server, 'app', name, text)
+}
+
+async function query(server: TestServer, user: string, database: string, text: string): Promise<void> {
+  const client = await server.client(user, database)
+  try {
+    await client.query(text)
+  } finally {
+    await client.end()
   }
-  return { server, admin, plain: (options) => server.client('app', 'plain', options), hash: () => hashOf(server) }
 }
 
 /** Starts a proxy before production. As root its folder is one that the overlay's user can enter. */

@@ -244,14 +244,14 @@ function nativeFolder(): string | undefined {
 }
 
 /** The programs in a folder that everybody can read, with the links that the package's install script would make. */
-function sharedPrograms(): string {
-  if (NATIVE === undefined) throw new Error(`${PACKAGE} is not installed`)
+export function sharedPrograms(native: string | undefined = NATIVE, version: string = VERSION): string {
+  if (native === undefined) throw new Error(`${PACKAGE} is not installed`)
   const owned = typeof process.getuid === 'function' ? process.getuid() : 0
-  const shared = join(tmpdir(), `mesh-test-postgres-${VERSION}-${owned}`)
+  const shared = join(tmpdir(), `mesh-test-postgres-${version}-${owned}`)
   if (existsSync(shared)) return shared
   const copy = mkdtempSync(`${shared}-`)
-  cpSync(NATIVE, copy, { recursive: true, verbatimSymlinks: true })
-  const links: unknown = JSON.parse(readFileSync(join(NATIVE, 'pg-symlinks.json'), 'utf8'))
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
+  const links: unknown = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8'))
   if (!Array.isArray(links)) throw new Error('pg-symlinks.json is not a list')
   for (const { source, target } of links as { source: string; target: string }[]) {
     const place = join(copy, '..', target.replace(/^native\//, `${basename(copy)}/`))

@@ -117,7 +117,7 @@ async function secured(raw: Socket, host: string, options: ServerOptions, limit:
     // A name is asked for (SNI), an address is not (RFC 6066 3), but either is verified.
     servername: /^[\d.]+$|:/.test(host) ? '' : host,
     host,
-    rejectUnauthorized: tls === 'verify-full' || (tls === 'require' && ca !== undefined),
+    rejectUnauthorized: tls === 'verify-ca' || tls === 'verify-full' || (tls === 'require' && ca !== undefined),
     ...(chainOnly ? { checkServerIdentity: () => undefined } : {}),
     ALPNProtocols: ['postgresql'],
   })
@@ -130,7 +130,7 @@ async function secured(raw: Socket, host: string, options: ServerOptions, limit:
     throw new MeshError('MESH_ERR_TLS', {
       what: `expected a TLS handshake and a certificate that is trusted, found: ${reason(thrown)}`,
       where: addressText(options.address),
-      remedy: 'name the authority that signed it, or check the host name',
+      remedy: 'name the authority that signed it (sslrootcert=FILE), or check the host name',
       cause: thrown,
     })
   }

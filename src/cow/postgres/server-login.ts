@@ -171,7 +171,7 @@ function unexpected(dialogue: Dialogue, expected: string, message: PgMessage): M
 /** What to do about the refusals of a login, by SQLSTATE. */
 const REMEDIES: Readonly<Record<string, string>> = {
   '28P01': 'check user and password',
-  '28000': 'let this user in, in pg_hba.conf, or use TLS',
+  '28000': 'check the name of the user; let it in, in pg_hba.conf, or use TLS',
   '3D000': 'check the name of the database',
   '42501': 'grant CONNECT on the database',
   '53300': 'raise max_connections, or close some',

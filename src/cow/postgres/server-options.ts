@@ -5,9 +5,9 @@ export type ServerAddress =
 
 /**
  * How much of TLS is asked for, as libpq's sslmode. `prefer` takes what the server offers, `require` insists on encryption (and
- * verifies the chain where `ca` is given), `verify-full` verifies chain and host name. Unix sockets have none.
+ * verifies the chain where `ca` is given), `verify-ca` verifies the chain, `verify-full` the host name too. Unix sockets have none.
  */
-export type ServerTls = 'disable' | 'prefer' | 'require' | 'verify-full'
+export type ServerTls = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
 /** How to reach a PostgreSQL server and who we are there. */
 export interface ServerOptions {

@@ -15,22 +15,24 @@ export interface PlannedRun {
   readonly routeNames: readonly string[]
   /** What of replies is compared; undefined: nothing but their status. */
   readonly check?: CheckMode | undefined
+  /** What the run is compared with. Default: nothing. */
+  readonly comparedWith?: 'baseline' | 'history' | undefined
 }
 
 /** Refuses gates that this run cannot answer. @throws MeshError MESH_ERR_USAGE with the nearest route there is. */
-export function checkGates(gates: readonly Gate[], { loop, routeNames, check }: PlannedRun): void {
+export function checkGates(gates: readonly Gate[], { loop, routeNames, check, comparedWith }: PlannedRun): void {
   for (const gate of gates) {
     const where = `gate "${visible(gate.text)}"`
     if (gate.route !== undefined && !routeNames.includes(gate.route)) {
       const what = `no route "${visible(gate.route)}" in what is replayed`
       throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: routeRemedy(gate.route, routeNames) })
     }
-    if (gate.limit.kind === 'history') {
-      throw new MeshError('MESH_ERR_USAGE', {
-        what: 'it compares with history, and no earlier runs were given',
-        where,
-        remedy: 'compare with a value',
-      })
+    const { kind } = gate.limit
+    if ((kind === 'history' || kind === 'baseline') && kind !== comparedWith) {
+      const [missing, flag] =
+        kind === 'history' ? ['earlier runs were', '--against DIR'] : ['baseline was', '--baseline URL']
+      const what = `it compares with ${kind}, and no ${missing} given`
+      throw new MeshError('MESH_ERR_USAGE', { what, where, remedy: `give ${flag}, or compare with a value` })
     }
     if (gate.metric.name === 'body_mismatch_rate' && check !== 'body') {
       const what = 'bodies are not compared in this run'

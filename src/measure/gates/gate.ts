@@ -11,8 +11,8 @@ export type GateLimit =
   | { readonly kind: 'value'; readonly value: number }
   /** A share of what was offered: `98% of target`. */
   | { readonly kind: 'target'; readonly share: number }
-  /** A multiple of what earlier runs had: `1.10 * history`. */
-  | { readonly kind: 'history'; readonly factor: number }
+  /** A multiple of what earlier runs had, `1.10 * history`, or of what another target had in this run, `110% of baseline`. */
+  | { readonly kind: 'history' | 'baseline'; readonly factor: number }
 
 /**
  * One condition on a run: `p99{route="GET /cart"} < 400ms`. It says what has to hold; with `abortAfterSeconds` what must not: where it

@@ -5,7 +5,7 @@ import type { Comparison, Gate } from './gate.ts'
 import { holds } from './gate.ts'
 import { formatGateValue, type GateResult } from './gate-result.ts'
 import type { GateWatch } from './gate-watch.ts'
-import { type GateSpan, readMetric, type Reading } from './reading.ts'
+import { type GateSpan, limitOf, readMetric, type Reading } from './reading.ts'
 
 /** What a finished run is judged by. */
 export interface GateEvidence extends GateSpan {
@@ -53,7 +53,7 @@ function judgeGate(gate: Gate, evidence: GateEvidence): GateResult {
   const { value, samples } = reading
   const lacking = whatIsLacking(gate, reading)
   if (value === undefined || lacking !== undefined) return noData(gate, samples, lacking ?? 'nothing was measured')
-  const limit = limitOf(gate, evidence)
+  const limit = limitOf(gate, evidence, value)
   if (limit === undefined) return noData(gate, samples, missingLimit(gate))
   const passed = holds(value, comparison, limit)
   return {
@@ -102,24 +102,24 @@ const WORDS: Readonly<Record<Comparison, string>> = {
 function comparedText(value: number, gate: Gate, limit: number, passed: boolean): string {
   const { unit } = gate.metric
   const [shown, limitShown] = [formatGateValue(value, unit), formatGateValue(limit, unit)]
-  const share = gate.limit.kind === 'target' ? ` (${formatGateValue(gate.limit.share, 'ratio')} of target)` : ''
+  const share = shareText(gate)
   // Three figures may not tell the two apart.
   const by = shown === limitShown && value !== limit ? ` (by ${formatGateValue(Math.abs(value - limit), unit)})` : ''
   return `${shown}, ${passed ? '' : 'not '}${WORDS[gate.comparison]} ${limitShown}${share}${by}`
+}
+
+function shareText({ limit }: Gate): string {
+  if (limit.kind === 'value') return ''
+  return ` (${formatGateValue(limit.kind === 'target' ? limit.share : limit.factor, 'ratio')} of ${limit.kind})`
 }
 
 function formatLimit({ metric }: Gate, limit: number | null): string {
   return limit === null ? 'its limit' : formatGateValue(limit, metric.unit)
 }
 
-function limitOf({ limit }: Gate, { offered, spanNs }: GateSpan): number | undefined {
-  if (limit.kind === 'value') return limit.value
-  if (limit.kind === 'history' || offered === undefined || spanNs <= 0) return undefined
-  return (limit.share * offered.due * 1e9) / spanNs
-}
-
 function missingLimit({ limit }: Gate): string {
-  return limit.kind === 'history' ? 'there are no earlier runs to compare with' : 'nothing was offered at a rate'
+  if (limit.kind === 'history') return 'there are too few earlier runs to compare with'
+  return limit.kind === 'baseline' ? 'there are too few pairs of blocks with it' : 'nothing was offered at a rate'
 }
 
 function whatIsLacking(gate: Gate, { value, samples }: Reading): string | undefined {

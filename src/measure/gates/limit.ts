@@ -16,6 +16,7 @@ const EXAMPLES: Readonly<Record<GateUnit, string>> = {
 const NUMBER = String.raw`\d+(?:\.\d+)?`
 const PERCENT = new RegExp(`^(${NUMBER}) ?%$`)
 const OF_TARGET = new RegExp(`^(${NUMBER}) ?% of target$`)
+const OF_BASELINE = new RegExp(`^(${NUMBER}) ?% of baseline$`)
 const OF_HISTORY = new RegExp(`^(${NUMBER}) ?\\* ?history$`)
 
 /**
@@ -28,6 +29,8 @@ export function parseLimit(text: string, metric: GateMetric, where: string): Gat
   if (target !== undefined) return targetLimit(Number(target) / 100, metric, where)
   const factor = text === 'history' ? '1' : OF_HISTORY.exec(text)?.[1]
   if (factor !== undefined) return historyLimit(Number(factor), text, where)
+  const percent = OF_BASELINE.exec(text)?.[1]
+  if (percent !== undefined) return baselineLimit(Number(percent) / 100, metric, where)
   const value = VALUES[metric.unit](text, where)
   if (value !== undefined) return { kind: 'value', value }
   throw new MeshError('MESH_ERR_UNIT', {
@@ -80,6 +83,19 @@ function targetLimit(share: number, metric: GateMetric, where: string): GateLimi
 function historyLimit(factor: number, text: string, where: string): GateLimit {
   if (factor > 0) return { kind: 'history', factor }
   throw new MeshError('MESH_ERR_UNIT', { what: `expected a factor above zero, found "${text}"`, where })
+}
+
+function baselineLimit(factor: number, metric: GateMetric, where: string): GateLimit {
+  const { unit, quantity, scope } = metric
+  if (unit !== 'ns' || quantity.kind === 'max' || scope === 'run') {
+    throw new MeshError('MESH_ERR_UNIT', {
+      what: `${metric.name} has no ratio to a baseline`,
+      where,
+      remedy: 'quantiles and means of response and service time have: p95 < 110% of baseline',
+    })
+  }
+  if (factor > 0) return { kind: 'baseline', factor }
+  throw new MeshError('MESH_ERR_UNIT', { what: 'expected more than 0% of baseline', where })
 }
 
 /** Why a gate with this limit would be the same for every run; undefined where it can both pass and fail. */

@@ -20,7 +20,7 @@ const SHAPE = `p99 < 250ms, p99{route="GET /cart"} < 400ms, achieved_rate > 98% 
  *
  * ```
  * [warn:|fail:] METRIC [{route="NAME"}] (< | <= | > | >= | ==) LIMIT [for DURATION => abort]
- * LIMIT = 250ms | 1% | 500/s | 100 | 98% of target | 1.10 * history
+ * LIMIT = 250ms | 1% | 500/s | 100 | 98% of target | 110% of baseline | 1.10 * history
  * ```
  * `origin` is for errors: the flag, variable or file that it comes from.
  *
@@ -158,7 +158,8 @@ class GateParser {
     if (metric.name === 'body_mismatch_rate') {
       this.#refuse('what bodies differ in is known at the end: it cannot stop the run', 'mismatch_rate can')
     }
-    if (limit.kind === 'history') this.#refuse('a comparison with history is made at the end: it cannot stop the run')
+    if (limit.kind === 'history' || limit.kind === 'baseline')
+      this.#refuse(`a comparison with ${limit.kind} is made at the end: it cannot stop the run`)
   }
 
   #refuse(what: string, remedy?: string): never {

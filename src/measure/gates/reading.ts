@@ -1,4 +1,4 @@
-import type { Histogram } from '../histogram.ts'
+import { Histogram } from '../histogram.ts'
 import { type SpanTally, Tally } from '../tally.ts'
 import type { BodyCheck } from '../reply-check.ts'
 import type { Gate } from './gate.ts'
@@ -14,6 +14,8 @@ export interface GateSpan {
   readonly offered?: { readonly due: number; readonly sent: number }
   /** What comparing whole replies found; undefined where none were, or it is not known yet. */
   readonly bodies?: BodyCheck | undefined
+  /** What the gate's metric was at the baseline or in earlier runs, by what it is now; undefined where nothing tells. */
+  readonly reference?: (gate: Gate, value: number) => number | undefined
 }
 
 /** A metric's value and what it rests on. `value` is undefined where nothing tells it. */
@@ -28,6 +30,25 @@ const NOTHING: Reading = { value: undefined, samples: 0 }
 export function readMetric(gate: Gate, span: GateSpan, routeNames: readonly string[]): Reading {
   if (gate.metric.quantity.kind === 'body_mismatch_rate') return bodyMismatches(gate.route, span.bodies)
   return readQuantity(gate.metric.quantity, span, tallyOf(gate.route, span, routeNames))
+}
+
+/** The value that a gate's metric is compared with where it is `value`; undefined where the span does not tell. */
+export function limitOf(gate: Gate, { offered, spanNs, reference }: GateSpan, value: number): number | undefined {
+  const { limit } = gate
+  if (limit.kind === 'value') return limit.value
+  if (limit.kind !== 'target') {
+    const before = reference?.(gate, value)
+    return before === undefined ? undefined : limit.factor * before
+  }
+  if (offered === undefined || spanNs <= 0) return undefined
+  return (limit.share * offered.due * 1e9) / spanNs
+}
+
+/** The durations that a gate's quantile, maximum or mean is of; empty for metrics of another kind. */
+export function histogramOfGate(gate: Gate, span: GateSpan, routeNames: readonly string[]): Histogram {
+  const { quantity } = gate.metric
+  if (!('latency' in quantity)) return new Histogram()
+  return histogramOf(quantity.latency, span.tally, tallyOf(gate.route, span, routeNames))
 }
 
 /** All routes, or one; an empty tally where it had no outcome. */

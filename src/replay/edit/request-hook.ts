@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MeshError, systemCode, toMeshError } from '../../core/errors.ts'
+import { importTypeScript, isTypeScript } from './bundle-hook.ts'
 import type { RequestDraft } from './request-draft.ts'
 
 /** A user's function that sees every request before it is planned. It changes the draft; `false`: the request is not sent. */
@@ -14,7 +15,7 @@ const MAX_LOAD_MS = 10_000
 const MAX_BLOCK_MS = 5_000
 
 /**
- * A user's module that exports `request`. It is called once for each request when the run is planned, and once each time that the
+ * A user's module that exports `request`, in JavaScript or TypeScript. It is called once for each request when the run is planned, and once each time that the
  * request is made ready, in the order of the recording: it has to do the same again. It runs in our process, with our rights.
  */
 export class RequestHook {
@@ -40,7 +41,10 @@ export class RequestHook {
       )
     })
     try {
-      const module: unknown = await Promise.race([import(pathToFileURL(resolve(file)).href), tooLate])
+      const loading: Promise<unknown> = isTypeScript(file)
+        ? importTypeScript(file)
+        : import(pathToFileURL(resolve(file)).href)
+      const module = await Promise.race([loading, tooLate])
       const call = typeof module === 'object' && module !== null && 'request' in module ? module.request : undefined
       if (!isFunction(call)) {
         throw hookError(

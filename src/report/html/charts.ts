@@ -1,9 +1,8 @@
 import { formatCount } from '../../core/units.ts'
-import { decodeHdr } from '../../measure/hdr.ts'
-import { Histogram } from '../../measure/histogram.ts'
 import { durationCell } from '../cells.ts'
 import { element, type Markup } from '../markup.ts'
-import type { HistogramDocument, Run } from '../run.ts'
+import type { Run } from '../run.ts'
+import { histogramOf } from '../run-span.ts'
 import type { RunSeries } from '../series.ts'
 import { COLOURS } from '../svg/frame.ts'
 import { heatMap } from '../svg/heat-map.ts'
@@ -138,11 +137,6 @@ function spectrumSection({ totals, recorded }: Run): Markup | undefined {
     ],
   })
   return section('By percentile', 'Recorded is the service time in production.', drawing)
-}
-
-function histogramOf({ hdrNs, count, sumNs, minNs, maxNs }: HistogramDocument): Histogram {
-  if (count === 0) return new Histogram()
-  return decodeHdr(hdrNs, 'run.json', { sumNs, minNs: minNs ?? 0, maxNs: maxNs ?? 0 })
 }
 
 const STATUS_COLOURS: Readonly<Record<string, string>> = {

@@ -4,6 +4,8 @@ import { verdictText } from '../fact-rows.ts'
 import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import type { RunSeries } from '../series.ts'
+import { capacitySection } from './capacity.ts'
+import { comparisonSection } from './comparison.ts'
 import { chartSections } from './charts.ts'
 import { targetCharts } from './target-charts.ts'
 import { checkSection } from './check.ts'
@@ -48,6 +50,8 @@ export function reportPage(run: Run, series: RunSeries): string {
       : element('p', {}, `${series.unread} lines of intervals.ndjson could not be read: charts lack them.`)
   const sections = [
     verdictSection(run),
+    capacitySection(run),
+    comparisonSection(run),
     gatesSection(run),
     factsSection(run),
     stagesSection(run),

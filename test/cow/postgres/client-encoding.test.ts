@@ -40,7 +40,7 @@ describe.each(['UTF8', 'LATIN1'])('a client in another encoding, production in %
   }, 180_000)
   afterAll(async () => {
     await proxy?.close()
-    await production?.server.remove()
+    await production?.remove()
   }, 120_000)
 
   const clientOf = (encoding: string): Promise<WireClient> =>

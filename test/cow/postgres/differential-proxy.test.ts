@@ -72,7 +72,7 @@ describe(`random statements through the proxy and on a plain database (MESH_TEST
   }, 180_000)
   afterAll(async () => {
     await proxy?.close()
-    await production?.server.remove()
+    await production?.remove()
   }, 120_000)
 
   /** Runs one client's statements on both sides; answers how many succeeded. */

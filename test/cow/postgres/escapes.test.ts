@@ -12,6 +12,9 @@ import { CALLS, DISTURBANCES, ESCAPE_DATA, ESCAPE_SCHEMA, WRITES } from './escap
 
 const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
 
+/** Before PostgreSQL 15 counters arrive some time later, by a process of their own: transaction ids have to do there. */
+const COUNTERS_SINCE = 150_000
+
 /** Everything of production that a write, a lock, a number drawn or a setting would change; counters of rows once all sessions are over. */
 const FINGERPRINT = `SELECT
   (SELECT string_agg(concat(relname, ' ', n_tup_ins, ',', n_tup_upd, ',', n_tup_del), '; ' ORDER BY relname) FROM pg_stat_user_tables) AS tuples,
@@ -70,13 +73,18 @@ afterAll(async () => {
   await Promise.all([proxies.reader?.close(), proxies.writer?.close()])
   await admin?.end()
   await watcher?.end()
-  await production?.server.remove()
+  await production?.remove()
 }, 120_000)
 
 async function fingerprint(): Promise<unknown> {
-  await admin.query('SELECT pg_stat_force_next_flush()')
+  const { rows: versions } = await admin.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  )
+  const countsAtOnce = (versions[0]?.version ?? 0) >= COUNTERS_SINCE
+  if (countsAtOnce) await admin.query('SELECT pg_stat_force_next_flush()')
   await admin.query('SELECT pg_stat_clear_snapshot()')
-  return (await admin.query(FINGERPRINT)).rows[0]
+  const [row] = (await admin.query<Record<string, unknown>>(FINGERPRINT)).rows
+  return countsAtOnce ? row : { ...row, tuples: undefined }
 }
 
 /** Sends the texts one after the other; the first SQLSTATE, or that all of them ran. */
@@ -107,7 +115,9 @@ describe('escape attempts through the proxy', () => {
       const several = texts.some((text) => SEVERAL.test(text)) && extended === '42601'
       expect([simple, several ? answer : extended]).toEqual([answer, answer])
     }
-    expect((await admin.query(HELD, [watcherId])).rows).toEqual([{ locks: 0, idle: 0 }])
+    // A session's last transaction on production ends after its client has gone.
+    const held = async (): Promise<unknown> => (await admin.query(HELD, [watcherId])).rows
+    await expect.poll(held, { timeout: 10_000 }).toEqual([{ locks: 0, idle: 0 }])
   })
 
   it.each(STARTUPS)('refuses at the door: %s', async (_why, code, options) => {

@@ -27,7 +27,7 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(async () => {
   await proxy?.close()
-  await production?.server.remove()
+  await production?.remove()
 }, 120_000)
 
 const plainAddress = (): { path: string } => {

@@ -41,7 +41,7 @@ describe('migrations on a branch, and on a plain database with the same rows', (
     await own?.end()
     await plain?.end()
     await proxy?.close()
-    await production?.server.remove()
+    await production?.remove()
   }, 120_000)
 
   /** Both at once; a statement that fails is taken back alone. */

@@ -103,6 +103,7 @@ describe.skipIf(POSTGRES_ABSENT)('a login over TLS', () => {
     ['prefer', {}, 't'],
     ['require', {}, 't'],
     ['require', { ca: CERTIFICATE }, 't'],
+    ['verify-ca', { ca: CERTIFICATE }, 't'],
     ['verify-full', { ca: CERTIFICATE }, 't'],
   ] as const)('is encrypted as %s asks', async (tls, more, expected) => {
     expect(await encrypted({ tls, ...more })).toBe(expected)
@@ -112,15 +113,15 @@ describe.skipIf(POSTGRES_ABSENT)('a login over TLS', () => {
     expect(await encrypted({})).toBe('t')
   })
 
-  it('refuses a certificate that nobody vouches for', async () => {
-    const error = await rejectionOf(encrypted({ tls: 'verify-full' }))
+  it.each(['verify-ca', 'verify-full'] as const)('refuses a certificate that nobody vouches for as %s', async (tls) => {
+    const error = await rejectionOf(encrypted({ tls }))
     expect(error.code).toBe('MESH_ERR_TLS')
     expect(error.message).toMatch(/self-signed certificate .*localhost:\d+.*: name the authority/)
   })
 
   it('takes what a server without TLS offers, but where TLS is required', async () => {
     expect(await encrypted({}, 'localhost', plain)).toBe('f')
-    for (const tls of ['require', 'verify-full'] as const) {
+    for (const tls of ['require', 'verify-ca', 'verify-full'] as const) {
       const error = await rejectionOf(encrypted({ tls }, 'localhost', plain))
       expect(error.message).toMatch(/expected the server to speak TLS, found that it does not/)
     }

@@ -76,7 +76,7 @@ const ROWS: readonly Row[] = [
   ['rps{route="POST /orders"} > 11/s', 'failed', 'rps of POST /orders is 10.0/s, not above 11.0/s'],
   ['achieved_rate > 98% of target', 'passed', 'achieved_rate is 99.7/s, above 97.9/s (98 % of target)'],
   ['achieved_rate > 100/s', 'failed', 'achieved_rate is 99.7/s, not above 100/s'],
-  ['p50 < 1.1 * history', 'no_data', 'there are no earlier runs to compare with'],
+  ['p50 < 1.1 * history', 'no_data', 'there are too few earlier runs to compare with'],
 ]
 
 describe('judgeGates', () => {
@@ -178,7 +178,7 @@ describe('checkGates', () => {
     [
       'p95 < 1.1 * history',
       'open',
-      'it compares with history, and no earlier runs were given (gate "p95 < 1.1 * history"): compare with a value',
+      'it compares with history, and no earlier runs were given (gate "p95 < 1.1 * history"): give --against DIR, or compare with a value',
     ],
     [
       'rps > 98% of target',

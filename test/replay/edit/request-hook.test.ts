@@ -10,8 +10,8 @@ let files = 0
 
 afterAll(() => folder.remove())
 
-async function hookOf(code: string): Promise<RequestHook> {
-  const file = folder.path(`hook-${files++}.mjs`)
+async function hookOf(code: string, extension = 'mjs'): Promise<RequestHook> {
+  const file = folder.path(`hook-${files++}.${extension}`)
   writeFileSync(file, code)
   return await RequestHook.load(file)
 }
@@ -54,6 +54,26 @@ describe('a hook', () => {
     ['throws when it is loaded', 'throw new Error("no licence")', /no licence/],
   ])('that %s is not loaded', async (_, code, message) => {
     await expect(hookOf(code)).rejects.toThrow(message)
+  })
+
+  it('may be TypeScript with modules of its own, and errors name the line there', async () => {
+    writeFileSync(folder.path('tenants.ts'), 'export const tenant = (host: string): string => `tenant of ${host}`')
+    const hook = await hookOf(
+      `import { tenant } from './tenants'
+      import type { RequestDraft } from 'mesh-replay'
+      let count: number = 0
+      export function request(request: RequestDraft): void {
+        if (++count > 1) throw new Error('no more')
+        request.setHeader('x-tenant', tenant(request.recorded.host))
+      }`,
+      'ts',
+    )
+    const [first] = drafts()
+    if (first === undefined) throw new Error('expected one')
+    hook.run([first])
+    expect(first.header('x-tenant')).toBe('tenant of host-a')
+    expect(() => hook.run(drafts())).toThrow(/no more \(?.*hook-\d+\.ts:5:\d+/)
+    await expect(hookOf('export function request( {', 'ts')).rejects.toThrow(/expected a module, found: .* at 1:\d+/)
   })
 
   it('that is not there is said by its name', async () => {

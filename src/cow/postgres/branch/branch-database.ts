@@ -1,6 +1,7 @@
 import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import type { Gate } from '../gate/gate.ts'
+import { fewNames, type RoleReport } from '../gate/role-check.ts'
 import { readSchema, restoreSchema, type SchemaImage } from '../overlay/clone.ts'
 import { ENCODING_QUERY, fingerprintQuery, LOCALE_QUERY, readLocale, sameCollation } from '../overlay/collation.ts'
 import { type GateAddress, repointSql } from '../overlay/foreign-table.ts'
@@ -133,12 +134,13 @@ function foreignDatabase(database: string, where: string): MeshError {
 /**
  * Reads production's schema for a new branch. It needs no overlay: it is read while that one starts.
  *
- * @throws MeshError of the gate and of the dump.
+ * @throws MeshError MESH_ERR_PERMISSION where the role may not read all tables; those of the gate and of the dump.
  */
 export async function readBranchSchema(
   { gate, upstream, dumpThread }: Pick<BranchSource, 'gate' | 'upstream' | 'dumpThread'>,
   signal: AbortSignal,
 ): Promise<BranchSchema> {
+  requireReadable(gate.role)
   const dump = await gate.transportForDump(signal)
   const read = async (text: string): Promise<readonly (readonly (string | null)[])[]> => (await gate.query(text)).rows
   try {
@@ -151,6 +153,16 @@ export async function readBranchSchema(
   } finally {
     dump.close()
   }
+}
+
+/** Locks of pg_dump and scans of the branch take the right to read; said before, it names all that is missing. */
+function requireReadable({ role, unreadable }: RoleReport): void {
+  if (unreadable.length === 0) return
+  const schemas = [...new Set(unreadable.map((name) => name.split('.')[0] ?? ''))].map(quoteName).join(', ')
+  throw new MeshError('MESH_ERR_PERMISSION', {
+    what: `expected a role on production that may read every table, found that "${role}" may not read ${fewNames(unreadable)}`,
+    remedy: `GRANT pg_read_all_data TO ${quoteName(role)} there, or GRANT USAGE ON SCHEMA ${schemas} and SELECT ON ALL TABLES IN SCHEMA ${schemas}`,
+  })
 }
 
 async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<void> {

@@ -36,6 +36,7 @@ const READING_TAGS: ReadonlySet<string> = new Set([
   'EXPLAIN',
   'SHOW',
   'SET',
+  'RESET',
   'BEGIN',
   'START TRANSACTION',
   'COMMIT',

@@ -3,6 +3,7 @@ import { type PgErrorFields, postgresErrorOf } from '../../../wire/postgres/erro
 
 /** SQLSTATEs that the gate itself answers with (PostgreSQL manual, appendix A). */
 export const SQLSTATE = {
+  cannotConnect: '08001',
   connectionFailure: '08006',
   protocolViolation: '08P01',
   noSuchCursor: '34000',

@@ -217,7 +217,7 @@ class OpenGate implements Gate {
 
   async reload(): Promise<void> {
     const query = (text: string, values?: readonly (string | null)[]): Promise<QueryResult> => this.query(text, values)
-    this.#shippable = await loadShippable(query, this.#options.extensions ?? [])
+    this.#shippable = await loadShippable(query)
     this.#passable = await loadPassable(query)
     this.#fdwVerdicts.clear()
     this.#passVerdicts.clear()

@@ -24,8 +24,6 @@ export interface GateOptions {
   readonly maxResultBytes?: number
   /** How long production's cost estimates serve. Default 60 s. */
   readonly explainMaxAgeMs?: number
-  /** Extensions whose functions, operators and types foreign scans may use: those of postgres_fdw's option `extensions`. Default none. */
-  readonly extensions?: readonly string[]
   /** What mesh says to functions of the overlay that ask over the gate's socket. Default: nothing. */
   readonly answer?: (question: string) => string
   /** Start although the role on production may do more than read. Default false. */

@@ -177,6 +177,16 @@ export class Pool {
 
   #waitedTooLong(): Error {
     const { size, waitTimeoutMs } = this.#options
+    const connecting = this.#connecting.ordinary + this.#connecting.reserved
+    if (connecting > 0 && this.#busy.size + this.#idle.length < size - RESERVED_CONNECTIONS) {
+      return thrownFault(
+        gateFault(
+          SQLSTATE.cannotConnect,
+          `production has not taken a connection within ${waitTimeoutMs / 1000} s: it does not answer`,
+          'check that the server of --upstream runs, and that it is a PostgreSQL',
+        ),
+      )
+    }
     return thrownFault(
       gateFault(
         SQLSTATE.tooManyConnections,

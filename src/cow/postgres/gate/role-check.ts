@@ -7,6 +7,8 @@ export interface RoleReport {
   readonly refused: readonly string[]
   /** Worth telling, but no reason to stop. */
   readonly warned: readonly string[]
+  /** Tables that it may not read, as `schema.name`: no branch can be made of a schema with them. */
+  readonly unreadable: readonly string[]
   /** The server is a physical replica: no transaction there can write. */
   readonly isReplica: boolean
   /** As `server_version_num` has it: 150018. */
@@ -70,13 +72,35 @@ const SECURITY_DEFINERS = `
     AND pg_catalog.has_schema_privilege(current_user, n.oid, 'USAGE')
   ORDER BY 1`
 
+const UNREADABLE = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    AND NOT (pg_catalog.has_schema_privilege(current_user, n.oid, 'USAGE') AND pg_catalog.has_table_privilege(current_user, c.oid, 'SELECT'))
+  ORDER BY 1`
+
+const UNREADABLE_SEQUENCES = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind = 'S'
+    AND NOT pg_catalog.has_sequence_privilege(current_user, c.oid, 'SELECT, USAGE')
+  ORDER BY 1`
+
+/** Tables of which policies hide rows from us. */
+const GUARDED = `
+  SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE ${USER_OBJECTS} AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)
+  ORDER BY 1`
+
 /** Asks production what our role may do there. A superuser is asked nothing more: every answer would be yes. */
 export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
   const [row] = (await query(ATTRIBUTES)).rows
   const [role = '', isSuper, replicates, createsRoles, createsDatabases, bypassesPolicies, isReplica, version] =
     row ?? []
   const facts = { role: role ?? '', isReplica: isReplica === 't', serverVersion: Number(version ?? 0) }
-  if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [] }
+  if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [], unreadable: [] }
   const refused = [
     ...(replicates === 't' ? ['it has REPLICATION'] : []),
     ...(createsRoles === 't' ? ['it has CREATEROLE'] : []),
@@ -95,13 +119,26 @@ export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
       ? ['it may create temporary tables (harmless here; REVOKE TEMPORARY ON DATABASE .. FROM PUBLIC ends it)']
       : []),
     ...named('it may run the SECURITY DEFINER function', await query(SECURITY_DEFINERS)),
+    ...named(
+      'it reads only the rows that row level security lets it see (BYPASSRLS shows all) of',
+      await query(GUARDED),
+    ),
+    ...named(
+      'it may not read the sequence, whose numbers on the branch may meet those of production (GRANT SELECT ON ALL SEQUENCES ends it),',
+      await query(UNREADABLE_SEQUENCES),
+    ),
   ]
-  return { ...facts, refused, warned }
+  const unreadable = (await query(UNREADABLE)).rows.flatMap((found) => found[0] ?? [])
+  return { ...facts, refused, warned, unreadable }
 }
 
 function named(phrase: string, result: { readonly rows: readonly (readonly (string | null)[])[] }): readonly string[] {
   const names = result.rows.flatMap((row) => row[0] ?? [])
-  if (names.length === 0) return []
+  return names.length === 0 ? [] : [`${phrase} ${fewNames(names)}`]
+}
+
+/** The first names, and how many there are beside. */
+export function fewNames(names: readonly string[]): string {
   const rest = names.length - SHOWN_NAMES
-  return [`${phrase} ${names.slice(0, SHOWN_NAMES).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`]
+  return `${names.slice(0, SHOWN_NAMES).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }

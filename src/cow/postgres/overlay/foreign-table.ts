@@ -18,8 +18,8 @@ export interface UpstreamName {
 export function foreignTableSql(shape: TableShape, upstream: UpstreamName): string {
   const base = baseName(shape.id)
   const columns = shape.columns.map(
-    (column) =>
-      `${quoteName(column.name)} ${column.type} OPTIONS (column_name ${quoteText(column.name)})${column.collation === null ? '' : ` COLLATE ${column.collation}`}`,
+    ({ name, type, collation }) =>
+      `${quoteName(name)} ${type} OPTIONS (column_name ${quoteText(name)})${collation === null ? '' : ` COLLATE ${collation}`}`,
   )
   const inherits = shape.kind === 'r' ? ` INHERITS (${tableName(shape)})` : ''
   const options = `schema_name ${quoteText(upstream.schema)}, table_name ${quoteText(upstream.name)}`

@@ -39,12 +39,12 @@ function rebuilt(shape: TableShape, family: TableFamily): string {
 }
 
 /** The key table follows the types of its columns. */
-function keyTypes({ id, key: columns }: TableShape): string {
-  return columns
+function keyTypes({ id, key }: TableShape): string {
+  return key
     .map((key, place) => {
-      const { type, touchedType } = key
       const column = touchedColumn(place)
-      return touchedType === type
+      const { type } = key
+      return key.touchedType === collated(key)
         ? ''
         : `${plainType(type)}
 ALTER TABLE ${touchedName(id)} ALTER COLUMN ${column} TYPE ${collated(key)} USING ${column}::text::${type};`

@@ -80,7 +80,7 @@ export async function dumpSchema(options: SchemaDumpOptions, signal: AbortSignal
       worker.on('error', (error) => reject(toMeshError(error)))
       const take = (message: FromDumpThread): void => {
         if (message.kind === 'done') resolve(bounded(message.text))
-        else if (message.kind === 'failed') fail(`the schema could not be read: ${message.reason.trim()}`)
+        else if (message.kind === 'failed') fail(`the schema could not be read: ${wordsOf(message.reason)}`)
         else {
           transport.exchange(message.bytes).then(
             (bytes) => reply({ kind: 'reply', bytes }),
@@ -103,6 +103,15 @@ export async function dumpSchema(options: SchemaDumpOptions, signal: AbortSignal
     port1.close()
     await worker.terminate()
   }
+}
+
+/** What pg_dump said, without what the one that runs it says of itself. */
+function wordsOf(reason: string): string {
+  return reason
+    .replace(/^pg_dump failed with exit code \d+\. Error message: /, '')
+    .replace(/invalid binary "[^"]*": No such file or directory/, '')
+    .replaceAll(/\s*pg-dump-thread\.\w+: (?:error|detail|hint): /g, ' ')
+    .trim()
 }
 
 function bounded(text: string): string {

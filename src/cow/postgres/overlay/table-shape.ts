@@ -9,7 +9,7 @@ export interface ColumnShape {
   readonly number: number
   /** As `format_type` writes it under the search_path `pg_catalog`: qualified unless built in. */
   readonly type: string
-  /** Qualified and quoted; null: the type's own, or none. */
+  /** Qualified and quoted, where it is not the type's own. */
   readonly collation: string | null
   readonly notNull: boolean
   /** `s` stored, `v` virtual, empty: not generated. */
@@ -27,6 +27,8 @@ export interface IndexPlace {
   readonly column: string | null
   /** Of its values; of a domain the type below it. */
   readonly type: string
+  /** Qualified and quoted, where a column's is not the database's. */
+  readonly collation: string | null
   readonly operatorSchema: string
   readonly operatorName: string
 }
@@ -68,11 +70,11 @@ export interface KeyColumn {
   readonly name: string
   readonly number: number
   readonly type: string
-  /** As a column's. */
+  /** As its key table has it, too: texts of two collations are not compared. */
   readonly collation: string | null
   readonly operatorSchema: string
   readonly operatorName: string
-  /** The type that its key table has for it; absent while there is no key table. */
+  /** The type that its key table has for it, with its collation; absent while there is no key table. */
   readonly touchedType?: string
 }
 
@@ -146,7 +148,7 @@ export function keyOf(shape: Pick<TableShape, 'uniques' | 'columns'>): KeyColumn
     name: place.column ?? '',
     number: columns.get(place.column ?? '')?.number ?? 0,
     type: place.type,
-    collation: columns.get(place.column ?? '')?.collation ?? null,
+    collation: place.collation,
     operatorSchema: place.operatorSchema,
     operatorName: place.operatorName,
   }))
@@ -157,13 +159,14 @@ export function writableColumns(shape: Pick<TableShape, 'columns'>): string[] {
   return shape.columns.filter(({ generated }) => generated === '').map(({ name }) => name)
 }
 
-/** Of a column a: the one that its type does not give it. */
-const COLLATION = `(SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
-      JOIN pg_type lt ON lt.oid = a.atttypid WHERE l.oid = a.attcollation AND l.oid <> lt.typcollation)`
+/** The collation of an attribute, where it is not the database's own. */
+const COLLATION = `(SELECT quote_ident(nspname) || '.' || quote_ident(collname) FROM pg_collation
+    JOIN pg_namespace ON pg_namespace.oid = collnamespace WHERE pg_collation.oid = attcollation)`
 
 const COLUMNS = `
   SELECT coalesce(json_agg(json_build_object(
-    'name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod), 'collation', ${COLLATION}, 'notNull', a.attnotnull, 'generated', a.attgenerated,
+    'name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, a.atttypmod),
+    'collation', (SELECT ${COLLATION} FROM pg_type WHERE oid = a.atttypid AND typcollation <> a.attcollation), 'notNull', a.attnotnull, 'generated', a.attgenerated,
     'identity', a.attidentity,
     'expression', CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END) ORDER BY a.attnum), '[]')
   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -175,6 +178,9 @@ const COLUMNS = `
  */
 const VALUE_TYPE = `CASE WHEN pg_basetype(atttypid) = atttypid THEN format_type(atttypid, atttypmod) ELSE format_type(pg_basetype(atttypid), -1) END`
 
+/** Of a key column: what its values are compared by, whatever a domain says. */
+const KEY_COLLATION = `CASE WHEN attcollation <> 'pg_catalog."default"'::regcollation THEN ${COLLATION} END`
+
 /** Operator of a place: the exclusion constraint's own, else equality of the index's operator family. */
 const PLACES = `
   SELECT json_agg(json_build_object(
@@ -184,6 +190,7 @@ const PLACES = `
     'type', CASE WHEN i.indkey[k.place - 1] <> 0
       THEN (SELECT ${VALUE_TYPE} FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k.place - 1])
       ELSE (SELECT ${VALUE_TYPE} FROM pg_attribute WHERE attrelid = i.indexrelid AND attnum = k.place) END,
+    'collation', (SELECT ${KEY_COLLATION} FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k.place - 1]),
     'operatorSchema', n.nspname, 'operatorName', o.oprname) ORDER BY k.place)
   FROM generate_series(1, i.indnkeyatts) AS k(place)
   JOIN pg_opclass oc ON oc.oid = i.indclass[k.place - 1]
@@ -220,8 +227,9 @@ const FOREIGN_KEYS = `
 
 /** By the key table's primary key; a column's name and type may be others by now. */
 const KEY = `
-  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', (SELECT ${VALUE_TYPE} FROM (SELECT a.atttypid, a.atttypmod) AS v), 'collation', ${COLLATION},
-    'operatorSchema', n.nspname, 'operatorName', o.oprname, 'touchedType', format_type(k.atttypid, k.atttypmod)) ORDER BY u.place)
+  SELECT json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', (SELECT ${VALUE_TYPE} FROM (SELECT a.atttypid, a.atttypmod) AS v),
+    'collation', (SELECT ${KEY_COLLATION} FROM (SELECT a.attcollation) AS v), 'operatorSchema', n.nspname, 'operatorName', o.oprname,
+    'touchedType', format_type(k.atttypid, k.atttypmod) || coalesce(' COLLATE ' || (SELECT ${KEY_COLLATION} FROM (SELECT k.attcollation) AS v), '')) ORDER BY u.place)
   FROM mesh.tables t, unnest(t.key_numbers) WITH ORDINALITY AS u(number, place), pg_attribute a, pg_attribute k, pg_index i, pg_opclass oc,
     pg_amop p, pg_operator o, pg_namespace n
   WHERE t.relation = r.oid AND a.attrelid = r.oid AND a.attnum = u.number AND NOT a.attisdropped AND k.attrelid = t.touched AND k.attname = 'k' || u.place

@@ -107,12 +107,15 @@ function changed(unique: UniqueShape): string {
 /** Without a key nothing can be copied up: the clash is said here, as the index would. */
 function refuse(shape: TableShape, unique: UniqueShape, conditions: readonly string[]): string {
   const names = unique.places.map(({ expression }) => expression).join(', ')
+  const [condition, message, detail] = unique.exclusion
+    ? ['exclusion_violation', 'conflicting key value violates exclusion constraint', 'conflicts with']
+    : ['unique_violation', 'duplicate key value violates unique constraint', 'already exists in']
   return `
     IF EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = '${baseName(shape.id)}'::regclass) AND
       EXISTS (SELECT 1 FROM ${baseName(shape.id)} AS b WHERE ${conditions.join(' AND ')}) THEN
-      RAISE unique_violation USING
-        MESSAGE = ${quoteText(`duplicate key value violates unique constraint ${quoteName(unique.name)}`)},
-        DETAIL = ${quoteText(`Key (${names}) already exists in production's rows.`)},
+      RAISE ${condition} USING
+        MESSAGE = ${quoteText(`${message} ${quoteName(unique.name)}`)},
+        DETAIL = ${quoteText(`Key (${names}) ${detail} production's rows.`)},
         SCHEMA = ${quoteText(shape.schema)}, TABLE = ${quoteText(shape.name)}, CONSTRAINT = ${quoteText(unique.name)};
     END IF;`
 }

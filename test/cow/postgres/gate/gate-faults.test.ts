@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { postgresErrorOf } from '../../../../src/wire/postgres/error-fields.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
+import { startTcpTarget } from '../../../support/targets.ts'
 import {
   type Overlay,
   type Production,
@@ -54,6 +55,13 @@ describe.skipIf(POSTGRES_ABSENT)('a gate in trouble', () => {
     const { port } = production.server
     const upstream = { address: { host: '127.0.0.1', port }, user: READER, database: 'postgres', password: 'wrong' }
     await expect(open({ upstream })).rejects.toThrow(/28P01/)
+  })
+
+  it('says of a server that takes connections and says nothing that it does not answer', async () => {
+    const silent = await startTcpTarget(() => undefined)
+    const upstream = { address: { host: '127.0.0.1', port: silent.port }, user: READER, database: 'postgres' }
+    await expect(open({ upstream, waitTimeoutMs: 200 })).rejects.toThrow('it does not answer')
+    await silent.close()
   })
 
   it('refuses a role that may write, by name of what it may, unless it is trusted', async () => {

@@ -93,6 +93,7 @@ describe('StatementCounts', () => {
     ['SELECT 5', 0],
     ['EXPLAIN', 0],
     ['FETCH 10', 0],
+    ['RESET', 0],
     ['', 0],
     ['INSERT 0 1', 1],
     ['UPDATE 3', 1],

@@ -38,4 +38,15 @@ describe('a dump of the schema', () => {
     )
     await expect(dumpBy(failing)).rejects.toThrow('the schema could not be read: permission denied')
   })
+
+  it('says what pg_dump said, and nothing of how it is run', async () => {
+    const reason =
+      'pg_dump failed with exit code 1. Error message: invalid binary "/x/pg-dump-thread.js": No such file or directorypg-dump-thread.js: error: query failed: ERROR:  permission denied for table apg-dump-thread.js: detail: Query was: LOCK TABLE a'
+    const failing = threadOf(
+      `workerData.port.postMessage({ kind: 'failed', reason: ${JSON.stringify(reason)} }); process.exit(1)`,
+    )
+    await expect(dumpBy(failing)).rejects.toThrow(
+      /^the schema could not be read: query failed: ERROR: {2}permission denied for table a Query was: LOCK TABLE a \(shop\)/,
+    )
+  })
 })

@@ -1,0 +1,205 @@
+import { monotonicNs } from '../core/clock.ts'
+import { MeshError } from '../core/errors.ts'
+import { formatCount, formatDurationNs } from '../core/units.ts'
+import { blockOrder, BlockPairs, LEAST_PAIRS, type Side } from '../measure/comparison/block-pairs.ts'
+import type { Comparison } from '../measure/comparison/finding.ts'
+import type { Gate } from '../measure/gates/gate.ts'
+import type { GeneratorHealth } from '../measure/health.ts'
+import { Measurement } from '../measure/measurement.ts'
+import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
+import type { Verdict } from '../measure/validity.ts'
+import type { Block, BlockResult } from '../replay/block-sender.ts'
+import { BlockSender } from '../replay/block-sender.ts'
+import type { ScheduleOptions } from '../replay/options.ts'
+import type { Target } from '../replay/senders/target.ts'
+import type { RunFacts } from '../report/describe-run.ts'
+import { describeRun } from '../report/describe-run.ts'
+import { RunDirectory } from '../report/run-directory.ts'
+import type { Run } from '../report/run.ts'
+import { blockAt, stepTimes, verdictOfBlock } from './capacity-steps.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { addCounters } from './replay-progress.ts'
+import { senderOptionsOf } from './replay-options.ts'
+import type { PlannedReplay } from './planned-replay.ts'
+import { conclude, factsOf, publishRun } from './replay-run.ts'
+import type { StopSignals } from './signals.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Pairs that our own side disturbed are replaced, up to this part of those that were asked for. */
+const REPLACED_SHARE = 0.5
+
+/** The other target. */
+export interface Baseline {
+  readonly url: string
+  readonly target: Target
+}
+
+/** How the comparison goes, for the plan. */
+export function baselinePlanLines(
+  { options, flags, survey }: Omit<PlannedReplay, 'target'>,
+  url: string,
+): readonly string[] {
+  const { warmupNs, durationNs } = blocksOf({ options, flags, survey })
+  const allNs = 2 * flags.pairs * (durationNs + 1e9)
+  return [
+    `  baseline   ${url}`,
+    `  blocks     ${formatCount(flags.pairs)} pairs of the same requests: ${formatDurationNs(warmupNs)} of warm-up, ${formatDurationNs(durationNs - warmupNs)} measured`,
+    `  takes      about ${formatDurationNs(allNs)}, and half as long again where our own side disturbs it`,
+  ]
+}
+
+function blocksOf({ options, flags, survey }: Pick<PlannedReplay, 'options' | 'flags' | 'survey'>): Block {
+  const { stepNs, warmupNs } = stepTimes(flags.step, flags.warmup)
+  const settings = { survey, options, gates: [], stepNs, warmupNs, maxErrorShare: 1, basePerSecond: 0 }
+  return blockAt(settings, options.amplify, stepNs)
+}
+
+/** `--baseline`: the same requests to two targets in turns, and what differs. */
+export async function runBaseline(
+  replay: PlannedReplay,
+  baseline: Baseline,
+  stop: StopSignals,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { flags, options, survey } = replay
+  const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
+  let directory: RunDirectory | undefined
+  const describe = (more: Partial<RunFacts>): Run =>
+    describeRun({ ...factsOf(replay), interrupted: true, ...more }, measurement, survey.recorded, options.routes.names)
+  if (flags.output !== undefined) {
+    directory = await RunDirectory.create(flags.output, describe({ gates: [] }), options.routes.names)
+  }
+  const originNs = monotonicNs()
+  const open = (target: Target, isCandidate: boolean): Promise<BlockSender> =>
+    BlockSender.open(survey, {
+      workers: flags.workers,
+      options: { ...senderOptionsOf(flags, target), breaker: undefined, durationNs: undefined },
+      routeCount: DEFAULT_MAX_ROUTES,
+      originNs,
+      ...(isCandidate ? { onSnapshot: (snapshot) => measurement.add(snapshot) } : {}),
+    })
+  const senders = { baseline: await open(baseline.target, false), candidate: await open(replay.target, true) }
+  const blocks = new AlternatingBlocks(replay, baseline, senders, terminal)
+  let summary
+  try {
+    await blocks.send(stop.drain)
+    await senders.baseline.close(stop.now)
+    summary = await senders.candidate.close(stop.now)
+  } catch (error) {
+    await Promise.all([senders.baseline, senders.candidate].map((sender) => sender.close(AbortSignal.abort())))
+    await directory?.destroy()
+    throw error
+  }
+  measurement.finish()
+  const run = describe({
+    interrupted: stop.name() !== undefined,
+    finishedAt: new Date(),
+    ...(blocks.health === undefined ? {} : { health: blocks.health }),
+    counters: addCounters(summary.workers.map(({ counters }) => counters)),
+    windowNs: blocks.measuredNs,
+    ...blocks.facts(baseline.url),
+  })
+  await publishRun(run, measurement, directory, flags, terminal)
+  return conclude(run, { ...flags, signal: stop.name(), breaker: undefined, abortedBy: undefined }, terminal)
+}
+
+/** Sends pairs of blocks and keeps their figures. */
+class AlternatingBlocks {
+  readonly #replay: PlannedReplay
+  readonly #baseline: Baseline
+  readonly #senders: Readonly<Record<Side, BlockSender>>
+  readonly #terminal: Terminal
+  readonly #pairs: BlockPairs
+  readonly #skipped: { name: string; why: string }[] = []
+  #invalid: Verdict | undefined
+  /** Of the candidate's blocks. */
+  measuredNs = 0
+  health: GeneratorHealth | undefined
+
+  constructor(
+    replay: PlannedReplay,
+    baseline: Baseline,
+    senders: Readonly<Record<Side, BlockSender>>,
+    terminal: Terminal,
+  ) {
+    this.#replay = replay
+    this.#baseline = baseline
+    this.#senders = senders
+    this.#terminal = terminal
+    const gates = replay.gates.filter(({ limit }) => limit.kind === 'baseline')
+    this.#pairs = new BlockPairs(gates, replay.options.routes.names)
+  }
+
+  /** Ends when there are as many pairs as were asked for, when too many were disturbed, or when the signal aborts. */
+  async send(signal: AbortSignal): Promise<void> {
+    const { flags } = this.#replay
+    const most = flags.pairs + Math.ceil(flags.pairs * REPLACED_SHARE)
+    for (const [index, first] of blockOrder(most + (most % 2), flags.seed).entries()) {
+      if (this.#pairs.count >= flags.pairs || index >= most) return
+      const second: Side = first === 'baseline' ? 'candidate' : 'baseline'
+      const results: Partial<Record<Side, BlockResult>> = {}
+      for (const side of [first, second]) {
+        const result = await this.#senders[side].send(this.#blockOf(side), signal)
+        if (result === undefined) return
+        results[side] = result
+      }
+      this.#take(index + 1, results)
+    }
+  }
+
+  /** What the run's description needs of it. */
+  facts(name: string): Partial<RunFacts> {
+    const { flags, gates } = this.#replay
+    const isEnough = this.#pairs.count >= Math.min(flags.pairs, LEAST_PAIRS)
+    const comparison: Comparison = {
+      with: 'baseline',
+      name,
+      used: this.#pairs.count,
+      needed: LEAST_PAIRS,
+      blockNs: stepTimes(flags.step, flags.warmup).stepNs,
+      skipped: this.#skipped,
+      findings: isEnough ? this.#pairs.findings() : [],
+    }
+    const isWhole = this.#pairs.count >= flags.pairs
+    return {
+      gates,
+      findings: { comparison },
+      reference: (gate: Gate, value: number) => {
+        const found = this.#pairs.gateRatio(gate)
+        return found === undefined ? undefined : value / found.ratio.ratio
+      },
+      // Blocks that our side disturbed were left out one by one.
+      verdict: (isWhole ? undefined : this.#invalid) ?? { name: 'VALID', reasons: [] },
+    }
+  }
+
+  #blockOf(side: Side): Block {
+    const { options } = this.#replay
+    if (side === 'candidate') return blocksOf(this.#replay)
+    const { host, pathname } = new URL(this.#baseline.url)
+    const rewrite = { ...options.rewrite, authority: host, pathPrefix: pathname.replace(/\/$/, '') }
+    const ofBaseline: ScheduleOptions = { ...options, rewrite }
+    return blocksOf({ ...this.#replay, options: ofBaseline })
+  }
+
+  #take(pair: number, { baseline, candidate }: Partial<Record<Side, BlockResult>>): void {
+    if (baseline === undefined || candidate === undefined) {
+      throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected a block of either side' })
+    }
+    this.measuredNs += candidate.windowNs
+    this.health = candidate.health
+    const disturbed = [baseline, candidate]
+      .map((result) => verdictOfBlock(result, this.#replay.flags))
+      .find(({ name }) => name === 'INVALID')
+    const of = `pair ${formatCount(pair)}`
+    if (disturbed === undefined) {
+      this.#pairs.add(baseline.tally, candidate.tally)
+      this.#terminal.say(`${of}: measured`)
+      return
+    }
+    this.#invalid = disturbed
+    const why = disturbed.reasons[0]?.what ?? 'our own side disturbed it'
+    this.#skipped.push({ name: of, why: 'our own side disturbed them' })
+    this.#terminal.say(`${of}: left out, ${why}`)
+  }
+}

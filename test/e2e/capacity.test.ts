@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readRunDirectory } from '../../src/report/read-run.ts'
+import { type BusyCpu, keepFirstCpuBusy, PINNING_ABSENT, pinToFirstCpu } from '../support/busy-cpu.ts'
+import { runMesh, temporaryFolder } from '../support/mesh.ts'
+import { startReplay } from '../support/runs.ts'
+import type { SessionRecording } from '../support/session-recordings.ts'
+import { recordSessions } from '../support/session-recordings.ts'
+import { startHttpTarget } from '../support/targets.ts'
+import { startWorkerPool } from '../support/worker-pool.ts'
+
+/** Sixty requests a second by 30 users; the servers below do 200 a second, which is 3.33x of it. */
+const RECORDING: SessionRecording = { host: 'a', users: 30, steps: 12, gapMs: 500 }
+const TRUE_MULTIPLIER = 200 / 60
+
+const folder = temporaryFolder()
+const file = folder.path('a.mcap')
+const search = ['--find-capacity', '--gate', 'p90 < 150ms', '--step', '3s'] as const
+let busy: BusyCpu | undefined
+
+beforeAll(() => recordSessions(file, RECORDING))
+afterEach(() => busy?.stop())
+afterAll(() => folder.remove())
+
+describe('mesh replay --find-capacity', () => {
+  it('finds what four workers of 20 ms hold, over connections that stay, and shows how', async () => {
+    const server = await startWorkerPool(4, 20)
+    const directory = folder.path('found')
+    // A machine that others use disturbs a step now and then; the server keeps its own time.
+    const flags = [...search, '--amplify', '2', '--on-invalid', 'warn', '-o', directory]
+    const { code, stdout, stderr } = await startReplay([file], server.url, ...flags).ended
+    await server.stop()
+    expect(stderr).toMatch(/^ {2}search {5}from 2x \(1\d\d\/s\) up to 64x: /m)
+    const run = await readRunDirectory(directory)
+    const { capacity } = run
+    expect([capacity?.limitedBy, capacity?.check]).toEqual([expect.stringMatching(/latency|throughput/), 'held'])
+    expect(code).toBe(0)
+    expect(Math.abs((capacity?.multiplier ?? 0) / TRUE_MULTIPLIER - 1)).toBeLessThan(0.1)
+    expect(capacity?.low).toBeLessThanOrEqual(TRUE_MULTIPLIER * 1.02)
+    expect(capacity?.high).toBeGreaterThan(TRUE_MULTIPLIER * 0.98)
+    expect(Math.abs((capacity?.basePerSecond ?? 0) - 60)).toBeLessThan(1)
+    const most = Math.max(...(capacity?.steps.map(({ multiplier }) => multiplier) ?? []))
+    // Two sets of clones take turns where the recording starts over.
+    expect(run.counters['peakConnections']).toBeLessThanOrEqual(2 * 30 * Math.ceil(most))
+    expect(stdout).toMatch(/^capacity {4}holds 3\.\d+x \(/m)
+    expect(stderr).toMatch(/^exit 0: holds 3/m)
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+    const page = readFileSync(join(directory, 'report.html'), 'utf8')
+    expect(page).toContain('<h3>Capacity</h3>')
+    expect(page).toContain('Response time over offered load')
+    expect(readFileSync(join(directory, 'summary.md'), 'utf8')).toContain('**holds 3')
+    expect(readFileSync(join(directory, 'junit.xml'), 'utf8')).toContain('name="capacity: p90 &lt; 150ms"')
+  })
+
+  it('says that a target holds nothing where it fails from the beginning, and that it was stopped where it was', async () => {
+    const target = await startHttpTarget((response) => response.writeHead(503, { 'content-length': 0 }).end())
+    const flags = ['--find-capacity', '--gate', 'error_rate < 5%', '--step', '2s', '--on-invalid', 'warn'] as const
+    const { code, stdout } = await startReplay([file], target.url, ...flags, '--amplify', '4').ended
+    expect(stdout).toMatch(/^capacity {4}does not hold 0\.\d+x/m)
+    expect(code).toBe(3)
+    const stopped = startReplay([file], target.url, ...flags)
+    await stopped.said(/step 1x/)
+    stopped.signal('SIGINT')
+    expect((await stopped.ended).code).toBe(130)
+    await target.close()
+  })
+
+  it.each([
+    [[], 'a search needs a gate to hold'],
+    [['--gate', 'warn: p99 < 1s'], 'a search needs a gate to hold'],
+    [['--gate', 'achieved_rate > 100/s'], 'is a rate, and that is what is searched'],
+    [['--gate', 'errors < 5'], 'counts, and steps differ in length'],
+    [['--gate', 'p99 > 1s for 5s => abort'], 'stops a run'],
+    [['--gate', 'p99.99 < 1s'], 'too few for gates that need 100000 samples'],
+    [['--gate', 'p99 < 1s', '--stages', '5s:1x'], '--find-capacity and --stages exclude each other'],
+    [['--gate', 'p99 < 1s', '--speed', 'max'], '--find-capacity and --speed max exclude each other'],
+  ])('refuses %j before anything is sent', async (flags, what) => {
+    const plan = ['replay', file, '--to', 'http://127.0.0.1:9', '--plan', '--find-capacity']
+    const { code, stderr } = await runMesh(...plan, ...flags)
+    expect(stderr).toContain(what)
+    expect(code).toBe(2)
+  })
+})
+
+describe.skipIf(PINNING_ABSENT)(`a generator that is starved${PINNING_ABSENT ? ` (${PINNING_ABSENT})` : ''}`, () => {
+  it('ends the search with exit 4, and is named as the limit', async () => {
+    const server = await startWorkerPool(4, 20)
+    const mesh = startReplay([file], server.url, ...search)
+    pinToFirstCpu(mesh.process.pid ?? 0)
+    busy = keepFirstCpuBusy(6, 60)
+    const { code, stdout, stderr } = await mesh.ended
+    await server.stop()
+    expect(stdout).toMatch(/limited by the generator, not by the target/)
+    expect(stdout).toMatch(/^INVALID/m)
+    expect(stderr).toMatch(/starved, .*, once more/)
+    expect(code).toBe(4)
+  })
+})

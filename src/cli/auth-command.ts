@@ -13,7 +13,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024
 /** It is asked again this long before what it gave is over, and half of its life before where that is less. */
 const MARGIN_MS = 60_000
 
-/** Where it fails while what it gave is still good, it is asked again after this. */
+/** Where it fails while what it gave is still good, or gives what is over already, it is asked again after this. */
 const RETRY_MS = 5_000
 
 interface Answer {
@@ -33,6 +33,7 @@ export class AuthCommand implements AuthorizationSource {
   #answer: Answer | undefined
   #askAtMs = 0
   #asking: Promise<void> | undefined
+  #saidOver = false
 
   constructor(command: string, warn: (line: string) => void) {
     this.#command = command
@@ -50,7 +51,8 @@ export class AuthCommand implements AuthorizationSource {
       const askedMs = nowMs()
       this.#answer = answerOf(await this.#run(), askedMs)
       const lifeMs = this.#answer.expiresMs - askedMs
-      this.#askAtMs = this.#answer.expiresMs - Math.min(MARGIN_MS, lifeMs / 2)
+      this.#askAtMs =
+        lifeMs > 0 ? this.#answer.expiresMs - Math.min(MARGIN_MS, lifeMs / 2) : this.#retryAfterOver(askedMs)
     } catch (error) {
       if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= nowMs()) throw error
       this.#warn(`mesh: ${error.message}: the Authorization from before goes on until it is over`)
@@ -58,6 +60,14 @@ export class AuthCommand implements AuthorizationSource {
     } finally {
       this.#asking = undefined
     }
+  }
+
+  /** What it gave was over already, by this machine's clock, which may be the one that is wrong. */
+  #retryAfterOver(askedMs: number): number {
+    if (!this.#saidOver)
+      this.#warn('mesh: --auth-command printed an Authorization that is over already: it is sent all the same')
+    this.#saidOver = true
+    return askedMs + RETRY_MS
   }
 
   #run(): Promise<string> {

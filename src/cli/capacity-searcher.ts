@@ -7,7 +7,7 @@ import type { Verdict } from '../measure/validity.ts'
 import type { BlockResult, BlockSender } from '../replay/block-sender.ts'
 import { stepLine } from '../report/capacity-text.ts'
 import type { DecidedStep, StepSettings } from './capacity-steps.ts'
-import { blockAt, decideStep, measuredNsAt, recordedShots, verdictOfBlock } from './capacity-steps.ts'
+import { blockAt, decideStep, excusedVerdict, measuredNsAt, recordedShots, verdictOfBlock } from './capacity-steps.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -36,6 +36,8 @@ export class CapacitySearcher {
   measuredNs = 0
   /** Of the step that our own side disturbed however often it was repeated: the search ended with it. */
   starved: Verdict | undefined
+  /** Of the first step that our own side disturbed and that counted all the same (`--on-invalid warn`). */
+  excused: Verdict | undefined
   /** Of the last step. */
   health: GeneratorHealth | undefined
 
@@ -125,7 +127,9 @@ export class CapacitySearcher {
       this.measuredNs += result.windowNs
       this.health = result.health
       results.push(result)
-      verdicts.push(verdictOfBlock(result, flags))
+      const verdict = verdictOfBlock(result, flags)
+      verdicts.push(verdict)
+      this.excused ??= excusedVerdict(verdict)
       const decided = decideStep(
         this.#settings.gates,
         { results, verdicts },

@@ -145,6 +145,15 @@ export function verdictOfBlock(
   return isExcused ? { ...verdict, name: 'VALID' } : verdict
 }
 
+/**
+ * What a block that `--on-invalid warn` let count makes of the whole measurement: it stays INVALID, and only its exit code is excused.
+ * Undefined where nothing was excused.
+ */
+export function excusedVerdict({ name, reasons }: Verdict): Verdict | undefined {
+  const isExcused = name !== 'INVALID' && reasons.some(({ verdict }) => verdict === 'INVALID')
+  return isExcused ? { name: 'INVALID', reasons } : undefined
+}
+
 /** What decided a step. */
 export interface DecidedStep {
   readonly step: CapacityStep

@@ -201,8 +201,11 @@ function readFlag<Value>(
   if (isTexts(given)) return flag.read(given, `--${flag.name}`)
   const variable = environmentName(flag.name)
   const fromEnvironment = environment[variable]
-  if (fromEnvironment !== undefined && fromEnvironment !== '') {
-    return flag.read(flag.many ? fromEnvironment.split('\n') : [fromEnvironment], variable)
+  // Shells and CI systems end a block of lines with a line end.
+  const lines = flag.many ? (fromEnvironment ?? '').split(/\r?\n/).filter((line) => line.trim() !== '') : []
+  if (lines.length > 0) return flag.read(lines, variable)
+  if (!flag.many && fromEnvironment !== undefined && fromEnvironment !== '') {
+    return flag.read([fromEnvironment], variable)
   }
   const fromFile = file?.values[flag.name]
   if (fromFile !== undefined) return flag.read(fromFile, `${file?.file ?? 'mesh.yaml'}: ${flag.name}`)

@@ -16,7 +16,7 @@ import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
-import { blockAt, stepTimes, verdictOfBlock } from './capacity-steps.ts'
+import { blockAt, excusedVerdict, stepTimes, verdictOfBlock } from './capacity-steps.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
@@ -64,8 +64,9 @@ export async function runBaseline(
   const { flags, options, survey } = replay
   const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
   let directory: RunDirectory | undefined
+  const facts = factsOf(replay)
   const describe = (more: Partial<RunFacts>): Run =>
-    describeRun({ ...factsOf(replay), interrupted: true, ...more }, measurement, survey.recorded, options.routes.names)
+    describeRun({ ...facts, interrupted: true, ...more }, measurement, survey.recorded, options.routes.names)
   if (flags.output !== undefined) {
     directory = await RunDirectory.create(flags.output, describe({ gates: [] }), options.routes.names)
   }
@@ -112,6 +113,7 @@ class AlternatingBlocks {
   readonly #pairs: BlockPairs
   readonly #skipped: { name: string; why: string }[] = []
   #invalid: Verdict | undefined
+  #excused: Verdict | undefined
   /** Of the candidate's blocks. */
   measuredNs = 0
   health: GeneratorHealth | undefined
@@ -168,8 +170,8 @@ class AlternatingBlocks {
         const found = this.#pairs.gateRatio(gate)
         return found === undefined ? undefined : value / found.ratio.ratio
       },
-      // Blocks that our side disturbed were left out one by one.
-      verdict: (isWhole ? undefined : this.#invalid) ?? { name: 'VALID', reasons: [] },
+      // Blocks that our side disturbed were left out one by one, unless --on-invalid warn kept them.
+      verdict: (isWhole ? undefined : this.#invalid) ?? this.#excused ?? { name: 'VALID', reasons: [] },
     }
   }
 
@@ -188,11 +190,11 @@ class AlternatingBlocks {
     }
     this.measuredNs += candidate.windowNs
     this.health = candidate.health
-    const disturbed = [baseline, candidate]
-      .map((result) => verdictOfBlock(result, this.#replay.flags))
-      .find(({ name }) => name === 'INVALID')
+    const verdicts = [baseline, candidate].map((result) => verdictOfBlock(result, this.#replay.flags))
+    const disturbed = verdicts.find(({ name }) => name === 'INVALID')
     const of = `pair ${formatCount(pair)}`
     if (disturbed === undefined) {
+      this.#excused ??= verdicts.map(excusedVerdict).find((verdict) => verdict !== undefined)
       this.#pairs.add(baseline.tally, candidate.tally)
       this.#terminal.say(`${of}: measured`)
       return

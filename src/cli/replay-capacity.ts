@@ -136,16 +136,17 @@ export async function runCapacitySearch(
     ...(searcher.health === undefined ? {} : { health: searcher.health }),
     counters: addCounters(summary.workers.map(({ counters }) => counters)),
     windowNs: searcher.measuredNs,
-    verdict: verdictOf(searcher.starved, capacity, interrupted),
+    verdict: verdictOf(searcher, capacity, interrupted),
     findings: { capacity },
   })
   await publishRun(run, measurement, directory, flags, terminal)
-  return conclude(capacity, run.verdict, { signal: stop.name(), exitZero: flags.exitZero }, terminal)
+  const isExcused = searcher.excused !== undefined && run.verdict === searcher.excused
+  return conclude(capacity, run.verdict, { signal: stop.name(), exitZero: flags.exitZero, isExcused }, terminal)
 }
 
 /** What the whole of it is worth: our own side at its limit makes it INVALID, the target at its limit is what was looked for. */
 function verdictOf(
-  starved: Verdict | undefined,
+  { starved, excused }: Pick<CapacitySearcher, 'starved' | 'excused'>,
   { low, limitedBy, why }: CapacityResult,
   interrupted: boolean,
 ): Verdict {
@@ -157,6 +158,7 @@ function verdictOf(
   if (low === null && limitedBy === 'unknown') {
     return { name: 'INVALID', reasons: [{ code: 'no_data', verdict: 'INVALID', what: why, remedy: 'a longer --step' }] }
   }
+  if (excused !== undefined) return excused
   return { name: 'VALID', reasons: [] }
 }
 
@@ -164,7 +166,12 @@ function verdictOf(
 function conclude(
   capacity: CapacityResult,
   verdict: Verdict,
-  end: { readonly signal: 'SIGINT' | 'SIGTERM' | undefined; readonly exitZero: boolean },
+  end: {
+    readonly signal: 'SIGINT' | 'SIGTERM' | undefined
+    readonly exitZero: boolean
+    /** The verdict is INVALID, and `--on-invalid warn` says that this is no failure. */
+    readonly isExcused: boolean
+  },
   terminal: Terminal,
 ): ExitCode {
   if (end.signal !== undefined) {
@@ -172,15 +179,19 @@ function conclude(
     terminal.warn(`exit ${code}: interrupted by ${end.signal}`)
     return code
   }
-  const code = codeOf(capacity, verdict)
-  const line = `: ${capacityHeadline(capacity)}`
-  if (code === EXIT.ok) terminal.say(`exit 0${line}`)
-  else terminal.warn(end.exitZero ? `exit 0 (${code} without --exit-zero)${line}` : `exit ${code}${line}`)
+  const code = codeOf(capacity, end.isExcused ? undefined : verdict)
+  const doubt = end.isExcused ? '; our own side disturbed steps of it: the interval cannot be trusted' : ''
+  const line = `: ${capacityHeadline(capacity)}${doubt}`
+  if (code === EXIT.ok && doubt === '') terminal.say(`exit 0${line}`)
+  else
+    terminal.warn(
+      end.exitZero && code !== EXIT.ok ? `exit 0 (${code} without --exit-zero)${line}` : `exit ${code}${line}`,
+    )
   return end.exitZero ? EXIT.ok : code
 }
 
 /** Nothing holds: as a gate that fails. What was found and does not hold in its check was not found. */
-function codeOf({ low, check }: CapacityResult, verdict: Verdict): ExitCode {
-  if (verdict.name === 'INVALID') return EXIT.notValid
+function codeOf({ low, check }: CapacityResult, verdict: Verdict | undefined): ExitCode {
+  if (verdict?.name === 'INVALID') return EXIT.notValid
   return low === null || check === 'failed' ? EXIT.checkFailed : EXIT.ok
 }

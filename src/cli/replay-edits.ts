@@ -2,7 +2,7 @@ import type { RecordingReader } from '../core/recording.ts'
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import { type EditCounts, editedInput, type Edits, noEditCounts } from '../replay/edit/edited-input.ts'
-import { parseEditRule } from '../replay/edit/edit-rule.ts'
+import { parseEditRule, shownEditRule } from '../replay/edit/edit-rule.ts'
 import { RequestHook } from '../replay/edit/request-hook.ts'
 import type { ReplayInput } from '../replay/options.ts'
 import { compileMatch } from '../select/match.ts'
@@ -43,7 +43,7 @@ export async function replayInputs(
   return {
     inputs: matching.map((input) => editedInput(input, edits, counts)),
     planLines: () => planLines(edits, counts),
-    idleRules: () => rules.filter((_, index) => counts.byRule[index] === 0).map(({ text }) => text),
+    idleRules: () => rules.filter((_, index) => counts.byRule[index] === 0).map(({ text }) => shownEditRule(text)),
   }
 }
 

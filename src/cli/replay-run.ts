@@ -98,7 +98,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     const all = { ...facts, ...ended, ...found, ...watched, interrupted: stop.name() !== undefined, gateWatch, ...more }
     return describeRun(all, measurement, survey.recorded, options.routes.names)
   }
-  const run = await describeAgainst(replay, describe)
+  const run = await describeAgainst(replay, describe, ended.stoppedBy !== undefined)
   await publishRun(run, measurement, directory, flags, terminal)
   return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
 }
@@ -107,9 +107,10 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
 async function describeAgainst(
   { flags: { against }, gates }: PlannedReplay,
   describe: (more: Partial<RunFacts>) => Run,
+  isStopped: boolean,
 ): Promise<Run> {
   const run = describe({})
-  if (against === undefined || run.interrupted) return run
+  if (against === undefined || run.interrupted || isStopped) return run
   const { comparison, reference } = await compareWithHistory(run, against, gates)
   return describe({ findings: { comparison }, reference })
 }

@@ -1,4 +1,5 @@
 import type { Gate } from '../measure/gates/gate.ts'
+import { shownEditRule } from '../replay/edit/edit-rule.ts'
 import { stagesText, stageText } from '../replay/parse-stages.ts'
 import type { Plan } from '../replay/plan.ts'
 import type { Stages } from '../replay/stages.ts'
@@ -15,7 +16,8 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
   const options: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(flags)) {
     if (SECRET_OPTIONS.has(name) || value === undefined || value === false) continue
-    options[name] = typeof value === 'object' ? listText(value) : value
+    if (name === 'rewrite') options[name] = flags.rewrite.map(shownEditRule).join(',')
+    else options[name] = typeof value === 'object' ? listText(value) : value
   }
   return {
     command: shownWords(process.argv.slice(2)),
@@ -35,12 +37,14 @@ function textOf(value: string | Gate): string {
   return typeof value === 'string' ? value : value.text
 }
 
-/** A command line that may be shown: of a header only its name is left, of a command that prints one nothing. */
+/** A command line that may be shown: of a header or a rule only its name is left, of a command that prints one nothing. */
 function shownWords(words: readonly string[]): readonly string[] {
   return words.map((word, index) => {
     const before = words[index - 1]
     if (before === '--auth-command') return '...'
     if (word.startsWith('--auth-command=')) return '--auth-command=...'
+    if (before === '--rewrite') return shownEditRule(word)
+    if (word.startsWith('--rewrite=')) return `--rewrite=${shownEditRule(word.slice('--rewrite='.length))}`
     // `-kH 'name: value'` is `-k -H ..`, as in curl.
     if (/^(?:-[a-zA-Z]*H|--header)$/.test(before ?? '')) return `${word.split(':', 1)[0]}: ...`
     if (/^(?:-[a-zA-Z]*H|--header=)./.test(word)) return `${word.split(':', 1)[0]}: ...`

@@ -29,8 +29,12 @@ export class ScrapeSource implements TargetSource {
     )
     const readings: Reading[] = []
     let [spread, beyond] = [0, 0]
+    const seen = new Set<string>()
     for (const sample of samples) {
       if (!this.#choice.includes(sample) || !Number.isFinite(sample.value)) continue
+      // A series that stands there twice breaks the format: of two counters by turns no rate is true.
+      if (seen.has(sample.key)) continue
+      seen.add(sample.key)
       if (sample.type === 'histogram' || sample.type === 'summary') spread += 1
       else if (readings.length >= MAX_METRICS) beyond += 1
       else {

@@ -38,7 +38,7 @@ export interface SourceSummary {
 
 interface Watched {
   readonly source: TargetSource
-  readonly metrics: Map<string, { count: number; sum: number; most: number; last: number }>
+  readonly metrics: Map<string, { count: number; mean: number; most: number; last: number }>
   readonly counters: Map<string, { readonly atNs: number; readonly value: number }>
   reads: number
   failures: number
@@ -96,13 +96,7 @@ export class TargetWatch {
       failures,
       lastFailure,
       note,
-      metrics: [...metrics].map(([name, { count, sum, most, last }]) => ({
-        name,
-        count,
-        mean: sum / count,
-        most,
-        last,
-      })),
+      metrics: [...metrics].map(([name, figures]) => ({ name, ...figures })),
     }))
   }
 
@@ -137,10 +131,11 @@ export class TargetWatch {
       const known = watched.metrics.get(name)
       if (known === undefined && watched.metrics.size >= MAX_SERIES) continue
       values.set(name, value)
-      if (known === undefined) watched.metrics.set(name, { count: 1, sum: value, most: value, last: value })
+      if (known === undefined) watched.metrics.set(name, { count: 1, mean: value, most: value, last: value })
       else {
         known.count += 1
-        known.sum += value
+        // Step by step: a sum of values that are as large as numbers can be is infinite, which JSON has no number for.
+        known.mean += value / known.count - known.mean / known.count
         known.most = Math.max(known.most, value)
         known.last = value
       }
@@ -155,5 +150,6 @@ function valueOf({ counters }: Watched, { name, kind, value }: Reading, atNs: nu
   const before = counters.get(name)
   if (before !== undefined || counters.size < MAX_SERIES) counters.set(name, { atNs, value })
   if (before === undefined || value < before.value || atNs <= before.atNs) return undefined
-  return ((value - before.value) * 1e9) / (atNs - before.atNs)
+  const rate = ((value - before.value) / (atNs - before.atNs)) * 1e9
+  return Number.isFinite(rate) ? rate : undefined
 }

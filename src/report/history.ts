@@ -97,8 +97,11 @@ function whyNotComparable(earlier: Run, run: Run): string | undefined {
   if (earlier.interrupted || earlier.finishedAt === null) return 'interrupted'
   if (earlier.verdict.name === 'INVALID') return 'our own side disturbed it'
   if (earlier.capacity !== undefined) return 'a search for capacity'
+  if (earlier.comparison?.with === 'baseline') return 'a comparison with a baseline'
+  if (endedEarly(earlier)) return 'it was stopped before its end'
   if (earlier.asked.target !== run.asked.target) return 'another target'
   if (earlier.fingerprint === run.fingerprint) return undefined
+  if (earlier.operator !== undefined || run.operator !== undefined) return "its load was changed by hand, or this one's"
   const recordings = ({ asked }: Run): string =>
     asked.recordings
       .map(({ recordingId, requests }) => `${recordingId} ${requests}`)
@@ -108,6 +111,12 @@ function whyNotComparable(earlier: Run, run: Run): string | undefined {
   const plan = ({ plan: { loop, amplify, speed, shots, durationNs, stages } }: Run): string =>
     JSON.stringify([loop, amplify, speed, shots, durationNs, stages?.list ?? []])
   return plan(earlier) === plan(run) ? 'another kind of machine or another mesh' : 'another plan'
+}
+
+/** A breaker or a gate stopped it: what it has is of its beginning. */
+function endedEarly({ plan, achieved: { windowNs, warmupNs }, operator }: Run): boolean {
+  if (plan.loop === 'closed' || plan.durationNs === null || operator !== undefined) return false
+  return windowNs < plan.durationNs - warmupNs
 }
 
 /** What is asked, as gates that nobody set: of all routes, then of the busiest. */
@@ -139,7 +148,8 @@ function judged(
   current: number | undefined,
   values: readonly (number | undefined)[],
 ): HistoryJudgement | undefined {
-  const scale = unit === 'ratio' ? 'difference' : 'ratio'
+  // A count may be 0, as a share may, and 0 has no ratio.
+  const scale = unit === 'ratio' || unit === 'count' ? 'difference' : 'ratio'
   const isValue = (value: number | undefined): value is number =>
     value !== undefined && (scale === 'difference' || value > 0)
   const history = values.filter(isValue)

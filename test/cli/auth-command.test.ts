@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, expect, it } from 'vitest'
 import { AuthCommand } from '../../src/cli/auth-command.ts'
@@ -18,6 +19,16 @@ it.each([
   const source = new AuthCommand(`[ ! -e '${count}' ] && touch '${count}' && ${command}`, () => undefined)
   expect(await Promise.all([source.current(), source.current()])).toEqual([value, value])
   expect(await source.current()).toBe(value)
+})
+
+it('is asked for no more often than every few seconds where it is over already, and says so once', async () => {
+  const warnings: string[] = []
+  const runs = folder.path('runs')
+  const token = `${part({ alg: 'HS256' })}.${part({ exp: 1_000 })}.signature`
+  const source = new AuthCommand(`echo x >> '${runs}'; echo ${token}`, (line) => warnings.push(line))
+  for (let time = 0; time < 20; time++) expect(await source.current()).toBe(`Bearer ${token}`)
+  expect(readFileSync(runs, 'utf8').length).toBeLessThan(20)
+  expect(warnings).toEqual([expect.stringContaining('printed an Authorization that is over already')])
 })
 
 it('goes on with what is still good where the command fails later, says so once, and gives up when that is over', async () => {

@@ -48,6 +48,13 @@ describe('flags', () => {
     expect(read(TABLE, ['--max-body', '1KiB'], { MESH_MAX_BODY: '2KiB' }, file).maxBody).toBe(1024)
   })
 
+  it('take lists from a variable whatever its lines end with, and none from one of empty lines', () => {
+    const file = { file: 'mesh.yaml', values: { mask: ['of the file'] } }
+    expect(read(TABLE, [], { MESH_MASK: 'a\nb\n' }).mask).toEqual(['a', 'b'])
+    expect(read(TABLE, [], { MESH_MASK: 'a\r\n\r\nb\r\n' }).mask).toEqual(['a', 'b'])
+    expect(read(TABLE, [], { MESH_MASK: '\n' }, file).mask).toEqual(['of the file'])
+  })
+
   it('read lists, switches and choices', () => {
     expect(read(TABLE, ['--mask', 'a', '--mask', 'b', '-q', '--order', 'none'])).toMatchObject({
       mask: ['a', 'b'],

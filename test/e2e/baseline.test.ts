@@ -44,6 +44,8 @@ describe('mesh replay --baseline', () => {
 
     const run = await readRunDirectory(directory)
     expect(run.comparison).toMatchObject({ with: 'baseline', name: baseline.url, used: 8 })
+    // It began before its blocks, of which each takes a second or more.
+    expect(Date.parse(run.finishedAt ?? '') - Date.parse(run.startedAt)).toBeGreaterThan(16_000)
     const p50 = run.comparison?.findings.find(({ metric }) => metric === 'p50')
     expect(p50).toMatchObject({ route: null, answer: 'worse' })
     expect(p50?.low).toBeGreaterThan(0)

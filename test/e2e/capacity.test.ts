@@ -96,4 +96,17 @@ describe.skipIf(PINNING_ABSENT)(`a generator that is starved${PINNING_ABSENT ? `
     expect(stderr).toMatch(/starved, .*, once more/)
     expect(code).toBe(4)
   })
+
+  it('is INVALID where --on-invalid warn goes on all the same, and says that its interval cannot be trusted', async () => {
+    const server = await startWorkerPool(4, 20)
+    const flags = ['--find-capacity', '--gate', 'p90 < 9s', '--step', '2s', '--max-multiplier', '1x'] as const
+    const mesh = startReplay([file], server.url, ...flags, '--on-invalid', 'warn')
+    pinToFirstCpu(mesh.process.pid ?? 0)
+    busy = keepFirstCpuBusy(6, 60)
+    const { code, stdout, stderr } = await mesh.ended
+    await server.stop()
+    expect(stdout).toMatch(/^INVALID/m)
+    expect(stderr).toMatch(/^exit [03]: .*; our own side disturbed steps of it: the interval cannot be trusted$/m)
+    expect([0, 3]).toContain(code)
+  })
 })

@@ -121,6 +121,20 @@ describe('TargetWatch', () => {
     expect(samples).toHaveLength(1)
   })
 
+  it('takes a series that a page has twice once, and numbers as large as there are', async () => {
+    let asked = 0
+    const url = await metricsServer((response) => {
+      asked += 1
+      response.end(`# TYPE c counter\nc ${asked * 3}\nc 1\nheap 1.7e308\nheap 5\n`)
+    })
+    const { watching, samples, readAt } = watch(new ScrapeSource(url, ['*']))
+    for (let second = 0; second < 3; second++) await readAt(second * 1e9)
+    expect(samples.map(({ values }) => values.get('c/s'))).toEqual([undefined, 3, 3])
+    const heap = watching.summaries()[0]?.metrics.find(({ name }) => name === 'heap')
+    expect(heap).toMatchObject({ count: 3, most: 1.7e308 })
+    expect((heap?.mean ?? 0) / 1.7e308).toBeCloseTo(1)
+  })
+
   it('keeps at most a hundred series, whatever labels come', async () => {
     let asked = 0
     const url = await metricsServer((response) => {

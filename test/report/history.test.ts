@@ -123,6 +123,8 @@ describe('a run against earlier ones', () => {
       'f-version': runOf({ id: 'r-15', facts: { version: '7.0.0' } }),
       'g-older': JSON.stringify({ schema: 'mesh.run/v0' }),
       'h-damaged': '{"schema": "mesh.run/v1", "ver',
+      'j-stopped': runOf({ id: 'r-16', facts: { windowNs: 4 * SECOND } }),
+      'k-operator': runOf({ id: 'r-17', facts: { operator: [{ atNs: SECOND, speed: 2 }] } }),
       'z-itself': runOf({ id: 'r-74' }),
     })
     mkdirSync(join(directory, 'i-empty'))
@@ -139,6 +141,8 @@ describe('a run against earlier ones', () => {
       'g-older: cannot be read: expected a run of schema mesh.run/v1, found mesh.run/v0',
       'h-damaged: cannot be read: expected JSON, found a file that ends early or is damaged',
       'i-empty: cannot be read: expected the directory of a run (with a run.json), found no run.json in it',
+      'j-stopped: it was stopped before its end',
+      "k-operator: its load was changed by hand, or this one's",
     ])
     let text = ''
     const run = { ...runOf({ id: 'r-74' }), comparison }
@@ -158,6 +162,12 @@ describe('a run against earlier ones', () => {
     const few = directoryOf('few', { one: runOf({ id: 'r-1' }) })
     const unknown = await compareWithHistory(runOf({ id: 'r-75' }), few, gates)
     expect(gates.map((gate) => unknown.reference(gate))).toEqual([undefined, undefined, undefined])
+  })
+
+  it('expects no errors where earlier runs had none', async () => {
+    const gate = parseGate('errors <= 2 * history', '--gate')
+    const { reference } = await compareWithHistory(runOf({ id: 'r-76' }), earlier, [gate])
+    expect(reference(gate)).toBe(0)
   })
 
   it('says before anything is sent that there is no such directory', async () => {

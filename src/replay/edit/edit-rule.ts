@@ -41,6 +41,15 @@ export function parseEditRule(text: string, where: string): EditRule {
   return { text: all, route, place, change: changeOf(action, place, text, where) }
 }
 
+/** A rule as it may be shown to others: what it puts into a query, a header or a body is a credential as often as not. */
+export function shownEditRule(text: string): string {
+  const all = text.trim()
+  const [route = ''] = ROUTE.exec(all) ?? []
+  const [place = '', plain] = PLACE.exec(all.slice(route.length)) ?? []
+  const isOpen = plain === 'path' || plain === 'method' || all.slice(route.length + place.length) === 'remove'
+  return isOpen ? all : `${route}${place}...`
+}
+
 function placeOf(kind: string, name: string | undefined): EditPlace {
   if (name !== undefined && (kind === 'query' || kind === 'header' || kind === 'json')) return { kind, name }
   return { kind: kind === 'path' || kind === 'method' ? kind : 'body' }

@@ -76,8 +76,13 @@ export class RequestDraft {
     this.#fields = others
   }
 
-  /** Without its content coding; as it was sent where that cannot be read. */
+  /** A copy, without its content coding; as it was sent where that cannot be read. It is changed by being set. */
   get body(): Uint8Array {
+    // Of a Buffer, slice would be the same bytes.
+    return new Uint8Array(this.#current())
+  }
+
+  #current(): Uint8Array {
     if (this.#body !== undefined) return this.#body
     this.#decoded ??= decodeContent(this.#message.body, this.header('content-encoding') ?? '', MAX_BODY_BYTES)
     return this.#decoded ?? this.#message.body
@@ -85,14 +90,14 @@ export class RequestDraft {
 
   /** Sent without a content coding. */
   set body(bytes: Uint8Array) {
-    if (equalBytes(bytes, this.body)) return
+    if (equalBytes(bytes, this.#current())) return
     this.#body = bytes
     this.setHeader('content-encoding', undefined)
   }
 
   /** The body as UTF-8. */
   get text(): string {
-    return utf8(this.body)
+    return utf8(this.#current())
   }
 
   set text(text: string) {

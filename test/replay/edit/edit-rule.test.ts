@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { latin1, utf8 } from '../../../src/core/bytes.ts'
-import { applyEdit, parseEditRule } from '../../../src/replay/edit/edit-rule.ts'
+import { applyEdit, parseEditRule, shownEditRule } from '../../../src/replay/edit/edit-rule.ts'
 import { RequestDraft } from '../../../src/replay/edit/request-draft.ts'
 import { exchange, message } from '../../support/exchanges.ts'
 
@@ -91,6 +91,17 @@ describe('a rule', () => {
 
   it.each(['path s/7/ /', 'header x = a\r\nb', 'method = GET /'])('cannot make two requests of one: %s', (text) => {
     expect(() => edited(text)).toThrow(/that can be sent/)
+  })
+
+  it.each([
+    ['path s|^/v1/|/v2/|', 'path s|^/v1/|/v2/|'],
+    ['query debug remove', 'query debug remove'],
+    ['POST /orders/:id header authorization = Bearer secret', 'POST /orders/:id header authorization ...'],
+    ['* query token s/old-secret/secret/', '* query token ...'],
+    ['json password = secret', 'json password ...'],
+    ['body s/secret/other/', 'body ...'],
+  ])('%s is shown to others as %s', (rule, shown) => {
+    expect(shownEditRule(rule)).toBe(shown)
   })
 
   it('leaves the very message where it changes nothing, whatever the request is', () => {

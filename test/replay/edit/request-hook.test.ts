@@ -35,6 +35,22 @@ describe('a hook', () => {
     expect(third.header('X-From')).toBe('host-a 0')
   })
 
+  it('changes no recorded body by writing into it, only by setting it', async () => {
+    const recorded = exchange()
+    const request = { ...recorded.request, body: Buffer.from('{"id":1}'), bodySize: 8 }
+    const hook = await hookOf(`export function request(request) {
+        const { body } = request
+        body[6] = 0x32
+        if (request.recorded.host === 'host-b') request.body = body
+      }`)
+    const of = (host: string): RequestDraft => new RequestDraft({ ...recorded, request }, new Date(0), host)
+    const [first, second] = [of('host-a'), of('host-b')]
+    hook.run([first, second])
+    expect(first.finish('hook')).toBe(request)
+    expect(Buffer.from(request.body).toString()).toBe('{"id":1}')
+    expect(Buffer.from(second.finish('hook').body).toString()).toBe('{"id":2}')
+  })
+
   it.each([
     [
       'throws',

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Caller } from './verb.ts'
 import type { SettingNames } from './settings.ts'
+import { writeResult } from './terminal.ts'
 import { usageLine } from './usage-line.ts'
 import { VERSION } from './version.ts'
 
@@ -61,8 +62,9 @@ const GROUPS: Readonly<Record<string, { readonly about: string; readonly example
     cow: { about: "serve production's data copy-on-write", examples: COW_EXAMPLES, verbs: COW_VERBS },
   }
 
-/** Errors of the command line look like all others. */
-const ERRORS = {
+/** Errors of the command line look like all others, and a reader of the help may leave (`| head`). */
+const OUTPUT = {
+  writeOut: writeResult,
   outputError: (text: string, write: (text: string) => void): void => write(usageLine(text)),
 }
 
@@ -74,7 +76,7 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('before', EXAMPLES)
-    .configureOutput(ERRORS)
+    .configureOutput(OUTPUT)
   const caller: Caller = { finish, settingNames }
   const [verb, subverb] = words.filter((word) => word !== 'help')
   if (verb === '--version' || verb === '-V') return program
@@ -82,7 +84,7 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
   for (const [name, { about, examples, verbs }] of Object.entries(GROUPS)) {
     if (isKnown && verb !== name) continue
     const group = new Command(name).description(about).exitOverride().showSuggestionAfterError()
-    group.configureOutput(ERRORS).addHelpText('before', examples)
+    group.configureOutput(OUTPUT).addHelpText('before', examples)
     await addVerbs(group, verbs, verb === name ? subverb : undefined, caller)
     program.addCommand(group)
   }

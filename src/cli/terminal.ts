@@ -83,6 +83,11 @@ function isInForeground(): boolean {
   }
 }
 
+/** Writes to stdout as a terminal's `out` does: for the help, which is asked for before there is a verb. */
+export function writeResult(text: string): void {
+  writeAll(1, text)
+}
+
 /** Writes everything, waiting for a slow reader; a reader that left (`| head`) ends the output without a word. */
 function writeAll(descriptor: number, text: string): void {
   const bytes = Buffer.from(text)

@@ -7,7 +7,7 @@ import { addFlags, readFlags, switchFlag, textFlag } from './flags.ts'
 import type { SettingNames } from './settings.ts'
 import { checkSection, foreignVariables, variableWarnings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
-import { processTerminal } from './terminal.ts'
+import { processTerminal, writeResult } from './terminal.ts'
 import { usageLine } from './usage-line.ts'
 
 /** The file that holds the same settings as the flags: read from the working directory where `--config` names none. */
@@ -55,7 +55,7 @@ export interface Caller {
 /** Makes commander's command of a verb. */
 export function commandOf<Table extends FlagTable>(verb: Verb<Table>, caller: Caller): Command {
   const command = new Command(verb.name).description(verb.summary).exitOverride().showSuggestionAfterError()
-  command.configureOutput({ outputError: (text, write) => write(usageLine(text)) })
+  command.configureOutput({ writeOut: writeResult, outputError: (text, write) => write(usageLine(text)) })
   for (const word of verb.words?.split(' ') ?? []) command.argument(word)
   command.allowExcessArguments(false)
   const common = verb.groups === undefined ? undefined : 'Settings:'

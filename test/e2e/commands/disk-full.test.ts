@@ -163,4 +163,13 @@ describe.skipIf(!existsSync('/dev/full'))('output onto a device that is full', (
     mesh.process.stdout?.destroy()
     expect(await mesh.ended).toMatchObject({ code: 0, stderr: '' })
   })
+
+  it.each(['--help', 'mirror --help', 'cow --help'])(
+    'is no error where the reader of the help has seen enough: %s',
+    async (words) => {
+      const mesh = startMesh(words.split(' '))
+      mesh.process.stdout?.destroy()
+      expect(await mesh.ended).toMatchObject({ code: 0, stderr: '' })
+    },
+  )
 })

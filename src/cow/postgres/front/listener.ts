@@ -110,13 +110,19 @@ class Front {
     if (!(await authenticate(client, user, authentication))) {
       return fatal('28P01', `password authentication failed for user "${user}"`)
     }
-    return this.clients > maxClients ? fatal('53300', 'sorry, too many clients already') : undefined
+    return this.clients > maxClients ? tooMany(maxClients) : undefined
   }
 
   async #runSession(client: Duplex, startup: Startup): Promise<void> {
     const session = await this.#options.engine.open(startup, this.#stop.signal)
     await session.serve(client, this.#stop.signal)
   }
+}
+
+/** PostgreSQL's own words, by which clients know it, and which limit it is: production's is another. */
+function tooMany(maxClients: number): PgErrorFields {
+  const hint = `the proxy takes ${maxClients} clients at a time: raise --max-clients, or let clients keep fewer connections`
+  return { ...fatal('53300', 'sorry, too many clients already'), hint }
 }
 
 function fatal(code: string, message: string): PgErrorFields {

@@ -26,11 +26,7 @@ export function dataProxiesOf({ data, name }: Environment, file: string, termina
           const startNs = monotonicNs()
           const proxy = await startPostgresProxy(each, signal)
           sayCowStart(proxy, each, monotonicNs() - startNs, terminal)
-          const name = `postgres ${postgresPlace(each.upstream)}`
-          void proxy.failed.then(({ message, code }) =>
-            terminal.warn(`mesh: staging has lost its data: ${name}: ${message} [${code}]`),
-          )
-          started.push(new PostgresDataProxy(proxy, name))
+          started.push(new PostgresDataProxy(proxy, `postgres ${postgresPlace(each.upstream)}`, terminal))
         }
         return started
       } catch (thrown) {
@@ -57,13 +53,19 @@ function settingsIn(written: DataProxyText, where: string): Readonly<Record<stri
 class PostgresDataProxy implements DataProxy {
   readonly name: string
   readonly #proxy: PostgresProxy
+  #lost: string | undefined
 
-  constructor(proxy: PostgresProxy, name: string) {
+  constructor(proxy: PostgresProxy, name: string, terminal: Terminal) {
     this.#proxy = proxy
     this.name = name
+    void proxy.failed.then(({ message, code }) => {
+      this.#lost = message
+      terminal.warn(`mesh: staging has lost its data: ${name}: ${message} [${code}]`)
+    })
   }
 
   async close(): ReturnType<DataProxy['close']> {
+    const lost = this.#lost
     const { gate, branch, production } = await this.#endWithProof()
     const counts = {
       'reads of production': statementsSent(gate) - gate.writes,
@@ -73,11 +75,13 @@ class PostgresDataProxy implements DataProxy {
       'statements refused': branch.refused + gate.refused,
     }
     const notes = [
+      ...(lost === undefined ? [] : [`lost before the end, and staging's data with it: ${lost}`]),
       ...(production === undefined ? [] : [statisticsText(production)]),
       `audit log: ${this.#proxy.auditFile}`,
     ]
-    return { counts, productionWrites: gate.writes, notes }
+    return { counts, productionWrites: gate.writes, lost, notes }
   }
+
   /** The proof is asked for once no session can add to it, and the proxy ends whether or not it could be had. */
   async #endWithProof(): ReturnType<PostgresProxy['proof']> {
     try {

@@ -119,7 +119,7 @@ interface Conclusion {
   readonly proofs: readonly NamedProof[]
 }
 
-/** Prints the proof. A write that reached production fails the run. */
+/** Prints the proof. A write that reached production fails the run, and so do data that were lost on the way. */
 function conclude({ outcome, code, proofs }: Conclusion, json: boolean, terminal: Terminal): ExitCode {
   if (outcome === undefined) return EXIT.couldNotRun
   const { report, ledger } = outcome
@@ -128,5 +128,6 @@ function conclude({ outcome, code, proofs }: Conclusion, json: boolean, terminal
     terminal.out(`${JSON.stringify({ schema: 'mesh.mirror/v1', requests, ...report, data: proofs })}\n`)
   } else terminal.out(proofText(report, ledger) + dataProofText(proofs))
   if (ledger.requests.seen === 0) terminal.warn('mesh: no request was seen')
-  return proofs.some(({ productionWrites }) => productionWrites > 0) ? EXIT.checkFailed : code
+  if (proofs.some(({ productionWrites }) => productionWrites > 0)) return EXIT.checkFailed
+  return code === EXIT.ok && proofs.some(({ lost }) => lost !== undefined) ? EXIT.couldNotRun : code
 }

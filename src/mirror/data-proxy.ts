@@ -6,6 +6,8 @@ export interface DataProxyProof {
   readonly counts: DataProxyCounts
   /** Statements that production reported as anything but a read, of all that the proxy sent there; anything but 0 fails the run. */
   readonly productionWrites: number
+  /** Why it went before the end, and staging's data with it; undefined where it served to the end. Its going fails the run. */
+  readonly lost?: string | undefined
   /** Further lines for people: where the audit log is, what was compared with it. */
   readonly notes: readonly string[]
 }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -85,6 +85,22 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh mirror with a data proxy', () =
     expect((await reader.query('SELECT seen FROM visits ORDER BY page')).rows).toEqual([{ seen: 11 }, { seen: 20 }])
     await reader.end()
     await Promise.all([shop.close(), staging.close()])
+  }, 90_000)
+
+  it('says in the proof that its data were lost on the way, and does not end 0', async () => {
+    const state = folder.path('lost')
+    const mesh = startMirror(await freePort(), { staging: await freePort(), cow: await freePort(), state })
+    await mesh.said(/listening on 127\.0\.0\.1:(\d+), relaying/)
+    const [postmaster = ''] = readFileSync(
+      join(state, `127.0.0.1-${production.port}-postgres`, 'data', 'postmaster.pid'),
+      'utf8',
+    ).split('\n')
+    process.kill(Number(postmaster), 'SIGKILL')
+    await mesh.said(/staging has lost its data/)
+    mesh.signal('SIGINT')
+    const { code, stdout } = await mesh.ended
+    expect(stdout).toMatch(/^ {2}lost before the end, and staging's data with it: /m)
+    expect(code).toBe(1)
   }, 90_000)
 
   it('ends 0 and leaves nothing running where INT comes while its data proxy starts', async () => {

@@ -257,7 +257,7 @@ describe('the directory of a run', () => {
     const { url } = await startTarget()
     const run = await startReplay(hostFiles, url, '--amplify', '2', '--warmup', '500ms', '-o', directory).ended
     printed = run.stdout
-    const reports = ['junit.xml', 'report.html', 'summary.md']
+    const reports = ['junit.xml', 'metrics.prom', 'report.html', 'summary.md']
     expect(readdirSync(directory).toSorted()).toEqual(
       ['intervals.ndjson', 'latency.hgrm', 'run.json', ...reports].toSorted(),
     )
@@ -290,7 +290,7 @@ describe('the directory of a run', () => {
     const { url, seen } = await startTarget()
     const { code, stderr } = await startReplay(hostFiles, url, '-o', directory).ended
     expect(code).toBe(1)
-    expect(stderr).toMatch(/found 6 files in it .*\[MESH_ERR_FILE_EXISTS\]\n$/)
+    expect(stderr).toMatch(/found 7 files in it .*\[MESH_ERR_FILE_EXISTS\]\n$/)
     expect(seen).toHaveLength(0)
   })
 

@@ -23,8 +23,11 @@ beforeAll(() => recordSessions(file, RECORDING))
 afterEach(() => busy?.stop())
 afterAll(() => folder.remove())
 
+/** A machine that others use too may disturb a whole search, which then says so. */
+const DISTURBED = { retry: 2, timeout: 240_000 }
+
 describe('mesh replay --find-capacity', () => {
-  it('finds what four workers of 20 ms hold, over connections that stay, and shows how', async () => {
+  it('finds what four workers of 20 ms hold, over connections that stay, and shows how', DISTURBED, async (context) => {
     const server = await startWorkerPool(4, 20)
     const directory = folder.path('found')
     // A machine that others use disturbs a step now and then; the server keeps its own time.
@@ -34,6 +37,7 @@ describe('mesh replay --find-capacity', () => {
     expect(stderr).toMatch(/^ {2}search {5}from 2x \(1\d\d\/s\) up to 64x: /m)
     const run = await readRunDirectory(directory)
     const { capacity } = run
+    context.skip(run.verdict.name === 'INVALID', 'the machine disturbed the search, and it said so')
     expect([capacity?.limitedBy, capacity?.check]).toEqual([expect.stringMatching(/latency|throughput/), 'held'])
     expect(code).toBe(0)
     expect(Math.abs((capacity?.multiplier ?? 0) / TRUE_MULTIPLIER - 1)).toBeLessThan(0.1)
@@ -53,18 +57,22 @@ describe('mesh replay --find-capacity', () => {
     expect(readFileSync(join(directory, 'junit.xml'), 'utf8')).toContain('name="capacity: p90 &lt; 150ms"')
   })
 
-  it('says that a target holds nothing where it fails from the beginning, and that it was stopped where it was', async () => {
-    const target = await startHttpTarget((response) => response.writeHead(503, { 'content-length': 0 }).end())
-    const flags = ['--find-capacity', '--gate', 'error_rate < 5%', '--step', '2s', '--on-invalid', 'warn'] as const
-    const { code, stdout } = await startReplay([file], target.url, ...flags, '--amplify', '4').ended
-    expect(stdout).toMatch(/^capacity {4}does not hold 0\.\d+x/m)
-    expect(code).toBe(3)
-    const stopped = startReplay([file], target.url, ...flags)
-    await stopped.said(/step 1x/)
-    stopped.signal('SIGINT')
-    expect((await stopped.ended).code).toBe(130)
-    await target.close()
-  })
+  it(
+    'says that a target holds nothing where it fails from the beginning, and that it was stopped where it was',
+    DISTURBED,
+    async () => {
+      const target = await startHttpTarget((response) => response.writeHead(503, { 'content-length': 0 }).end())
+      const flags = ['--find-capacity', '--gate', 'error_rate < 5%', '--step', '2s', '--on-invalid', 'warn'] as const
+      const { code, stdout } = await startReplay([file], target.url, ...flags, '--amplify', '4').ended
+      expect(stdout).toMatch(/^capacity {4}does not hold 0\.\d+x/m)
+      expect(code).toBe(3)
+      const stopped = startReplay([file], target.url, ...flags)
+      await stopped.said(/step 1x/)
+      stopped.signal('SIGINT')
+      expect((await stopped.ended).code).toBe(130)
+      await target.close()
+    },
+  )
 
   it.each([
     [[], 'a search needs a gate to hold'],
@@ -84,7 +92,7 @@ describe('mesh replay --find-capacity', () => {
 })
 
 describe.skipIf(PINNING_ABSENT)(`a generator that is starved${PINNING_ABSENT ? ` (${PINNING_ABSENT})` : ''}`, () => {
-  it('ends the search with exit 4, and is named as the limit', async () => {
+  it('ends the search with exit 4, and is named as the limit', DISTURBED, async () => {
     const server = await startWorkerPool(4, 20)
     const mesh = startReplay([file], server.url, ...search)
     pinToFirstCpu(mesh.process.pid ?? 0)

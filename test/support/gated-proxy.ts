@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { Authentication } from '../../src/cow/postgres/front/authentication.ts'
 import { type PostgresProxy, startPostgresProxy } from '../../src/cow/postgres/proxy.ts'
+import { placeCluster, shareBinaries } from './clusters.ts'
 import { hashOf } from './overlay-pair.ts'
 import { startTestServer, startUpstreamServer, type TestServer, UPSTREAM_DIFFERS } from './overlay-servers.ts'
 
@@ -109,6 +110,8 @@ export async function startGatedProxy(
 ): Promise<GatedProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-gated-'))
   await chmod(folder, 0o755)
+  await shareBinaries(folder)
+  await placeCluster('overlay', join(folder, 'overlay'))
   const proxy = await startPostgresProxy(
     {
       upstream: server.options(user, 'shop'),

@@ -27,7 +27,7 @@ const ROLES = `CREATE ROLE app LOGIN; CREATE ROLE other LOGIN;`
  * server reaches production as a role that may lock rows but not write: without a gate `FOR UPDATE` is sent.
  */
 export async function startOverlayPair(schema: string, data: string): Promise<OverlayPair> {
-  const [upstream, overlay] = await Promise.all([startTestServer(), startTestServer()])
+  const [upstream, overlay] = await Promise.all([startTestServer(), startTestServer({}, 'overlay')])
   try {
     return await mergedPair(upstream, overlay, schema, data)
   } catch (error) {

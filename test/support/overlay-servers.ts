@@ -8,12 +8,10 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import type { ServerOptions } from '../../src/cow/postgres/server-options.ts'
 import { type Account, servantAccount } from '../../src/cow/postgres/overlay/account.ts'
-import { findBinaries, type PostgresBinaries } from '../../src/cow/postgres/overlay/binaries.ts'
+import type { PostgresBinaries } from '../../src/cow/postgres/overlay/binaries.ts'
 import { type EmbeddedServer, startServer } from '../../src/cow/postgres/overlay/server.ts'
+import { type ClusterKind, placeCluster, testBinaries } from './clusters.ts'
 import { sharedPrograms } from './postgres.ts'
-
-/** Binaries are copied there once for all tests of a machine, where they have to be copied at all. */
-const BINARIES = join(tmpdir(), 'mesh-test-postgres')
 
 /** A folder with another PostgreSQL (`bin/postgres`) for production, as CONTRIBUTING says; unset: the one that mesh brings. */
 const UPSTREAM = process.env['MESH_TEST_UPSTREAM']
@@ -32,10 +30,14 @@ export interface TestServer extends EmbeddedServer {
   remove(): Promise<void>
 }
 
-/** `settings`: of postgresql.conf. */
-export async function startTestServer(more: Readonly<Record<string, string>> = {}): Promise<TestServer> {
-  const account = await servantAccount()
-  return startIn(await testFolder(), await findBinaries(BINARIES, account !== undefined), account, more)
+/** `more`: settings of postgresql.conf. */
+export async function startTestServer(
+  more: Readonly<Record<string, string>> = {},
+  kind: ClusterKind = 'production',
+): Promise<TestServer> {
+  const folder = await testFolder()
+  await placeCluster(kind, join(folder, 'state'))
+  return startIn(folder, await testBinaries(), await servantAccount(), more)
 }
 
 /** Production's server: of the major that `MESH_TEST_UPSTREAM` names. */

@@ -14,6 +14,7 @@ import { createMerge } from '../../../../src/cow/postgres/overlay/merge.ts'
 import { createDatabase, openOverlay, type Overlay } from '../../../../src/cow/postgres/overlay/overlay.ts'
 import { connectServer, type ServerConnection } from '../../../../src/cow/postgres/server-connection.ts'
 import { compiled } from '../../../replay/compiled.ts'
+import { shareBinaries } from '../../../support/clusters.ts'
 import { dumpTransportOf } from '../../../support/dump-transport.ts'
 import { startTestServer, type TestServer } from '../../../support/overlay-servers.ts'
 
@@ -96,6 +97,7 @@ describe('a cloned schema', () => {
     source = await connectServer({ address: upstream, user: 'mesh_reader', database: 'shop' }, never)
     const dumping = await connectServer({ address: upstream, user: 'mesh_reader', database: 'shop' }, never)
     const read = async (text: string) => (await source.query(text)).at(-1)?.rows ?? []
+    await shareBinaries(folder)
     overlay = await openOverlay(
       { kind: 'embedded', stateFolder: folder, name: 'shop', settings: { fsync: 'off' } },
       never,

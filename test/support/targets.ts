@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { connect, createServer as createTcpServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { monotonicNs } from '../../src/core/clock.ts'
+import { freePort } from './free-port.ts'
 
 /** One request, as the target itself saw it. */
 export interface SeenRequest {
@@ -149,10 +150,8 @@ export async function startTcpTarget(
 }
 
 /** A port on which nobody listens. */
-export async function closedPort(): Promise<number> {
-  const { port, close } = await startTcpTarget((socket) => socket.destroy())
-  await close()
-  return port
+export function closedPort(): Promise<number> {
+  return freePort()
 }
 
 /** True where somebody listens there. */

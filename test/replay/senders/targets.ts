@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 
 import type { Target } from '../../../src/replay/senders/target.ts'
+import { freePort } from '../../support/free-port.ts'
 
 /** One request as a scripted target got it: `GET` requests without bodies are all it reads. */
 export interface Received {
@@ -79,12 +80,8 @@ export function targetAt(port: number): Target {
 }
 
 /** A port on which nobody listens. */
-export async function deadPort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const port = portOf(server)
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
+export function deadPort(): Promise<number> {
+  return freePort()
 }
 
 export function portOf(server: Server): number {

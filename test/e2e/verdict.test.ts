@@ -19,8 +19,8 @@ const STEADY: SessionRecording = { host: 'steady', users: 50, steps: 8, gapMs: 5
 /** 100 requests a second for 3 s, by 10 users who ask every 100 ms. */
 const DENSE: SessionRecording = { host: 'dense', users: 10, steps: 30, gapMs: 100 }
 
-/** 500 requests a second for 5 s. */
-const FAST: SessionRecording = { host: 'fast', users: 50, steps: 50, gapMs: 100 }
+/** 500 requests a second for 3 s. */
+const FAST: SessionRecording = { host: 'fast', users: 50, steps: 30, gapMs: 100 }
 
 const folder = temporaryFolder()
 const fileOf = ({ host }: SessionRecording): string => folder.path(`${host}.mcap`)

@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { openRecordings } from '../../src/archive/open.ts'
 import { latin1 } from '../../src/core/bytes.ts'
 import type { Exchange } from '../../src/core/exchange.ts'
+import { hasResponse } from '../../src/core/exchange.ts'
 import type { Ledger, LedgerUnit } from '../../src/core/ledger.ts'
 import { ledgerImbalance } from '../../src/core/ledger.ts'
 import type { RecordingInfo } from '../../src/core/recording.ts'
@@ -25,6 +27,17 @@ export async function readRecording(...paths: readonly string[]): Promise<Record
   const ledger = await reader.ledger()
   await reader.close()
   return { info: reader.info, ending: reader.ending, exchanges, ledger, imbalance: ledgerImbalance(ledger) }
+}
+
+/** Resolves when a recording that is still being written holds so many exchanges with their replies, or after so long. */
+export async function recordedSoFar(file: string, count: number, mostMs = 60_000): Promise<void> {
+  const end = performance.now() + mostMs
+  while (performance.now() < end) {
+    // Before its first chunk there is no recording to read.
+    const found = await readRecording(file).catch(() => undefined)
+    if ((found?.exchanges.filter(hasResponse).length ?? 0) >= count) return
+    await pause(50)
+  }
 }
 
 /** `GET /cart?id=3` */

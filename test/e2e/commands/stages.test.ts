@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import { runMesh, temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import type { SessionRecording } from '../support/session-recordings.ts'
-import { recordSessions } from '../support/session-recordings.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import { runMesh, temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import type { SessionRecording } from '../../support/session-recordings.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 /** Ten users for six seconds, fifty requests a second. */
 const RECORDING: SessionRecording = { host: 'a', users: 10, steps: 30, gapMs: 200 }

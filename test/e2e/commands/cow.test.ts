@@ -1,8 +1,8 @@
 import { chmodSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connectTo } from '../support/pg-clients.ts'
-import { type MeshResult, type RunningMesh, runMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { connectTo } from '../../support/pg-clients.ts'
+import { type MeshResult, type RunningMesh, runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../../support/postgres.ts'
 
 const folder = temporaryFolder()
 let production: TestPostgres

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { MESH, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { POSTGRES_ABSENT } from '../support/postgres.ts'
-import { processesWith } from '../support/process-list.ts'
+import { MESH, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { POSTGRES_ABSENT } from '../../support/postgres.ts'
+import { processesWith } from '../../support/process-list.ts'
 
 const folder = temporaryFolder()
 // PostgreSQL runs as another user where the tests run as root.

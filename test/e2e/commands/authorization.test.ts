@@ -3,9 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runMesh, temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import { recordSessions } from '../support/session-recordings.ts'
+import { runMesh, temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
 
 const SECRET = 'the secret that the service signs with'
 const DAY_S = 86_400

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import { temporaryFolder } from '../support/mesh.ts'
-import type { SessionRecording } from '../support/session-recordings.ts'
-import { recordSessions } from '../support/session-recordings.ts'
-import type { HttpTarget } from '../support/targets.ts'
-import { startHttpTarget } from '../support/targets.ts'
-import { HAS_TERMINAL, startMeshOnTerminal } from '../support/terminal.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import { temporaryFolder } from '../../support/mesh.ts'
+import type { SessionRecording } from '../../support/session-recordings.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
+import type { HttpTarget } from '../../support/targets.ts'
+import { startHttpTarget } from '../../support/targets.ts'
+import { HAS_TERMINAL, startMeshOnTerminal } from '../../support/terminal.ts'
 
 /** 50 requests a second for a minute: longer than any test looks. */
 const RECORDING: SessionRecording = { host: 'shop', users: 5, steps: 600, gapMs: 100 }

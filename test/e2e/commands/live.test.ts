@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { hasResponse } from '../../src/core/exchange.ts'
-import { CountingClient } from '../support/load.ts'
-import { startMesh, temporaryFolder } from '../support/mesh.ts'
-import { pathOf, readRecording } from '../support/recorded.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import { hasResponse } from '../../../src/core/exchange.ts'
+import { CountingClient } from '../../support/load.ts'
+import { startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { pathOf, readRecording, recordedSoFar } from '../../support/recorded.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 const TCPDUMP = ['/usr/bin/tcpdump', '/usr/sbin/tcpdump', '/sbin/tcpdump'].some((path) => existsSync(path))
 const LIVE_ABSENT =
@@ -28,7 +27,7 @@ describe.skipIf(LIVE_ABSENT)(`mesh capture live${LIVE_ABSENT ? ` (${LIVE_ABSENT}
     const client = new CountingClient(target.port, 5)
     await client.run(500)
     // Packets are read when tcpdump has its turn; where some are lost, the ledger below says what is missing.
-    await Promise.race([live.said(/\b500 exchanges recorded/), pause(20_000)])
+    await recordedSoFar(file, 500, 20_000)
     live.signal('SIGTERM')
     const { code, stderr } = await live.ended
     await target.close()

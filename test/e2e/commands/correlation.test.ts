@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import type { LoginShop } from '../support/login-shop.ts'
-import { createLoginShop } from '../support/login-shop.ts'
-import type { Login } from '../support/login-users.ts'
-import { shopOnce, STEPS_OF } from '../support/login-users.ts'
-import { runMesh, temporaryFolder } from '../support/mesh.ts'
-import { NGINX_ABSENT, startNginx } from '../support/nginx.ts'
-import { startReplay } from '../support/runs.ts'
-import { startTap } from '../support/taps.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import type { LoginShop } from '../../support/login-shop.ts'
+import { createLoginShop } from '../../support/login-shop.ts'
+import type { Login } from '../../support/login-users.ts'
+import { shopOnce, STEPS_OF } from '../../support/login-users.ts'
+import { runMesh, temporaryFolder } from '../../support/mesh.ts'
+import { NGINX_ABSENT, startNginx } from '../../support/nginx.ts'
+import { startReplay } from '../../support/runs.ts'
+import { startTap } from '../../support/taps.ts'
 
 const USERS = 12
 /** Requests of one visit. */

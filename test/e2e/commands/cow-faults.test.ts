@@ -1,8 +1,9 @@
 import { chmodSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { connectTo } from '../support/pg-clients.ts'
-import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { shareBinaries } from '../../support/clusters.ts'
+import { runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { connectTo } from '../../support/pg-clients.ts'
+import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../../support/postgres.ts'
 
 const folder = temporaryFolder()
 let production: TestPostgres
@@ -21,6 +22,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow postgres', () => {
     production = await startPostgres()
     upstream = `postgres://reader@127.0.0.1:${production.port}/postgres`
     flags = ['--upstream', upstream, '--state', folder.path('state')]
+    await shareBinaries(folder.path('state'))
     const admin = await connectTo(`postgres://${production.superuser}@127.0.0.1:${production.port}/postgres`)
     await admin.query(SHOP)
     await admin.end()

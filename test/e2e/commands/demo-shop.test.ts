@@ -1,12 +1,12 @@
 import type { Server } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { createShop } from '../../src/cli/demo/shop.ts'
-import { memoryData } from '../../src/cli/demo/shop-data.ts'
-import { visitShop } from '../../src/cli/demo/users.ts'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import { temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import { startTap } from '../support/taps.ts'
+import { createShop } from '../../../src/cli/demo/shop.ts'
+import { memoryData } from '../../../src/cli/demo/shop-data.ts'
+import { visitShop } from '../../../src/cli/demo/users.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import { temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import { startTap } from '../../support/taps.ts'
 
 const USERS = 24
 const SHOPPING_MS = 4_000

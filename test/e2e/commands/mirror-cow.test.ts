@@ -2,12 +2,13 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type RunningMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import { processesWith } from '../support/process-list.ts'
-import { connectTo } from '../support/pg-clients.ts'
-import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../support/postgres.ts'
-import { type HttpTarget, startHttpTarget } from '../support/targets.ts'
-import { freePort } from '../support/free-port.ts'
+import { shareBinaries } from '../../support/clusters.ts'
+import { type RunningMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { processesWith } from '../../support/process-list.ts'
+import { connectTo } from '../../support/pg-clients.ts'
+import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../../support/postgres.ts'
+import { type HttpTarget, startHttpTarget } from '../../support/targets.ts'
+import { freePort } from '../../support/free-port.ts'
 
 const folder = temporaryFolder()
 let production: TestPostgres
@@ -35,10 +36,11 @@ function startShop(url: string): Promise<HttpTarget> {
 }
 
 /** A mirror to an environment with a data proxy. */
-function startMirror(
+async function startMirror(
   upstream: number,
   { staging, cow, state }: { readonly staging: number; readonly cow: number; readonly state: string },
-): RunningMesh {
+): Promise<RunningMesh> {
+  await shareBinaries(state)
   const config = folder.path('mesh.yaml')
   const data = {
     upstream: `postgres://reader@127.0.0.1:${production.port}/postgres`,
@@ -70,7 +72,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh mirror with a data proxy', () =
     const app = `postgres://app@127.0.0.1:${production.port}/postgres`
     const cowPort = await freePort()
     const [shop, staging] = [await startShop(app), await startShop(`postgres://app@127.0.0.1:${cowPort}/postgres`)]
-    const mesh = startMirror(shop.port, { staging: staging.port, cow: cowPort, state: folder.path('state') })
+    const mesh = await startMirror(shop.port, { staging: staging.port, cow: cowPort, state: folder.path('state') })
     const [, port] = await mesh.said(/listening on 127\.0\.0\.1:(\d+), relaying/)
     const reply = await fetch(`http://127.0.0.1:${port}/a`)
     expect(await reply.json()).toEqual({ seen: 11 })
@@ -89,7 +91,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh mirror with a data proxy', () =
 
   it('says in the proof that its data were lost on the way, and does not end 0', async () => {
     const state = folder.path('lost')
-    const mesh = startMirror(await freePort(), { staging: await freePort(), cow: await freePort(), state })
+    const mesh = await startMirror(await freePort(), { staging: await freePort(), cow: await freePort(), state })
     await mesh.said(/listening on 127\.0\.0\.1:(\d+), relaying/)
     const [postmaster = ''] = readFileSync(
       join(state, `127.0.0.1-${production.port}-postgres`, 'data', 'postmaster.pid'),
@@ -105,7 +107,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh mirror with a data proxy', () =
 
   it('ends 0 and leaves nothing running where INT comes while its data proxy starts', async () => {
     const state = folder.path('stopped')
-    const mesh = startMirror(await freePort(), { staging: await freePort(), cow: await freePort(), state })
+    const mesh = await startMirror(await freePort(), { staging: await freePort(), cow: await freePort(), state })
     const lock = join(state, `127.0.0.1-${production.port}-postgres.lock`)
     while (!existsSync(lock)) await pause(5)
     mesh.signal('SIGINT')

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { GateResult } from '../../src/measure/gates/gate-result.ts'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import type { MeshResult } from '../support/mesh.ts'
-import { startMesh, temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import type { SessionRecording } from '../support/session-recordings.ts'
-import { recordSessions } from '../support/session-recordings.ts'
-import type { HttpTarget } from '../support/targets.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import type { GateResult } from '../../../src/measure/gates/gate-result.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import type { MeshResult } from '../../support/mesh.ts'
+import { startMesh, temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import type { SessionRecording } from '../../support/session-recordings.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
+import type { HttpTarget } from '../../support/targets.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 /** 300 requests in 1.2 s, a fifth of them writes. */
 const SHORT: SessionRecording = {

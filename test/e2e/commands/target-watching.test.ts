@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readRunDirectory } from '../../src/report/read-run.ts'
-import { temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import { recordSessions } from '../support/session-recordings.ts'
-import type { HttpTarget } from '../support/targets.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
+import { temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
+import type { HttpTarget } from '../../support/targets.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 const folder = temporaryFolder()
 const file = folder.path('shop.mcap')

@@ -5,11 +5,11 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { randomBytes } from 'node:crypto'
-import type { RunningMesh } from '../support/mesh.ts'
-import { runMesh, startMesh, temporaryFolder } from '../support/mesh.ts'
-import type { Answer, HttpTarget } from '../support/targets.ts'
-import { closedPort, startHttpTarget, startTcpTarget } from '../support/targets.ts'
-import { startTap } from '../support/taps.ts'
+import type { RunningMesh } from '../../support/mesh.ts'
+import { runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
+import type { Answer, HttpTarget } from '../../support/targets.ts'
+import { closedPort, startHttpTarget, startTcpTarget } from '../../support/targets.ts'
+import { startTap } from '../../support/taps.ts'
 
 const folder = temporaryFolder()
 const closers: (() => Promise<void>)[] = []

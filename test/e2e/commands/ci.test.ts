@@ -3,13 +3,13 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { temporaryFolder } from '../support/mesh.ts'
-import { startReplay } from '../support/runs.ts'
-import { recordSessions } from '../support/session-recordings.ts'
-import type { HttpTarget } from '../support/targets.ts'
-import { startHttpTarget } from '../support/targets.ts'
+import { temporaryFolder } from '../../support/mesh.ts'
+import { startReplay } from '../../support/runs.ts'
+import { recordSessions } from '../../support/session-recordings.ts'
+import type { HttpTarget } from '../../support/targets.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const folder = temporaryFolder()
 const file = folder.path('shop.mcap')
 let target: HttpTarget

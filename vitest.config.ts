@@ -4,30 +4,18 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // What is waited for comes when it comes, on a machine that has other work too; without that it comes within milliseconds.
+    expect: { poll: { timeout: 30_000, interval: 10 } },
+    // The same process for one file after the other, whose modules are read once: a fifth of the time of all. Tests leave no globals behind.
     projects: [
       {
         extends: true,
-        test: {
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], isolate: false },
       },
-      {
-        extends: true,
-        test: {
-          name: 'commands',
-          include: ['test/e2e/commands/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: { name: 'e2e', include: ['test/e2e/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
-      },
+      { extends: true, test: { name: 'commands', include: ['test/e2e/commands/**/*.test.ts'], isolate: false } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/*.test.ts'] } },
     ],
   },
 })

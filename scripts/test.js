@@ -3,7 +3,7 @@
  * `npm test`: sets up what it needs, then types, lint, dead code, packaging, unit and end-to-end tests. The last line counts tests as
  * the runner itself counted them: `N passed, N failed, N skipped`.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -18,6 +18,24 @@ function run(title, command, args) {
   const passed = result.status === 0
   process.stdout.write(`${passed ? 'ok' : 'FAILED'} in ${seconds}s: ${title}\n`)
   return passed
+}
+
+/** The same for one of several steps at a time: what it says comes at its end, in one piece. */
+function runBeside(title, command, args) {
+  const started = Date.now()
+  return new Promise((resolve) => {
+    const pieces = []
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => pieces.push(piece))
+    child.on('error', (error) => pieces.push(Buffer.from(`${error.message}\n`)))
+    child.on('close', (status) => {
+      const seconds = ((Date.now() - started) / 1000).toFixed(1)
+      const passed = status === 0
+      const said = Buffer.concat(pieces).toString()
+      process.stdout.write(`\n== ${title}\n${said}${passed ? 'ok' : 'FAILED'} in ${seconds}s: ${title}\n`)
+      resolve(passed)
+    })
+  })
 }
 
 function tool(name) {
@@ -41,14 +59,14 @@ function runTests(title, projects, words) {
   return { passed: false, result: { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 } }
 }
 
-const checks = [
-  run('types', tool('tsc'), ['-p', 'tsconfig.test.json']),
-  run('lint', tool('oxlint'), ['--type-aware', '--deny-warnings']),
-  run('format', tool('oxfmt'), ['--check']),
-  run('dead code', tool('knip'), []),
-  run('packaging', tool('publint'), ['--strict']),
-]
-// The command line runs beside the unit tests where nothing is timed. The rest goes end to end one file after the other: it runs
+const checks = await Promise.all([
+  runBeside('types', tool('tsc'), ['-p', 'tsconfig.test.json']),
+  runBeside('lint', tool('oxlint'), ['--type-aware', '--deny-warnings']),
+  runBeside('format', tool('oxfmt'), ['--check']),
+  runBeside('dead code', tool('knip'), []),
+  runBeside('packaging', tool('publint'), ['--strict']),
+])
+// The command line runs beside the unit tests where nothing is timed. What measures goes end to end one file after the other: it runs
 // generators and targets of its own, which must not starve each other.
 const tests = [runTests('unit', ['unit', 'commands'], []), runTests('e2e', ['e2e'], ['--no-file-parallelism'])]
 

@@ -77,7 +77,8 @@ async function startIn(
   more: Readonly<Record<string, string>>,
 ): Promise<TestServer> {
   const paths = { folder: join(folder, 'state'), socketFolder: join(folder, 'socket') }
-  const settings = { fsync: 'off', ...more }
+  // Who waits for each other is told so at once, not after a second.
+  const settings = { fsync: 'off', deadlock_timeout: '20ms', ...more }
   const run = (): Promise<EmbeddedServer> =>
     startServer({ binaries, account, ...paths, settings }, new AbortController().signal)
   let server = await run()

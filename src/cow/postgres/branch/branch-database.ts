@@ -238,5 +238,6 @@ async function requireReach(admin: ServerConnection, gate: GateAddress): Promise
 
 /** Where the overlay's foreign tables find a gate. */
 export function gateAddress({ gate, upstream }: Pick<BranchSource, 'gate' | 'upstream'>): GateAddress {
-  return { socketFolder: gate.socketFolder, port: gate.port, database: upstream.database, user: 'mesh' }
+  const { socketFolder, port, extensions } = gate
+  return { socketFolder, port, database: upstream.database, user: 'mesh', extensions }
 }

@@ -111,12 +111,12 @@ function objectionToFunction(names: readonly string[], shippable: Shippable): st
 }
 
 function objectionToOperator(names: readonly string[], shippable: Shippable): string | undefined {
-  const allowed = names.length < 2 || names[0] === 'pg_catalog' || shippable.operators.has(names.join('.'))
-  return allowed ? undefined : `operator ${names.join('.')} is not PostgreSQL's own`
+  const allowed = names.length === 0 || shippable.operators.has(withSchema(names))
+  return allowed ? undefined : `operator ${names.join('.')} is not on the list of operators that production may run`
 }
 
 function objectionToType(names: readonly string[], shippable: Shippable): string | undefined {
-  const allowed = names.length < 2 || names[0] === 'pg_catalog' || shippable.types.has(names.join('.'))
+  const allowed = names.length === 0 || shippable.types.has(withSchema(names))
   return allowed ? undefined : `type ${names.join('.')} is not one whose input is known to have no effect`
 }
 
@@ -131,6 +131,10 @@ function objectionToRelation(value: unknown): string | undefined {
   if (typeof schemaname === 'string' ? !schemaname.startsWith('pg_temp') : String(relname).startsWith('pg_'))
     return undefined
   return 'it names a relation without its schema'
+}
+
+function withSchema(names: readonly string[]): string {
+  return names.length === 1 ? `pg_catalog.${names[0] ?? ''}` : names.join('.')
 }
 
 /** `now` and `pg_catalog.now` are one name: postgres_fdw's connections search pg_catalog alone. */

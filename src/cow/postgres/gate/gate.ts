@@ -41,6 +41,8 @@ export interface Gate {
   readonly port: number
   /** What our role on production may do, as it was at the start. */
   readonly role: RoleReport
+  /** Extensions of production of which postgres_fdw may send functions, operators and types. */
+  readonly extensions: ReadonlySet<string>
   /** Our own read of production: one statement, values in text form. */
   query(text: string, values?: readonly (string | null)[]): Promise<QueryResult>
   /** Runs a client's statement on production, in lane T0 or TK. The signal cancels it. */
@@ -113,7 +115,7 @@ class OpenGate implements Gate {
   readonly #snapshots: Snapshots
   readonly #explains: ExplainCache
   readonly #favoured = new Set<number>()
-  #shippable: Shippable = { functions: new Set(), operators: new Set(), types: new Set() }
+  #shippable: Shippable = NOTHING_SHIPPABLE
   #passable: Passable = NOTHING_PASSABLE
   #fdwVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => judgeFdwStatement(text, this.#shippable))
   #passVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => this.#judge(text))
@@ -165,6 +167,10 @@ class OpenGate implements Gate {
 
   get socketFolder(): string {
     return this.#server?.socketFolder ?? ''
+  }
+
+  get extensions(): ReadonlySet<string> {
+    return this.#shippable.extensions
   }
 
   query(text: string, values: readonly (string | null)[] = []): Promise<QueryResult> {
@@ -293,6 +299,13 @@ interface PassVerdict {
   /** Why it is not passed; undefined: it is. */
   readonly objection: string | undefined
   readonly history: ShortHistory
+}
+
+const NOTHING_SHIPPABLE: Shippable = {
+  functions: new Set(),
+  operators: new Set(),
+  types: new Set(),
+  extensions: new Set(),
 }
 
 const NOTHING_PASSABLE: Passable = {

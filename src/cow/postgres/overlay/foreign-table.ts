@@ -37,10 +37,12 @@ export interface GateAddress {
   readonly database: string
   readonly user: string
   readonly password?: string
+  /** Of which production may be sent functions, operators and types. Default: none. */
+  readonly extensions?: ReadonlySet<string>
 }
 
-/** The foreign server and the one user mapping, for every role. `extensions`: those of which both sides have the types and functions. */
-export function foreignServerSql(gate: GateAddress, extensions: readonly string[]): string {
+/** The foreign server and the one user mapping, for every role. */
+export function foreignServerSql(gate: GateAddress): string {
   const options = [
     ...addressOptions(gate).map(([name, value]) => `${name} ${quoteText(value)}`),
     `updatable 'true'`,
@@ -50,7 +52,7 @@ export function foreignServerSql(gate: GateAddress, extensions: readonly string[
     `keep_connections 'on'`,
     // The gate tells the overlay's backends apart by it.
     `application_name 'mesh %p'`,
-    `extensions ${quoteText(extensions.map(quoteName).join(', '))}`,
+    `extensions ${extensionList(gate)}`,
   ]
   return [
     `CREATE SERVER ${SERVER_NAME} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (${options.join(', ')});`,
@@ -60,12 +62,20 @@ export function foreignServerSql(gate: GateAddress, extensions: readonly string[
 
 /** Points an overlay that was stopped at the gate of this run. */
 export function repointSql(gate: GateAddress): string {
-  const options = addressOptions(gate).map(([name, value]) => `SET ${name} ${quoteText(value)}`)
+  const address = addressOptions(gate).map(([name, value]) => `SET ${name} ${quoteText(value)}`)
   return [
-    `ALTER SERVER ${SERVER_NAME} OPTIONS (${options.join(', ')});`,
+    // Of those that the overlay lacks, which is none where the branch is production's, it warns.
+    `SET client_min_messages = error;`,
+    `ALTER SERVER ${SERVER_NAME} OPTIONS (${[...address, `SET extensions ${extensionList(gate)}`].join(', ')});`,
+    `RESET client_min_messages;`,
     `DROP USER MAPPING FOR PUBLIC SERVER ${SERVER_NAME};`,
     `CREATE USER MAPPING FOR PUBLIC SERVER ${SERVER_NAME} OPTIONS (${mappingOptions(gate)});`,
   ].join('\n')
+}
+
+/** Of postgres_fdw are the enums that `createMerge` adds to it. */
+function extensionList({ extensions = new Set() }: GateAddress): string {
+  return quoteText([...new Set(['postgres_fdw', ...extensions])].map(quoteName).join(', '))
 }
 
 function addressOptions(gate: GateAddress): [string, string][] {

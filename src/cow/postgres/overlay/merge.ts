@@ -6,7 +6,7 @@ import { nameList, quoteText, textArray } from './identifiers.ts'
 import { keyTableSql } from './key-table.ts'
 import { baseName, tableName, touchedName } from './names.ts'
 import { registrySql, selfSql } from './registry.ts'
-import { rowsOf, textOf } from './rows.ts'
+import { textOf } from './rows.ts'
 import type { SqlRunner } from './sql-runner.ts'
 import { TableFamily } from './table-family.ts'
 import { loadShapes, type TableShape } from './table-shape.ts'
@@ -21,8 +21,6 @@ export interface MergeOptions {
   readonly self?: { readonly socketFolder: string; readonly port: number } | undefined
   /** Roots of partitioned tables, flattened by the clone, as `schema.name`. */
   readonly partitioned?: ReadonlySet<string>
-  /** Extensions of both sides. Default: all that the overlay has. */
-  readonly extensions?: readonly string[]
   /** A second connection like the first: half of the tables are merged there, in about half of the time. */
   readonly helper?: SqlRunner
 }
@@ -52,8 +50,7 @@ export async function createMerge(admin: SqlRunner, options: MergeOptions): Prom
   const { gate, self, partitioned = new Set(), helper } = options
   const shapes = await inTransaction(admin, async () => {
     await admin.query(`${registrySql()}\n${selfSql(self)}`)
-    const extensions = options.extensions ?? (await installedExtensions(admin))
-    await admin.query(`${foreignServerSql(gate, [...new Set([...extensions, 'postgres_fdw'])])}\n${shippableTypes()}`)
+    await admin.query(`${foreignServerSql(gate)}\n${shippableTypes()}`)
     return loadShapes(admin, await nextId(admin))
   })
   const family = new TableFamily(shapes)
@@ -145,13 +142,6 @@ DO $mesh$ DECLARE mesh_type regtype; BEGIN
     EXECUTE format('ALTER EXTENSION postgres_fdw ADD TYPE %s', mesh_type);
   END LOOP;
 END $mesh$;`
-}
-
-async function installedExtensions(admin: SqlRunner): Promise<string[]> {
-  const rows = rowsOf(
-    await admin.query(`SELECT extname FROM pg_extension WHERE extname NOT IN ('plpgsql', 'dblink') ORDER BY extname`),
-  )
-  return rows.map(([name]) => name ?? '')
 }
 
 async function nextId(admin: SqlRunner): Promise<number> {

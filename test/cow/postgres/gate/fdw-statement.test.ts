@@ -5,8 +5,12 @@ import { loadParser } from '../../../../src/cow/postgres/sql/parser.ts'
 
 const SHIPPABLE: Shippable = {
   functions: new Set(['lower', 'count', 'sum', 'date_trunc', 'public.similarity']),
-  operators: new Set(['public.%']),
-  types: new Set(['public.status']),
+  operators: new Set(['public.%', ...['=', '>', '<', '+', '/'].map((name) => `pg_catalog.${name}`)]),
+  types: new Set([
+    'public.status',
+    ...['int4', 'int8', 'text', 'float4', 'regclass', 'bool', 'timestamptz'].map((name) => `pg_catalog.${name}`),
+  ]),
+  extensions: new Set(),
 }
 
 describe('judgeFdwStatement()', () => {

@@ -37,6 +37,12 @@ const MAX_PAUSE_MS = 10_000
 
 const RETRY_MS = 100
 
+/**
+ * How postgres_fdw introduces a backend to the gate. Clients may set it: to what they like, but not to another session's, which they
+ * cannot know. Theirs is back after RESET and DISCARD.
+ */
+const SCAN_NAME = 'postgres_fdw.application_name'
+
 const AWAY: PgErrorFields = {
   severity: 'FATAL',
   code: '57P03',
@@ -138,7 +144,9 @@ export class PostgresEngine implements CowEngine {
     const branch = await this.#branch(database, signal)
     // A reset that was announced is seen by who comes after it.
     await branch.reloading?.catch(() => undefined)
-    const options = { ...overlay.options(startup.user, database), parameters: Object.fromEntries(startup.parameters) }
+    const scanName = `mesh ${randomBytes(16).toString('base64url')}`
+    const parameters = { ...Object.fromEntries(startup.parameters), [SCAN_NAME]: scanName }
+    const options = { ...overlay.options(startup.user, database), parameters }
     const connection = await connectServer(options, signal)
     // A crash that came in between was heard before this connection was taken: what is known of the branch is older than its rows.
     await this.#whenBack().catch((thrown: unknown) => {
@@ -151,7 +159,15 @@ export class PostgresEngine implements CowEngine {
     }
     const cancelKey = { processId: ++this.#lastProcessId, secretKey: randomBytes(4) }
     const production = this.#production
-    const session = new PostgresSession({ connection, branch, gate, production, user: startup.user, cancelKey })
+    const session = new PostgresSession({
+      connection,
+      branch,
+      gate,
+      scanName,
+      production,
+      user: startup.user,
+      cancelKey,
+    })
     this.#sessions.set(cancelKey.processId, { secretKey: cancelKey.secretKey, session })
     void connection.closed.then(() => this.#sessions.delete(cancelKey.processId))
     return session

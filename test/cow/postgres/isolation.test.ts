@@ -239,3 +239,46 @@ describe('writes that the client does not see', () => {
     },
   )
 })
+
+describe('snapshots of production', () => {
+  /** What a session sees of a row that production changes in between. */
+  const seenBy = async (client: pg.Client, id: number): Promise<readonly unknown[]> => {
+    const look = async (): Promise<unknown> => (await client.query('SELECT v FROM t WHERE id = $1', [id])).rows[0]
+    const owner = await proxy.upstream.client('mesh_admin', 'shop')
+    const before = await look()
+    await owner.query('UPDATE t SET v = -v WHERE id = $1', [id])
+    const after = await look()
+    await owner.query('UPDATE t SET v = -v WHERE id = $1', [id])
+    await owner.end()
+    return [before, after]
+  }
+
+  it('are those of the session that has them, whatever another calls its scans', async () => {
+    const [victim, thief] = await Promise.all([connectedTo(proxy.overlayUrl), connectedTo(proxy.overlayUrl)])
+    const { rows } = await victim.query<{ pid: number; name: string }>(
+      `SELECT pg_backend_pid() AS pid, current_setting('postgres_fdw.application_name') AS name`,
+    )
+    await thief.query(`SET postgres_fdw.application_name = 'mesh ${rows[0]?.pid}'`)
+    await thief.query('BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT v FROM t WHERE id = 900')
+    expect(await seenBy(victim, 900)).toEqual([{ v: 900 }, { v: -900 }])
+    expect(await seenBy(thief, 900)).toEqual([{ v: 900 }, { v: 900 }])
+    const own = await thief.query<{ name: string }>(
+      `RESET ALL; SELECT current_setting('postgres_fdw.application_name') AS name`,
+    )
+    expect(rows[0]?.name).toMatch(/^mesh [\w-]{22}$/)
+    expect(JSON.stringify(own)).not.toContain(rows[0]?.name)
+    await thief.query('ROLLBACK')
+    await Promise.all([victim.end(), thief.end()])
+  })
+
+  it('hold after a client has reset its settings', async () => {
+    const client = await connectedTo(proxy.overlayUrl)
+    await client.query("SET postgres_fdw.application_name = 'mine'")
+    await client.query('RESET ALL')
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    expect(await seenBy(client, 901)).toEqual([{ v: 901 }, { v: 901 }])
+    await client.query('COMMIT')
+    expect(await seenBy(client, 901)).toEqual([{ v: 901 }, { v: -901 }])
+    await client.end()
+  })
+})

@@ -1,7 +1,6 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import { gateFault, SQLSTATE } from './faults.ts'
 import type { FdwReply } from './fdw-reply.ts'
-import type { PoolPurpose } from './pool.ts'
 import type { Portal, ReadTransaction } from './read-transaction.ts'
 import type { Lane } from './sent-statement.ts'
 import type { SessionSettings } from './settings.ts'
@@ -25,7 +24,6 @@ export interface FdwScanOptions {
   readonly transactions: Transactions
   /** The snapshot that the overlay's backend is in now, if it is in one. */
   readonly snapshot: () => Snapshot | undefined
-  readonly purpose: () => PoolPurpose
   readonly settings: SessionSettings
   readonly maxTransactionMs: number
   readonly maxResultBytes: number
@@ -157,7 +155,7 @@ export class FdwScans {
     this.#fetching++
     try {
       const signal = this.#abort.signal
-      const request = { purpose: this.#options.purpose(), settings, signal }
+      const request = { purpose: 'ordinary' as const, settings, signal }
       const run = { lane, maxRows, describe: true }
       const snapshot = this.#options.snapshot()
       if (snapshot !== undefined) {

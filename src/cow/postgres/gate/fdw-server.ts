@@ -21,8 +21,8 @@ export interface FdwServerOptions {
   readonly owner?: { readonly uid: number; readonly gid: number }
   /** As production tells it: postgres_fdw chooses its commands by it. */
   readonly serverVersion: string
-  /** `processId`: of the overlay's backend, 0 where it did not say. */
-  open(socket: Socket, processId: number): FdwSession
+  /** `name`: what it calls itself, '' where it does not say. */
+  open(socket: Socket, name: string): FdwSession
 }
 
 /** Backends of the overlay that may be connected at once: an overlay has fewer. */
@@ -144,8 +144,7 @@ export class FdwServer {
     socket.setTimeout(0)
     const id = this.#nextId++
     const secretKey = new Uint8Array(randomBytes(4))
-    const processId = Number(/\d+$/.exec(startup.parameters.get('application_name') ?? '')?.[0] ?? 0)
-    const session = this.#options.open(socket, processId)
+    const session = this.#options.open(socket, startup.parameters.get('application_name') ?? '')
     this.#targets.set(id, { session, secretKey })
     for (const bytes of this.#greeting(id, secretKey)) socket.write(bytes)
     return { session, id }

@@ -54,11 +54,9 @@ export interface Gate {
   passShort(statement: PassedStatement, sink: RowSink, ended: (outcome: ShortOutcome) => void): Cancellable | undefined
   /** A connection for pg_dump to read the schema over. The caller closes it. */
   transportForDump(signal?: AbortSignal): Promise<DumpTransport>
-  /** The overlay's backend has begun a REPEATABLE READ or SERIALIZABLE transaction: its foreign scans share one on production. */
-  beginSnapshot(processId: number): void
-  endSnapshot(processId: number): void
-  /** The overlay's backend is ours: its foreign scans find a connection when clients hold all others. */
-  favour(processId: number): void
+  /** The session whose foreign scans come by that name has begun a REPEATABLE READ or SERIALIZABLE transaction: they share one on production. */
+  beginSnapshot(name: string): void
+  endSnapshot(name: string): void
   /** Reads production's lists of functions, operators and types anew, after its schema changed. */
   reload(): Promise<void>
   counters(): GateCounters
@@ -114,7 +112,6 @@ class OpenGate implements Gate {
   readonly #transactions: Transactions
   readonly #snapshots: Snapshots
   readonly #explains: ExplainCache
-  readonly #favoured = new Set<number>()
   #shippable: Shippable = NOTHING_SHIPPABLE
   #passable: Passable = NOTHING_PASSABLE
   #fdwVerdicts = new TextVerdicts(MAX_VERDICT_BYTES, (text) => judgeFdwStatement(text, this.#shippable))
@@ -160,7 +157,7 @@ class OpenGate implements Gate {
       folder: options.folder,
       ...(options.owner === undefined ? {} : { owner: options.owner }),
       serverVersion: versionText(role.serverVersion),
-      open: (socket, processId) => gate.#openSession(socket, processId),
+      open: (socket, name) => gate.#openSession(socket, name),
     })
     return gate
   }
@@ -209,16 +206,12 @@ class OpenGate implements Gate {
     })
   }
 
-  beginSnapshot(processId: number): void {
-    this.#snapshots.begin(processId)
+  beginSnapshot(name: string): void {
+    this.#snapshots.begin(name)
   }
 
-  endSnapshot(processId: number): void {
-    this.#snapshots.end(processId)
-  }
-
-  favour(processId: number): void {
-    this.#favoured.add(processId)
+  endSnapshot(name: string): void {
+    this.#snapshots.end(name)
   }
 
   async reload(): Promise<void> {
@@ -258,14 +251,13 @@ class OpenGate implements Gate {
     return { objection: objectionToPassing(text, this.#passable), history: new ShortHistory() }
   }
 
-  #openSession(socket: Socket, processId: number): FdwSession {
+  #openSession(socket: Socket, name: string): FdwSession {
     const settings = new Map(FDW_SETTINGS)
     // A serializable transaction whose beginning nobody announced is announced by its first foreign scan.
-    let isOurs = false
+    const own = Symbol('connection')
     const scans = new FdwScans({
       transactions: this.#transactions,
-      snapshot: () => this.#snapshots.of(processId),
-      purpose: () => (this.#favoured.has(processId) ? 'reserved' : 'ordinary'),
+      snapshot: () => this.#snapshots.of(name) ?? this.#snapshots.of(own),
       settings,
       maxTransactionMs: this.#limits.maxTransactionMs,
       maxResultBytes: this.#limits.maxResultBytes,
@@ -279,13 +271,8 @@ class OpenGate implements Gate {
         return verdict
       },
       serializable: (isBegun) => {
-        if (isBegun && processId > 0 && this.#snapshots.of(processId) === undefined) {
-          this.#snapshots.begin(processId)
-          isOurs = true
-        } else if (!isBegun && isOurs) {
-          this.#snapshots.end(processId)
-          isOurs = false
-        }
+        if (!isBegun) this.#snapshots.end(own)
+        else if (this.#snapshots.of(name) === undefined) this.#snapshots.begin(own)
       },
       setting: (name, value) => void settings.set(name, value),
       drifted: () => void this.#counts.drifted++,

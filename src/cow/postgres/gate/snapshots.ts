@@ -92,12 +92,15 @@ function failed(error: PgErrorFields): Execution {
   return { kind: 'failed', error, rows: 0, lost: false }
 }
 
-/** Which backends of the overlay are in a transaction with a snapshot, by process id. */
+/** Who has a snapshot: a session by the name of its scans, or one connection of postgres_fdw. */
+export type SnapshotOwner = string | symbol
+
+/** Who is in a transaction with a snapshot. */
 export class Snapshots {
   readonly #transactions: Transactions
   readonly #maxAgeMs: number
   readonly #maxHolding: number
-  readonly #byProcess = new Map<number, Snapshot>()
+  readonly #byOwner = new Map<SnapshotOwner, Snapshot>()
 
   /** At most `maxHolding` of them hold a connection: statements without a snapshot must find some. */
   constructor(transactions: Transactions, maxAgeMs: number, maxHolding: number) {
@@ -106,29 +109,29 @@ export class Snapshots {
     this.#maxHolding = maxHolding
   }
 
-  begin(processId: number): void {
-    this.end(processId)
+  begin(owner: SnapshotOwner): void {
+    this.end(owner)
     const mayHold = (): boolean => this.holding < this.#maxHolding
-    this.#byProcess.set(processId, new Snapshot(this.#transactions, this.#maxAgeMs, mayHold))
+    this.#byOwner.set(owner, new Snapshot(this.#transactions, this.#maxAgeMs, mayHold))
   }
 
-  end(processId: number): void {
-    this.#byProcess.get(processId)?.end()
-    this.#byProcess.delete(processId)
+  end(owner: SnapshotOwner): void {
+    this.#byOwner.get(owner)?.end()
+    this.#byOwner.delete(owner)
   }
 
-  of(processId: number): Snapshot | undefined {
-    return this.#byProcess.get(processId)
+  of(owner: SnapshotOwner): Snapshot | undefined {
+    return this.#byOwner.get(owner)
   }
 
   /** Snapshots that hold a connection. */
   get holding(): number {
     let holding = 0
-    for (const snapshot of this.#byProcess.values()) if (snapshot.isHolding) holding++
+    for (const snapshot of this.#byOwner.values()) if (snapshot.isHolding) holding++
     return holding
   }
 
   endAll(): void {
-    for (const processId of this.#byProcess.keys()) this.end(processId)
+    for (const owner of this.#byOwner.keys()) this.end(owner)
   }
 }

@@ -50,8 +50,6 @@ export function foreignServerSql(gate: GateAddress): string {
     `use_remote_estimate 'true'`,
     `fetch_size '1000'`,
     `keep_connections 'on'`,
-    // The gate tells the overlay's backends apart by it.
-    `application_name 'mesh %p'`,
     `extensions ${extensionList(gate)}`,
   ]
   return [

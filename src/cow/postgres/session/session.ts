@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly branch: Branch
   /** Keeps one snapshot of production for a transaction that has one. */
   readonly gate: SnapshotKeeper | undefined
+  /** What the backend's foreign scans call themselves before the gate: a secret of the session's. */
+  readonly scanName: string
   /** Where statements run that production can run as they are; undefined: everything runs on the overlay. */
   readonly production?: ProductionGate | undefined
   readonly user: string
@@ -99,7 +101,7 @@ export class PostgresSession implements CowSession {
     })
     this.#copyUps = new CopyUps(this.#link, options.branch)
     this.#skipping = new SkippingPortals(this.#link, this.#copyUps, (bytes) => this.#output?.append(bytes))
-    this.#snapshot = new TransactionSnapshot(options.gate, options.connection.processId)
+    this.#snapshot = new TransactionSnapshot(options.gate, options.scanName)
     this.#oneByOne = new OneByOne(this.#link, this.#copyUps, {
       toClient: (bytes) => this.#output?.append(bytes),
       note: (statement) => this.#note(statement),

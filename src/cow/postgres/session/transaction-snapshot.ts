@@ -5,15 +5,15 @@ import type { SnapshotKeeper } from './snapshot-keeper.ts'
 /** Tells the gate which transactions of a session have one snapshot of production from their first read on. */
 export class TransactionSnapshot {
   readonly #keeper: SnapshotKeeper | undefined
-  readonly #processId: number
+  readonly #name: string
   /** Transactions of this session have one each unless they say otherwise. */
   #always = false
   #isHeld = false
 
-  /** `processId`: of the session's backend in the overlay, by which the gate knows its foreign scans. */
-  constructor(keeper: SnapshotKeeper | undefined, processId: number) {
+  /** `name`: by which the gate knows the session's foreign scans. */
+  constructor(keeper: SnapshotKeeper | undefined, name: string) {
     this.#keeper = keeper
-    this.#processId = processId
+    this.#name = name
   }
 
   /** Told of each statement before it runs. */
@@ -24,12 +24,12 @@ export class TransactionSnapshot {
     const silent = begins && detail.transaction.isolation === undefined
     if (this.#isHeld || !(isolation === 'this' || (silent && this.#always))) return
     this.#isHeld = true
-    this.#keeper?.beginSnapshot(this.#processId)
+    this.#keeper?.beginSnapshot(this.#name)
   }
 
   onStatus(status: TransactionStatus): void {
     if (status !== 'I' || !this.#isHeld) return
     this.#isHeld = false
-    this.#keeper?.endSnapshot(this.#processId)
+    this.#keeper?.endSnapshot(this.#name)
   }
 }

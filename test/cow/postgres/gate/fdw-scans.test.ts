@@ -141,14 +141,14 @@ describe.skipIf(POSTGRES_ABSENT)('foreign scans through the gate', () => {
     expect(await rowsOf(session, 'SELECT n FROM base.tick')).toEqual([['2']])
     await session.query('COMMIT')
 
-    gate.gate.beginSnapshot(Number(pid))
+    gate.gate.beginSnapshot(`mesh ${pid}`)
     await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     expect(await rowsOf(session, 'SELECT n FROM base.tick')).toEqual([['2']])
     await production.admin.query('UPDATE tick SET n = 3')
     expect(await rowsOf(session, 'SELECT n FROM base.tick')).toEqual([['2']])
     expect(gate.gate.counters().snapshots).toBe(1)
     await session.query('COMMIT')
-    gate.gate.endSnapshot(Number(pid))
+    gate.gate.endSnapshot(`mesh ${pid}`)
     await expect.poll(() => gate.gate.counters().busy).toBe(0)
     expect(await rowsOf(session, 'SELECT n FROM base.tick')).toEqual([['3']])
 

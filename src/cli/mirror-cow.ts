@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { monotonicNs } from '../core/clock.ts'
-import { MeshError } from '../core/errors.ts'
+import { MeshError, toMeshError } from '../core/errors.ts'
 import { type PostgresProxy, startPostgresProxy } from '../cow/postgres/proxy.ts'
 import type { DataProxy, DataProxyStarter } from '../mirror/data-proxy.ts'
 import { COW_FLAGS, proxyOptionsOf } from './cow-flags.ts'
@@ -12,37 +12,55 @@ import type { Terminal } from './terminal.ts'
 
 /** The data proxies that an environment lists. @throws MeshError MESH_ERR_USAGE for a setting that `mesh cow postgres` has not. */
 export function dataProxiesOf({ data, name }: Environment, file: string, terminal: Terminal): DataProxyStarter {
-  const options = data.map((written, index) => {
+  const listed = data.map((written, index) => {
     const where = `${file}: environments.${name ?? ''}.data[${index}]`
-    const values = settingsIn(written, where)
-    const flags = readFlags(new Command(), COW_FLAGS, {}, { file: where, values })
-    return proxyOptionsOf(flags, process.env, process.getuid?.() === 0)
+    try {
+      const values = settingsIn(written)
+      const flags = readFlags(new Command(), COW_FLAGS, {}, { file: where, values })
+      return { where, options: proxyOptionsOf(flags, process.env, process.getuid?.() === 0) }
+    } catch (thrown) {
+      throw inPlace(thrown, where)
+    }
   })
   return {
     start: async (signal) => {
       const started: PostgresDataProxy[] = []
       try {
-        for (const each of options) {
+        for (const { where, options } of listed) {
           const startNs = monotonicNs()
-          const proxy = await startPostgresProxy(each, signal)
-          sayCowStart(proxy, each, monotonicNs() - startNs, terminal)
-          started.push(new PostgresDataProxy(proxy, `postgres ${postgresPlace(each.upstream)}`, terminal))
+          const proxy = await startPostgresProxy(options, signal).catch((thrown: unknown) => {
+            throw inPlace(thrown, where)
+          })
+          started.push(new PostgresDataProxy(proxy, `postgres ${postgresPlace(options.upstream)}`, terminal))
+          sayCowStart(proxy, options, monotonicNs() - startNs, terminal)
         }
         return started
       } catch (thrown) {
-        for (const proxy of started) await proxy.close()
+        await Promise.allSettled(started.map((proxy) => proxy.close()))
         throw thrown
       }
     },
   }
 }
 
-function settingsIn(written: DataProxyText, where: string): Readonly<Record<string, readonly string[]>> {
+/** An error with the place in the file of environments that it comes from. */
+function inPlace(thrown: unknown, place: string): MeshError {
+  const { code, what, where, remedy } = toMeshError(thrown)
+  if (where?.startsWith(place) === true) return toMeshError(thrown)
+  return new MeshError(code, {
+    what,
+    where: where === undefined ? place : `${place}: ${where}`,
+    ...(remedy === undefined ? {} : { remedy }),
+    cause: thrown,
+  })
+}
+
+function settingsIn(written: DataProxyText): Readonly<Record<string, readonly string[]>> {
   const known = new Set(Object.values(COW_FLAGS).map(({ name }) => name))
   const unknown = Object.keys(written).find((name) => !known.has(name))
   if (unknown !== undefined) {
     const remedy = 'settings are named as the flags of mesh cow postgres --help'
-    throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${unknown}"`, where, remedy })
+    throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${unknown}"`, remedy })
   }
   return Object.fromEntries(
     Object.entries(written).map(([name, value]) => [name, (Array.isArray(value) ? value : [value]).map(String)]),

@@ -1,11 +1,12 @@
+import { toMeshError } from '../core/errors.ts'
 import type { DataProxy, DataProxyProof, DataProxyStarter } from '../mirror/data-proxy.ts'
 import { countTable } from './mirror-text.ts'
 import { listenForStop } from './signals.ts'
 
-/** What a data proxy said at its end. */
-export interface NamedProof extends DataProxyProof {
-  readonly name: string
-}
+/** What a data proxy said at its end; `unproven`: why it could say nothing. */
+export type NamedProof =
+  | (DataProxyProof & { readonly name: string; readonly unproven?: undefined })
+  | { readonly name: string; readonly unproven: string }
 
 /** A run with what its data proxies said; undefined where INT or TERM came before these were ready: nothing was run then. */
 export type RunWithData<Result> = { readonly result: Result; readonly proofs: readonly NamedProof[] } | undefined
@@ -20,16 +21,35 @@ export async function withDataProxies<Result>(
   try {
     const proxies = await startUnlessStopped(starter, stop.drain)
     if (proxies === undefined) return undefined
-    const close = (): Promise<NamedProof[]> =>
-      Promise.all(proxies.map(async (proxy) => ({ name: proxy.name, ...(await proxy.close()) })))
     const result = await run().catch(async (error: unknown) => {
-      await close()
+      await closeAll(proxies)
       throw error
     })
-    return { result, proofs: await close() }
+    return { result, proofs: await closeAll(proxies) }
   } finally {
     stop.release()
   }
+}
+
+/** One that fails to end takes nothing from the others. */
+function closeAll(proxies: readonly DataProxy[]): Promise<NamedProof[]> {
+  return Promise.all(
+    proxies.map(async (proxy) => {
+      const { name } = proxy
+      try {
+        return { name, ...(await proxy.close()) }
+      } catch (thrown) {
+        const { message, code } = toMeshError(thrown)
+        return { name, unproven: `${message} [${code}]` }
+      }
+    }),
+  )
+}
+
+/** What the proofs make of a run: did production see a write, and did all data serve, and say so, to the end? */
+export function judgeProofs(proofs: readonly NamedProof[]): 'written' | 'lost' | 'whole' {
+  if (proofs.some((proof) => proof.unproven === undefined && proof.productionWrites > 0)) return 'written'
+  return proofs.some((proof) => proof.unproven !== undefined || proof.lost !== undefined) ? 'lost' : 'whole'
 }
 
 async function startUnlessStopped(
@@ -39,7 +59,7 @@ async function startUnlessStopped(
   try {
     const proxies = await starter.start(signal)
     if (!signal.aborted) return proxies
-    for (const proxy of proxies) await proxy.close()
+    await closeAll(proxies)
     return undefined
   } catch (error) {
     if (signal.aborted) return undefined
@@ -52,7 +72,9 @@ export function dataProofText(proofs: readonly NamedProof[]): string {
   return proofs.map((proof) => `\n${proofLines(proof).join('\n')}\n`).join('')
 }
 
-function proofLines({ name, counts, productionWrites, notes }: NamedProof): string[] {
+function proofLines(proof: NamedProof): string[] {
+  if (proof.unproven !== undefined) return [proof.name, `  no proof: ${proof.unproven}`]
+  const { name, counts, productionWrites, notes } = proof
   const rows = Object.entries({ 'production writes': productionWrites, ...counts })
   return [
     name,

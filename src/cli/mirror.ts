@@ -9,7 +9,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import { isSamePlace } from './inline-tap.ts'
 import type { NamedProof } from './mirror-data.ts'
-import { dataProofText, withDataProxies } from './mirror-data.ts'
+import { dataProofText, judgeProofs, withDataProxies } from './mirror-data.ts'
 import { mirrorFiles } from './mirror-files.ts'
 import { MIRROR_FLAGS } from './mirror-flags.ts'
 import type { MirrorOutcome } from './mirror-run.ts'
@@ -119,7 +119,7 @@ interface Conclusion {
   readonly proofs: readonly NamedProof[]
 }
 
-/** Prints the proof. A write that reached production fails the run, and so do data that were lost on the way. */
+/** Prints the proof. A write that reached production fails the run, and so do data that were lost on the way or cannot say what they did. */
 function conclude({ outcome, code, proofs }: Conclusion, json: boolean, terminal: Terminal): ExitCode {
   if (outcome === undefined) return EXIT.couldNotRun
   const { report, ledger } = outcome
@@ -128,6 +128,7 @@ function conclude({ outcome, code, proofs }: Conclusion, json: boolean, terminal
     terminal.out(`${JSON.stringify({ schema: 'mesh.mirror/v1', requests, ...report, data: proofs })}\n`)
   } else terminal.out(proofText(report, ledger) + dataProofText(proofs))
   if (ledger.requests.seen === 0) terminal.warn('mesh: no request was seen')
-  if (proofs.some(({ productionWrites }) => productionWrites > 0)) return EXIT.checkFailed
-  return code === EXIT.ok && proofs.some(({ lost }) => lost !== undefined) ? EXIT.couldNotRun : code
+  const data = judgeProofs(proofs)
+  if (data === 'written') return EXIT.checkFailed
+  return code === EXIT.ok && data === 'lost' ? EXIT.couldNotRun : code
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dataProofText, withDataProxies } from '../../src/cli/mirror-data.ts'
+import { dataProofText, judgeProofs, withDataProxies } from '../../src/cli/mirror-data.ts'
 import type { DataProxy } from '../../src/mirror/data-proxy.ts'
 
 function proxy(events: string[]): DataProxy {
@@ -54,5 +54,31 @@ describe('withDataProxies', () => {
     const failing = withDataProxies(starting(events), () => Promise.reject(new Error('no port')))
     await expect(failing).rejects.toThrow('no port')
     expect(events).toEqual(['started', 'closed'])
+  })
+
+  it('has what the others say where one fails to end, names it, and does not call the run whole', async () => {
+    const events: string[] = []
+    const failing: DataProxy = { name: 'postgres stock', close: () => Promise.reject(new Error('the disk is full')) }
+    const start = (): Promise<DataProxy[]> => Promise.resolve([failing, proxy(events)])
+    const ran = await withDataProxies({ start }, () => Promise.resolve(7))
+    const proofs = ran?.proofs ?? []
+    expect(events).toEqual(['closed'])
+    expect(dataProofText(proofs)).toMatch(
+      /^\npostgres stock\n {2}no proof: the disk is full \[MESH_ERR_INTERNAL\]\n\npostgres shop\n {2}production writes +0\n/,
+    )
+    expect([judgeProofs(proofs), judgeProofs(proofs.slice(1))]).toEqual(['lost', 'whole'])
+    const written = { name: 'postgres shop', counts: {}, productionWrites: 1, notes: [] }
+    expect(judgeProofs([...proofs, written])).toBe('written')
+  })
+
+  it('closes all that are where a signal came and one fails to end', async () => {
+    const events: string[] = []
+    const failing: DataProxy = { name: 'postgres stock', close: () => Promise.reject(new Error('the disk is full')) }
+    const start = (): Promise<DataProxy[]> => {
+      process.emit('SIGTERM')
+      return Promise.resolve([failing, proxy(events)])
+    }
+    expect(await withDataProxies({ start }, () => Promise.resolve(7))).toBeUndefined()
+    expect(events).toEqual(['closed'])
   })
 })

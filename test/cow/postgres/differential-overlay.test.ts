@@ -2,11 +2,11 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/core/random.ts'
 import { type OverlayPair, startOverlayPair } from '../../support/overlay-pair.ts'
+import { fixedSeed } from '../../support/seed.ts'
 import { DATA, SCHEMA, TABLES } from './differential-schema.ts'
 import { type RandomStatement, statementSource } from './differential-statements.ts'
 
-/** The same statements each time, so that a change is judged and not chance; `MESH_TEST_SEED` chooses others. */
-const SEED = Number(process.env['MESH_TEST_SEED'] ?? 3)
+const SEED = fixedSeed(3)
 const STATEMENTS = Number(process.env['MESH_STATEMENTS'] ?? 600)
 
 /** What a statement gave: its rows, or its SQLSTATE. Commands without rows give how many they changed. */

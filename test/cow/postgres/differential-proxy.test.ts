@@ -9,13 +9,13 @@ import {
   startGatedProxy,
   startProductionServer,
 } from '../../support/gated-proxy.ts'
+import { clockSeed } from '../../support/seed.ts'
 import { compiled } from '../../replay/compiled.ts'
 import { PROXY_DATA, PROXY_SCHEMA, PROXY_TABLES, SAME_SEQUENCES } from './random/schema.ts'
 import type { Step } from './random/draws.ts'
 import { type Habit, stepSource } from './random/steps.ts'
 
-/** Of the clock, so that each run tries something else; `MESH_TEST_SEED` repeats one. */
-const SEED = Number(process.env['MESH_TEST_SEED'] ?? Math.floor(Date.now() / 1000) % 1_000_000)
+const SEED = clockSeed(47)
 const STATEMENTS = Number(process.env['MESH_TEST_STATEMENTS'] ?? 10_400)
 /** All tables are compared after so many statements of a client. */
 const COMPARED_EACH = 100

@@ -7,12 +7,12 @@ import {
   startGatedProxy,
   startProductionServer,
 } from '../../support/gated-proxy.ts'
+import { fixedSeed } from '../../support/seed.ts'
 import { WireClient } from '../../support/wire-client.ts'
 import { compiled } from '../../replay/compiled.ts'
 import { BATCH_END, randomBatch, TORTURE_DATA, TORTURE_SCHEMA } from './random-messages.ts'
 
-/** The same messages each time, so that a change is judged and not chance; `MESH_TEST_SEED` chooses others. */
-const SEED = Number(process.env['MESH_TEST_SEED'] ?? 47)
+const SEED = fixedSeed(47)
 const CONVERSATIONS = Number(process.env['MESH_CONVERSATIONS'] ?? 25)
 const BATCHES = 20
 

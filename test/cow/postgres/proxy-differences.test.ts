@@ -188,4 +188,27 @@ describe('what differed from a plain database once', () => {
     await expect(client.query(`DELETE FROM codes WHERE code = 'low'`)).rejects.toMatchObject({ code: '23503' })
     expect((await client.query(`SELECT count(*)::int AS n FROM codes`)).rows).toEqual([{ n: 3 }])
   })
+
+  it('says what is wrong with an UPDATE in a transaction that may not write, rather than that nothing can be copied up', async () => {
+    const tooLong = `UPDATE doc SET note = 'far too long' WHERE id IN (1, 2)`
+    // One snapshot: rows would be copied up inside the transaction, which has become one that reads.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION READ ONLY')
+    await expect(client.query(tooLong)).rejects.toMatchObject({ code: '22001' })
+    await client.query('ROLLBACK')
+    for (const write of [
+      `UPDATE doc SET note = 'short' WHERE id IN (1, 2)`,
+      `DELETE FROM doc WHERE id = 2`,
+      `SELECT id FROM doc WHERE id = 2 FOR UPDATE`,
+      `UPDATE bare SET b = 'x'`,
+      `DO $$ BEGIN UPDATE doc SET note = 'short' WHERE id = 1; END $$`,
+    ]) {
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+      await expect(client.query(write)).rejects.toMatchObject({ code: '25006' })
+      await client.query('ROLLBACK')
+    }
+    await expect(client.query(`BEGIN ISOLATION LEVEL SERIALIZABLE; ${tooLong}`)).rejects.toMatchObject({
+      code: '22001',
+    })
+    await client.query('ROLLBACK')
+  })
 })

@@ -4,7 +4,7 @@ import { parentsSql } from './parents.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
-import { bringSql } from './registry.ts'
+import { bringSql, faultInSql } from './registry.ts'
 import { functionSql } from './sql-function.ts'
 import { BASE_COLUMNS_VIEW, suppliedColumnsSql } from './supplied-columns.ts'
 import { shapesQuery } from './table-shape.ts'
@@ -24,6 +24,7 @@ export function followSchemaSql(): string {
     parentsSql(),
     hydrationSql(),
     insertingSql(),
+    faultInSql(),
     bringSql(),
     askSql(),
     followSql(),

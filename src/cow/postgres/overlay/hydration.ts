@@ -1,6 +1,6 @@
 import { IMAGE_SETTINGS } from './key-table.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
-import { functionSql, requirePrivilege } from './sql-function.ts'
+import { functionSql, READ_ONLY, requirePrivilege } from './sql-function.ts'
 
 /** A table without a key is copied whole before its rows change, up to this many: some seconds. */
 const HYDRATED_ROWS = 50_000
@@ -106,7 +106,7 @@ DECLARE
     coalesce(max_rows, (SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), ${HYDRATED_ROWS}));
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
-  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
+  IF ${READ_ONLY} OR NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
   -- Another connection would wait for a lock of this one's, such as a statement has that is parsed already.
   IF EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation IN (mesh_entry.relation::oid, mesh_entry.foreign_relation::oid))
     OR NOT mesh.autonomous(table_id, mesh_call) THEN

@@ -4,7 +4,7 @@ import { PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
 import { BASE_COLUMNS_VIEW } from './supplied-columns.ts'
-import { functionSql, requireOwner, requirePrivilege } from './sql-function.ts'
+import { functionSql, READ_ONLY, requireOwner, requirePrivilege } from './sql-function.ts'
 
 /**
  * A report names at most this many keys; of a statement that touches more, it says `*`. As many as are remembered of a table; a text of
@@ -140,7 +140,7 @@ END`,
  * `mesh.fault_in(table_id, keys)`: copy-up for a client's statement. Committed at once where it can be: no other session then
  * waits for this client's transaction, and ON CONFLICT DO UPDATE finds a row that is not of its own command.
  */
-function faultInSql(): string {
+export function faultInSql(): string {
   return functionSql({
     signature: 'mesh.fault_in(table_id integer, keys jsonb)',
     returns: 'void',
@@ -151,6 +151,8 @@ DECLARE
   mesh_call text := format('SELECT mesh.copy_up_%s(%L::jsonb)', table_id, keys);
 BEGIN
   IF keys IS NULL OR jsonb_array_length(keys) = 0 THEN RETURN; END IF;
+  -- In a transaction that may not write the statement fails by itself, with what PostgreSQL finds first.
+  IF ${READ_ONLY} THEN RETURN; END IF;
   IF NOT mesh.autonomous(table_id, mesh_call) THEN
     EXECUTE mesh_call;
   END IF;

@@ -4,6 +4,9 @@ import { COPY_ROLE } from './names.ts'
 /** Who called a function that runs with rights of its own: the role that was set, else the session's. */
 export const CALLER = `coalesce(nullif(current_setting('role'), 'none'), session_user)`
 
+/** The transaction may not write: no statement that rows would be brought for does anything. */
+export const READ_ONLY = `current_setting('transaction_read_only') = 'on'`
+
 /** Statement of a function's body: refuses a caller who does not own a relation. `what`: as PostgreSQL says it, with %s for the name. */
 export function requireOwner(relation: string, what: string): string {
   return `IF NOT pg_has_role(${CALLER}, (SELECT relowner FROM pg_class WHERE oid = ${relation}), 'USAGE') THEN

@@ -77,13 +77,25 @@ describe('migrations on a branch, and on a plain database with the same rows', (
 
   it.each([
     'CREATE TABLE child (x int) INHERITS (many)',
-    'CREATE TABLE part PARTITION OF events FOR VALUES FROM (1000) TO (2000)',
     'ALTER TABLE loose INHERIT many',
-    'ALTER TABLE events ATTACH PARTITION loose FOR VALUES FROM (1000) TO (2000)',
+    'ALTER TABLE events ATTACH PARTITION many FOR VALUES FROM (1000) TO (2000)',
   ])('refuses %s', async (text) => {
     await own.query('CREATE TABLE IF NOT EXISTS loose (id int)')
     expect(await told(own, text)).toMatchObject({ code: '0A000' })
     expect(await told(own, 'INSERT INTO events VALUES (500) RETURNING id')).toMatchObject({ rowCount: 1 })
+  })
+
+  it.each([
+    ['REFRESH MATERIALIZED VIEW parcel_ids', 'REFRESH'],
+    ['CREATE TABLE part PARTITION OF events FOR VALUES FROM (1000) TO (2000)', 'CREATE'],
+    ['ALTER TABLE events DETACH PARTITION events_1', 'ALTER'],
+  ])('tells by the extended protocol what a statement did, whatever ran in its stead: %s', async (text, command) => {
+    await own.query('BEGIN')
+    // The mode is not in the types of the driver.
+    const extended = { text, queryMode: 'extended' }
+    expect((await own.query(extended)).command).toBe(command)
+    expect((await own.query({ text: 'SELECT 1 AS one', name: 'one' })).command).toBe('SELECT')
+    await own.query('ROLLBACK')
   })
 
   it('leaves production as it was', async () => {

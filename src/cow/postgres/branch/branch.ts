@@ -1,11 +1,12 @@
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
-import { qualified, quoteName, quoteText, textArray } from '../overlay/identifiers.ts'
+import { quoteText, textArray } from '../overlay/identifiers.ts'
 import { maxRowsSql } from '../overlay/hydration.ts'
 import { loadCatalog } from '../overlay/load-catalog.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { DirtyTables } from './dirty-tables.ts'
 import { LaneKnowledge, type Production } from './lane-knowledge.ts'
+import { maybeRegclassOf, regclassOf } from './partition-text.ts'
 import { PlanCache } from './plan-cache.ts'
 import type { ProductionGate } from './production-gate.ts'
 import { changedTables, schemaWatch } from './schema-watch.ts'
@@ -126,6 +127,7 @@ export class Branch {
     if (cached !== undefined) return cached
     const plan = planText(text, this.#catalog, (name) => scope.resolve(name), {
       catalogFirst: !scope.schemas.includes('pg_catalog'),
+      maxRows: this.limits.maxCopyUpRows,
     })
     if (key !== undefined) this.#plans.keep(key, plan)
     return plan
@@ -151,13 +153,14 @@ export class Branch {
 
   /** A query that prepares a table, in the client's transaction. */
   preparationText(preparation: Preparation): string {
-    const { kind, table } = preparation
     const { maxCopyUpRows } = this.limits
+    if (preparation.kind === 'drop_partition')
+      return `SELECT mesh.drop_partition(${maybeRegclassOf(preparation.child)}, ${maxCopyUpRows})`
+    const { kind, table } = preparation
     if (kind === 'bring_parents') {
       const { child, reference } = preparation
-      const name = child.schema === undefined ? quoteName(child.name) : qualified(child.schema, child.name)
       const columns = `${textArray(reference.columns)}, ${table.id}, ${textArray(reference.parentColumns)}`
-      return `SELECT mesh.bring_parents(${quoteText(name)}::pg_catalog.regclass, ${columns}, ${maxCopyUpRows})`
+      return `SELECT mesh.bring_parents(${regclassOf(child)}, ${columns}, ${maxCopyUpRows})`
     }
     const limit = kind === 'hydrate' || kind === 'bring_all_parents' ? `, ${maxCopyUpRows}` : ''
     return `SELECT mesh.${kind}(${table.id}${limit})`

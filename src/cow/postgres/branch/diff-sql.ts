@@ -1,5 +1,6 @@
 import { qualified, quoteName, quoteText } from '../overlay/identifiers.ts'
 import { IMAGE_SETTINGS } from '../overlay/key-table.ts'
+import { rowsOf, textOf } from '../overlay/rows.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { type BranchTable, fullName } from './branch-table.ts'
 import type { Change } from './change-query.ts'
@@ -26,7 +27,8 @@ export async function* diffSql(admin: ServerConnection, options: DiffSqlOptions)
   if (options.mask !== undefined) yield '-- Secrets are masked: with --keep-secrets the statements hold their values.'
   yield 'BEGIN;'
   for (const setting of IMAGE_SETTINGS) yield `SET LOCAL ${setting};`
-  for (const table of tables) yield* notes(table)
+  const partitions = await ownPartitions(admin)
+  for (const table of tables) yield* notes(table, partitions.get(fullName(table)) ?? [])
   for (const table of tables.toReversed()) if (table.state === 'truncated') yield `DELETE FROM ${nameOf(table)};`
   for (const table of tables) yield* statements(admin, table, 'inserted', options.mask)
   for (const table of tables) yield* statements(admin, table, 'updated', options.mask)
@@ -35,8 +37,22 @@ export async function* diffSql(admin: ServerConnection, options: DiffSqlOptions)
   await admin.query('COMMIT')
 }
 
-function* notes(table: BranchTable): Generator<string> {
+/** Partitions that the branch has made, by their root. A branch of an earlier mesh has none. */
+async function ownPartitions(admin: ServerConnection): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>()
+  if (textOf(await admin.query(`SELECT to_regclass('mesh.partitions')`)) === null) return found
+  const query = `SELECT n.nspname || '.' || c.relname, v.relname FROM mesh.partitions p JOIN pg_class c ON c.oid = p.root
+    JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class v ON v.oid = p.relation WHERE p.made AND p.parent IS NOT NULL ORDER BY p.id`
+  for (const [root, name] of rowsOf(await admin.query(query))) {
+    found.set(root ?? '', [...(found.get(root ?? '') ?? []), name ?? ''])
+  }
+  return found
+}
+
+function* notes(table: BranchTable, partitions: readonly string[]): Generator<string> {
   const name = fullName(table)
+  if (partitions.length > 0)
+    yield `-- ${name}: partitions were made on the branch, and have to be made first: ${partitions.map(quoteName).join(', ')}.`
   if (table.state === 'made') yield `-- ${name} was made on the branch, and has to be made first.`
   if (table.state === 'dropped') yield `-- ${name} was dropped on the branch.`
   if (table.state === 'refreshed') yield `-- ${name}, a materialized view, was refreshed on the branch.`

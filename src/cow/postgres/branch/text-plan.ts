@@ -3,15 +3,16 @@ import { qualified, quoteName } from '../overlay/identifiers.ts'
 import { analyse } from '../sql/analysis.ts'
 import type { NameUse } from '../sql/mention.ts'
 import { rewrite } from '../sql/rewrite.ts'
+import { partitionText } from './partition-text.ts'
 import type { CopyIn, KeyProbe, Refusal, RewriteFacts, Rewriting } from '../sql/rewriting.ts'
-import type { ForeignReference, Statement, TableCommand } from '../sql/statement.ts'
+import type { DdlDetail, ForeignReference, Statement, TableCommand } from '../sql/statement.ts'
 
 /**
  * Something done to a whole table before a statement. `hydrate`: all its rows become local (a table without a key is written, or a
  * migration computes values of its rows). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped. `free_key`: so that
  * columns of its key can be changed. `bring_all_parents`, and `bring_parents` for a foreign key that is being made: rows that local ones
  * refer to become local, for PostgreSQL looks at these alone. `enable_row_security`, `force_row_security`: users' own, where it is on for
- * ours all the time.
+ * ours all the time. `drop_partition`: so that a view can be dropped as the table that it is on production.
  */
 export type Preparation =
   | {
@@ -25,6 +26,7 @@ export type Preparation =
         | 'force_row_security'
       readonly table: MergedTable
     }
+  | { readonly kind: 'drop_partition'; readonly child: NameUse }
   | {
       readonly kind: 'bring_parents'
       readonly table: MergedTable
@@ -59,24 +61,40 @@ export interface TextPlan {
   readonly changesSchema: boolean
 }
 
+/** What is known besides names; `maxRows` of production may come to the branch by one statement. */
+export interface PlanFacts extends RewriteFacts {
+  readonly maxRows?: number
+}
+
+const DEFAULT_MAX_ROWS = 50_000
+
 /**
  * Plans a text. One that the parser does not take is passed on as it is, for the overlay to refuse it in its own words: what cannot be
  * parsed cannot run.
  */
-export function planText(text: string, catalog: Catalog, resolve: ResolveRelation, facts: RewriteFacts = {}): TextPlan {
+export function planText(
+  text: string,
+  catalog: Catalog,
+  resolve: ResolveRelation,
+  { maxRows = DEFAULT_MAX_ROWS, ...facts }: PlanFacts = {},
+): TextPlan {
   const parsed = analyse(text)
   if (parsed.failure) return { direct: text, statements: [], changesSchema: false }
   const statements = parsed.statements.map((statement): PlannedStatement => {
     const rewriting = rewrite(statement, catalog, resolve, facts)
+    const partitions = partitionText(statement, resolve, maxRows)
     return {
       statement,
-      text: textOf(statement, rewriting, resolve),
+      text: partitions ?? textOf(statement, rewriting, resolve),
       probes: rewriting.probes,
       preparations: preparationsOf(statement, rewriting, resolve),
       copyIn: rewriting.copyIn,
       writes: rewriting.written.length > 0,
       isolation: isolationOf(statement),
-      refusal: rewriting.refusal ?? familyRefusal(statement, resolve) ?? internalRefusal(statement),
+      refusal:
+        rewriting.refusal ??
+        (partitions === undefined ? familyRefusal(statement, resolve) : undefined) ??
+        internalRefusal(statement),
       positionOf: (position) => rewriting.positions(position),
     }
   })
@@ -131,11 +149,15 @@ function preparationsOf({ detail }: Statement, rewriting: Rewriting, resolve: Re
   if (action === 'drop' && object === 'table') {
     const dropped = names.map((name) => resolve(relationName(name))).filter(isMerged)
     done.push(...prepare('drop_base', dropped))
+    for (const child of names) {
+      const found = resolve(relationName(child))
+      if (found === 'view' || found === 'unknown') done.push({ kind: 'drop_partition', child })
+    }
   }
   return done
 }
 
-/** Commands of ALTER TABLE that give a table parents or partitions. */
+/** Commands of ALTER TABLE that give a table parents, or partitions where it is no partitioned one of production. */
 const FAMILY_COMMANDS: ReadonlySet<string> = new Set(['AT_AddInherit', 'AT_AttachPartition', 'AT_DetachPartition'])
 
 /** A table of production has no children here but its base: what a new one held would be changed by nobody. */
@@ -151,10 +173,7 @@ function familyRefusal({ detail }: Statement, resolve: ResolveRelation): Refusal
   return {
     code: '0A000',
     message: `"${table.name}" cannot have children or partitions on a branch, or be one`,
-    hint:
-      table.kind === 'partitioned'
-        ? 'It is one table here, without partitions: rows that production has no partition for yet go into it all the same.'
-        : 'It is merged with its rows in production. Make a table of its own with CREATE TABLE ... (LIKE ...).',
+    hint: 'It is merged with its rows in production. Make a table of its own with CREATE TABLE ... (LIKE ...).',
   }
 }
 
@@ -196,8 +215,14 @@ function textOf(statement: Statement, { text, truncate }: Rewriting, resolve: Re
 /** What the client is told when a statement is done; undefined: what the overlay says. */
 export function tagOf({ statement, text }: PlannedStatement): string | undefined {
   const { detail } = statement
-  const isOurs = detail.kind === 'ddl' && detail.ddl.action === 'refresh' && text.startsWith('DO')
-  return isOurs ? 'REFRESH MATERIALIZED VIEW' : undefined
+  return detail.kind === 'ddl' && text.startsWith('DO') ? OUR_TAGS[detail.ddl.action] : undefined
+}
+
+/** Of statements in whose stead a DO is run. */
+const OUR_TAGS: Readonly<Partial<Record<DdlDetail['action'], string>>> = {
+  refresh: 'REFRESH MATERIALIZED VIEW',
+  create: 'CREATE TABLE',
+  alter: 'ALTER TABLE',
 }
 
 /** Of the statements of one text, in turn. */

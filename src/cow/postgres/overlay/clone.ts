@@ -2,6 +2,7 @@ import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import { fitDump } from './dump-text.ts'
 import { AVAILABLE_QUERY, EXTENSIONS_QUERY, requireExtensions } from './extensions.ts'
+import { PARTITIONS_TABLE } from './partition-tree.ts'
 import { type FlattenedTrees, flattenTrees, PARTITIONS_QUERY } from './partitions.ts'
 import {
   CREATORS_QUERY,
@@ -94,7 +95,7 @@ export async function restoreSchema(image: SchemaImage, { admin, database }: Clo
   await admin.query(`${PRELUDE}\n${rolesSql(roles, memberships)}`)
   await restore(admin, text)
   const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}`
-  await admin.query(`${trees.views}\n${trees.guards}\n${sequencesSql(sequences)}\n${rights}`)
+  await admin.query(`${trees.views}\n${trees.guards}\n${trees.members}\n${sequencesSql(sequences)}\n${rights}`)
   return {
     roles: roles.length,
     extensions,
@@ -110,7 +111,7 @@ SET client_min_messages = error;
 CREATE SCHEMA IF NOT EXISTS mesh;
 CREATE SCHEMA IF NOT EXISTS mesh_base;
 CREATE TABLE IF NOT EXISTS mesh.materialized_views (hidden regclass NOT NULL, relation regclass NOT NULL);
-`
+${PARTITIONS_TABLE}`
 
 function firstColumn(rows: Rows): string[] {
   return rows.map(([first]) => first ?? '')

@@ -1,6 +1,8 @@
 import { SERVER_NAME } from './foreign-table.ts'
 import { QUESTION } from '../gate/fdw-command.ts'
 import { parentsSql } from './parents.ts'
+import { partitionChangesSql } from './partition-changes.ts'
+import { partitionTreeSql } from './partition-tree.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
@@ -21,6 +23,8 @@ export function followSchemaSql(): string {
     VIEWS,
     suppliedColumnsSql(),
     verificationSql(),
+    partitionTreeSql(),
+    partitionChangesSql(),
     parentsSql(),
     hydrationSql(),
     insertingSql(),

@@ -1,11 +1,13 @@
+import { MeshError } from '../../../core/errors.ts'
 import { Tokens } from '../sql/tokens.ts'
-import { dollarQuoted, qualified, quoteName } from './identifiers.ts'
+import { dollarQuoted, qualified, quoteName, quoteText } from './identifiers.ts'
 import { TRIGGER_PREFIX } from './names.ts'
 import { functionSql } from './sql-function.ts'
 
 /**
  * Members of inheritance trees: schema, name, kind of relation, whether it is a partition, topmost root's schema and name, owner, for a
- * partition which rows of the root it has, and the columns as JSON. A root stands with itself.
+ * partition which rows of the root it has, the columns as JSON, schema and name of what it is a partition of, its own partition key, and its
+ * bound. A root stands with itself.
  */
 export const PARTITIONS_QUERY = `
 WITH RECURSIVE tree AS (
@@ -17,9 +19,13 @@ WITH RECURSIVE tree AS (
 )
 SELECT n.nspname, c.relname, c.relkind, c.relispartition, rn.nspname, r.relname, pg_catalog.pg_get_userbyid(c.relowner),
   CASE WHEN c.relispartition THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END,
-  (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+  (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  above.nspname, above.relname, CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
+  CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END
 FROM top t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_class r ON r.oid = t.root JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+LEFT JOIN LATERAL (SELECT an.nspname, a.relname FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class a ON a.oid = h.inhparent
+  JOIN pg_catalog.pg_namespace an ON an.oid = a.relnamespace WHERE c.relispartition AND h.inhrelid = c.oid) AS above ON true
 WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2`
 
 /** What becomes of inheritance trees: the root alone is cloned, and has all rows. */
@@ -32,6 +38,8 @@ export interface FlattenedTrees {
   readonly views: string
   /** Triggers on roots that refuse rows of no partition. */
   readonly guards: string
+  /** Rows of `mesh.partitions`, once the views are made. */
+  readonly members: string
   /** Members for which there is no view: inheritance without partitioning, and partitions by hash. */
   readonly absent: readonly string[]
 }
@@ -53,17 +61,21 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
       continue
     }
     excluded.push(own)
-    const partition = isPartition === 't' || isPartition === 'true'
+    const partition = isTrue(isPartition)
     if (partition && kind !== 'p')
-      rules.set(root, [
-        ...(rules.get(root) ?? []),
-        ofNewRow(constraint === '' ? 'true' : (constraint ?? 'true'), namesIn(columns)),
-      ])
+      rules.set(root, [...(rules.get(root) ?? []), ofNewRow(ruleOf(constraint), namesIn(columns))])
     if (!partition || constraint?.includes('satisfies_hash_partition') === true)
       absent.push(`${schema ?? ''}.${name ?? ''}`)
     else views.push(partitionView(own, root, owner ?? '', constraint ?? 'true'))
   }
-  return { roots, excluded, views: views.join('\n'), guards: guardsSql(rules, roots), absent }
+  return {
+    roots,
+    excluded,
+    views: views.join('\n'),
+    guards: guardsSql(rules, roots),
+    members: membersSql(rows),
+    absent,
+  }
 }
 
 /**
@@ -83,14 +95,77 @@ BEGIN
     SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
 END`,
   })
-  const triggers = [...rules].flatMap(([root, conditions]) => {
-    if (conditions.some((condition) => condition.includes('satisfies_hash_partition'))) return []
-    const taken = ['false', ...conditions.map((condition) => `(${condition})`)].join(' OR ')
-    const made = `CREATE TRIGGER "${TRIGGER_PREFIX}partition" BEFORE INSERT OR UPDATE ON ${root} FOR EACH ROW
+  return [refusal, ...[...rules].map(([root, conditions]) => guardOf(root, conditions))].join('\n')
+}
+
+function guardOf(root: string, conditions: readonly string[]): string {
+  const name = `"${TRIGGER_PREFIX}partition"`
+  if (conditions.some((condition) => condition.includes('satisfies_hash_partition'))) return ''
+  const taken = ['false', ...conditions.map((condition) => `(${condition})`)].join(' OR ')
+  const made = `CREATE OR REPLACE TRIGGER ${name} BEFORE INSERT OR UPDATE ON ${root} FOR EACH ROW
     WHEN ((${taken}) IS NOT TRUE) EXECUTE FUNCTION mesh.no_partition();`
-    return [`DO ${dollarQuoted(`BEGIN ${made} EXCEPTION WHEN syntax_error_or_access_rule_violation THEN NULL; END`)};`]
+  return `DO ${dollarQuoted(`BEGIN ${made} EXCEPTION WHEN syntax_error_or_access_rule_violation THEN DROP TRIGGER IF EXISTS ${name} ON ${root}; END`)};`
+}
+
+/** Trees of partitions alone, members numbered in their order. */
+function membersSql(rows: readonly (readonly (string | null)[])[]): string {
+  const members = rows.filter(([, , kind, isPartition]) => kind === 'p' || isTrue(isPartition))
+  const idOf = new Map(members.map(([schema, name], place) => [qualified(schema ?? '', name ?? ''), place + 1]))
+  const values = members.map((row) => {
+    const [schema, name, , , rootSchema, rootName, , constraint, , aboveSchema, aboveName, key, bound] = row
+    const own = qualified(schema ?? '', name ?? '')
+    const above = aboveName === null ? 'NULL' : (idOf.get(qualified(aboveSchema ?? '', aboveName ?? '')) ?? 'NULL')
+    const texts = [schema ?? '', name ?? '', key, bound, ruleOf(constraint)].map((text) =>
+      text === null || text === undefined ? 'NULL' : quoteText(text),
+    )
+    return `(${idOf.get(own) ?? 0}, ${above}, ${quoteText(qualified(rootSchema ?? '', rootName ?? ''))}::regclass, to_regclass(${quoteText(own)}), ${texts.join(', ')})`
   })
-  return [refusal, ...triggers].join('\n')
+  if (values.length === 0) return ''
+  return `INSERT INTO mesh.partitions (id, parent, root, relation, schema, name, key, bound, rule) VALUES ${values.join(', ')};`
+}
+
+function isTrue(value: string | null | undefined): boolean {
+  return value === 't' || value === 'true'
+}
+
+function ruleOf(constraint: string | null | undefined): string {
+  return constraint === null || constraint === undefined || constraint === '' ? 'true' : constraint
+}
+
+/** What the overlay asks by, before a tree as JSON whose partitions a client has changed. */
+export const CHANGED_TREE = 'PARTITIONS '
+
+interface ChangedTree {
+  readonly schema: string
+  readonly name: string
+  readonly columns: readonly string[]
+  readonly partitions: readonly {
+    readonly schema: string
+    readonly name: string
+    readonly rule: string
+    readonly isLeaf: boolean
+    /** Its view is to be made, or made anew. */
+    readonly isView: boolean
+  }[]
+}
+
+/** The SQL that makes views of partitions, and the root's guard, as they are now. */
+export function changedTreeSql(parsed: unknown): string {
+  if (!isTree(parsed)) {
+    throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected a tree of partitions from the overlay, found another' })
+  }
+  const root = qualified(parsed.schema, parsed.name)
+  const columns = new Set(parsed.columns)
+  const taken = parsed.partitions.filter(({ isLeaf }) => isLeaf).map(({ rule }) => ofNewRow(rule, columns))
+  const views = parsed.partitions
+    .filter(({ isView }) => isView)
+    .map((each) => viewOf(qualified(each.schema, each.name), root, each.rule))
+  return [...views, guardOf(root, taken)].join('\n')
+}
+
+/** The query behind it is ours, so its shape is given. */
+function isTree(parsed: unknown): parsed is ChangedTree {
+  return typeof parsed === 'object' && parsed !== null && 'partitions' in parsed && 'columns' in parsed
 }
 
 function namesIn(columns: string | null | undefined): ReadonlySet<string> {
@@ -124,5 +199,9 @@ function ofNewRow(expression: string, columns: ReadonlySet<string>): string {
 }
 
 function partitionView(own: string, root: string, owner: string, constraint: string): string {
-  return `CREATE VIEW ${own} AS SELECT * FROM ${root} WHERE ${constraint === '' ? 'true' : constraint};\nALTER VIEW ${own} OWNER TO ${quoteName(owner)};`
+  return `${viewOf(own, root, ruleOf(constraint))}\nALTER VIEW ${own} OWNER TO ${quoteName(owner)};`
+}
+
+function viewOf(own: string, root: string, rule: string): string {
+  return `CREATE OR REPLACE VIEW ${own} AS SELECT * FROM ${root} WHERE ${rule};`
 }

@@ -4,6 +4,7 @@ import { copyUpSql } from './copy-up.ts'
 import { hideSql } from './hiding-policy.ts'
 import { collated, dollarQuoted, quoteText } from './identifiers.ts'
 import { tableName, touchedColumn, touchedName } from './names.ts'
+import { CHANGED_TREE, changedTreeSql } from './partitions.ts'
 import { TableFamily } from './table-family.ts'
 import { readShapes, type TableShape } from './table-shape.ts'
 import { touchReportSql } from './touch-report.ts'
@@ -17,6 +18,7 @@ export const REBUILD = 'REBUILD '
  * The overlay asks for it from within the migration's transaction: what writes this SQL at the merge writes it then.
  */
 export function answerOverlay(question: string): string {
+  if (question.startsWith(CHANGED_TREE)) return changedTreeSql(JSON.parse(question.slice(CHANGED_TREE.length)))
   const parsed: unknown = question.startsWith(REBUILD) ? JSON.parse(question.slice(REBUILD.length)) : undefined
   if (typeof parsed !== 'object' || parsed === null || !('stale' in parsed) || !('shapes' in parsed)) {
     throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected the question of the overlay for SQL, found another' })

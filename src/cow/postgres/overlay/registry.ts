@@ -233,6 +233,7 @@ BEGIN
   EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
   EXECUTE format('DROP POLICY IF EXISTS mesh_hide ON %s', mesh_entry.relation);
   EXECUTE format('DROP FOREIGN TABLE %s', mesh_entry.foreign_relation);
+  IF mesh_entry.kind = 'partitioned' THEN PERFORM mesh.forget_tree(mesh_entry.relation); END IF;
   DELETE FROM mesh.tables AS t WHERE t.id = table_id;
   INSERT INTO mesh.dropped_tables VALUES (mesh_entry.upstream_schema, mesh_entry.upstream_name);
 END`,

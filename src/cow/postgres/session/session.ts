@@ -22,7 +22,7 @@ import {
 import type { CowSession } from '../../engine.ts'
 import type { Branch } from '../branch/branch.ts'
 import type { ProductionGate } from '../branch/production-gate.ts'
-import { hasParameters, needsWork, type PlannedStatement, tagsOf, type TextPlan } from '../branch/text-plan.ts'
+import { hasParameters, needsWork, type PlannedStatement, tagOf, tagsOf, type TextPlan } from '../branch/text-plan.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import type { CopyIn } from '../sql/rewriting.ts'
 import { ClientMessages, type MessageTaker } from './client-messages.ts'
@@ -82,6 +82,8 @@ export class PostgresSession implements CowSession {
   readonly #oneByOne: OneByOne
   /** Portals of COPY .. FROM into a merged table. */
   readonly #copies = new Map<string, CopyIn>()
+  /** By portal: what the client is told where another statement ran in a statement's stead. */
+  readonly #tags = new Map<string, () => string>()
   readonly #skipping: SkippingPortals
   readonly #snapshot: TransactionSnapshot
   /** The schema was changed by a statement that is not done before the next Sync. */
@@ -225,7 +227,7 @@ export class PostgresSession implements CowSession {
         const copyIn = this.#copies.get(portal)
         if (copyIn !== undefined) return this.#oneByOne.executeCopy(Uint8Array.from(frame.bytes), copyIn)
         const run = this.#skipping.execute(portal, maxRows)
-        if (run === undefined) link.send(frame.bytes, { kind: 'execute' })
+        if (run === undefined) link.send(frame.bytes, { kind: 'execute', mapTag: this.#tags.get(portal) })
         return run
       }
       case FRONTEND.copyDone:
@@ -324,6 +326,9 @@ export class PostgresSession implements CowSession {
     if (statement === undefined) this.#extended?.note(undefined)
     else this.#note(statement)
     this.#copies.delete(message.portal)
+    const tag = statement === undefined ? undefined : tagOf(statement)
+    if (tag === undefined) this.#tags.delete(message.portal)
+    else this.#tags.set(message.portal, () => tag)
     this.#skipping.forget(message.portal)
     if (statement?.copyIn !== undefined) this.#copies.set(message.portal, statement.copyIn)
     if (prepared?.plan.changesSchema === true) this.#schemaChanged = true

@@ -74,6 +74,8 @@ export class Passage {
   #passedSinceSync = false
   /** The overlay knows of them. */
   #joined = false
+  /** Statements of the client's transaction ran on production alone, which the overlay takes for unbegun. */
+  #passedInBlock = false
 
   constructor({ link, branch, gate, names, user, output }: PassageOptions) {
     this.link = link
@@ -94,6 +96,10 @@ export class Passage {
 
   /** Told of each statement that goes to the overlay; undefined: of one that nobody has parsed. */
   note(planned: PlannedStatement | undefined): void {
+    if (planned !== undefined && this.#passedInBlock && this.#mayAsk() && isOfTransaction(planned)) {
+      this.#passedInBlock = false
+      runNothing(this.link)
+    }
     const harmless = planned?.statement.kind === 'select' && this.#chooser.isHarmless(planned)
     this.#settings.note(planned?.statement, harmless)
   }
@@ -118,6 +124,7 @@ export class Passage {
   onStatus(status: TransactionStatus): boolean {
     this.#settings.onStatus(status)
     this.endBatch()
+    if (status === 'I') this.#passedInBlock = false
     if (status !== 'I' || !this.#schemaChanged) return false
     this.#schemaChanged = false
     return true
@@ -228,6 +235,7 @@ export class Passage {
     }
     if (outcome.kind !== 'failed' || outcome.unrun !== 'unbound') sink.begin()
     this.#passedSinceSync = true
+    if (this.status === 'T' || !this.link.synced) this.#passedInBlock = true
     const { counters } = this.branch
     counters.passed++
     if (choice.lane === 'TK') counters.byKey++
@@ -319,6 +327,15 @@ export class Passage {
     running?.cancel()
     return running !== undefined
   }
+}
+
+/** It sets what a transaction is like, which PostgreSQL takes before its first query only. */
+function isOfTransaction({ statement: { detail } }: PlannedStatement): boolean {
+  if (detail.kind === 'transaction') return detail.transaction.verb === 'begin'
+  return (
+    detail.kind === 'set' &&
+    (detail.setting.action === 'set-transaction' || detail.setting.name.startsWith('transaction_'))
+  )
 }
 
 function refuse(verdict: LaneVerdict): void {

@@ -87,7 +87,7 @@ export const WRITES: readonly EscapeRow[] = [
   ],
   ['TRUNCATE', 'runs', 'BEGIN', 'TRUNCATE customer CASCADE', 'ROLLBACK'],
   ['TRUNCATE RESTART IDENTITY', 'runs', 'BEGIN', 'TRUNCATE counted RESTART IDENTITY', 'ROLLBACK'],
-  ['TRUNCATE by a block', '55000', 'DO $$ BEGIN TRUNCATE orders; END $$'],
+  ['TRUNCATE by a block', 'runs', 'BEGIN', 'DO $$ BEGIN TRUNCATE orders; END $$', 'ROLLBACK'],
   [
     'a partition made, filled and dropped with one of production',
     'runs',

@@ -4,7 +4,10 @@ import type { SessionSettings } from './settings.ts'
 export type FdwCommand =
   | { readonly kind: 'set'; readonly name: string; readonly value: string }
   | { readonly kind: 'start'; readonly isSerializable: boolean }
-  | { readonly kind: 'commit' | 'abort' | 'deallocate' }
+  | { readonly kind: 'commit' | 'abort' }
+  /** Of one statement, or of all. */
+  | { readonly kind: 'deallocate'; readonly name?: string }
+  | { readonly kind: 'truncate'; readonly text: string }
   | { readonly kind: 'savepoint' | 'release' | 'rollbackTo'; readonly level: number }
   | { readonly kind: 'declare'; readonly cursor: string; readonly text: string }
   | { readonly kind: 'fetch'; readonly cursor: string; readonly count: number }
@@ -18,6 +21,7 @@ const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) s(\d{1,6
 const DECLARE = /^DECLARE (c\d{1,10}) CURSOR FOR\s+([^]+)$/
 const FETCH = /^FETCH (\d{1,9}) FROM (c\d{1,10})$/
 const CLOSE = /^CLOSE (c\d{1,10})$/
+const DEALLOCATE = /^DEALLOCATE (pgsql_fdw_prep_\d{1,10})$/
 const START =
   /^START TRANSACTION ISOLATION LEVEL (SERIALIZABLE|REPEATABLE READ)(?:,? READ ONLY)?(?:,? (?:NOT )?DEFERRABLE)?$/
 /** Search path first: functions and operators of a foreign scan are those of pg_catalog, whatever else production has. */
@@ -71,6 +75,9 @@ const SAVEPOINT_KINDS = {
 } as const
 
 function readSessionCommand(text: string): FdwCommand | undefined {
+  const deallocated = DEALLOCATE.exec(text)?.[1]
+  if (deallocated !== undefined) return { kind: 'deallocate', name: deallocated }
+  if (text.startsWith('TRUNCATE ')) return { kind: 'truncate', text }
   const start = START.exec(text)
   if (start !== null) return { kind: 'start', isSerializable: start[1] === 'SERIALIZABLE' }
   const set = SET.exec(text)

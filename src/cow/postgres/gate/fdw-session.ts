@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { monotonicNs } from '../../../core/clock.ts'
 import { concatBytes } from '../../../core/bytes.ts'
-import { dataRow, type PgField, rowDescription, type TransactionStatus } from '../../../wire/postgres/backend.ts'
+import {
+  dataRow,
+  parseComplete,
+  type PgField,
+  rowDescription,
+  type TransactionStatus,
+} from '../../../wire/postgres/backend.ts'
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgMessage } from '../../../wire/postgres/framer.ts'
 import { FRONTEND, readParse, readQuery } from '../../../wire/postgres/frontend.ts'
@@ -11,6 +17,7 @@ import type { ExplainCache } from './explain-cache.ts'
 import { driftFault, faultOf, gateFault, isDrift, SQLSTATE } from './faults.ts'
 import { type FdwCommand, readFdwCommand, readFdwCommands } from './fdw-command.ts'
 import { FdwReply } from './fdw-reply.ts'
+import { FdwModifications } from './fdw-modifications.ts'
 import type { FdwScans } from './fdw-scans.ts'
 import type { FdwVerdict } from './fdw-statement.ts'
 import { NO_PARAMETERS, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
@@ -40,8 +47,9 @@ export class FdwSession {
   #isWorking = false
   #status: TransactionStatus = 'I'
   /** Messages of one extended query, up to its Sync. */
-  #parsed: { readonly text: string; readonly parameterTypes: readonly number[] } | undefined
-  #bindTail: Uint8Array = NO_PARAMETERS
+  #parsed: Parsed | undefined
+  #bound: Bound = NOTHING_BOUND
+  readonly #modifications = new FdwModifications()
   #batchFault: PgErrorFields | undefined
 
   constructor(socket: Duplex, options: FdwSessionOptions) {
@@ -59,17 +67,16 @@ export class FdwSession {
       }
       case FRONTEND.parse: {
         const { name, text, parameterTypes } = readParse(message.payload)
-        this.#parsed = { text, parameterTypes }
-        if (name !== '') this.#batchFault = gateFault(SQLSTATE.refused, 'postgres_fdw may not prepare statements here')
+        this.#parsed = { name, text, parameterTypes }
         return
       }
       case FRONTEND.bind:
-        this.#bindTail = bindTail(message.payload)
+        this.#bound = boundBy(message.payload)
         return
       case FRONTEND.sync: {
-        const batch = { parsed: this.#parsed, tail: this.#bindTail, fault: this.#batchFault }
+        const batch = { parsed: this.#parsed, bound: this.#bound, fault: this.#batchFault }
         this.#parsed = undefined
-        this.#bindTail = NO_PARAMETERS
+        this.#bound = NOTHING_BOUND
         this.#batchFault = undefined
         this.#enqueue(() => this.#batch(batch))
         return
@@ -130,18 +137,35 @@ export class FdwSession {
     }
   }
 
-  /** postgres_fdw sends DECLARE by the extended protocol, with its parameters, and nothing else. */
+  /** By the extended protocol postgres_fdw sends DECLARE, with its parameters, and what would change a row. */
   async #batch(batch: Batch): Promise<void> {
-    const { parsed, tail, fault } = batch
+    const { parsed, bound, fault } = batch
+    if (fault === undefined && (bound.statement !== '' || (parsed !== undefined && parsed.name !== ''))) {
+      this.#modify(parsed, bound)
+      return
+    }
     if (parsed === undefined && fault === undefined) return
     const command = parsed === undefined ? undefined : readFdwCommand(parsed.text)
     if (fault !== undefined || command?.kind !== 'declare') {
       this.#fail(fault ?? notOurs(parsed?.text ?? ''))
       return
     }
-    const failed = await this.#run(command, tail, parsed?.parameterTypes ?? [])
+    const failed = await this.#run(command, bound.tail, parsed?.parameterTypes ?? [])
     if (failed === undefined) this.#reply.declared()
     else this.#fail(failed)
+  }
+
+  /** One Parse, or one Bind with its Execute. */
+  #modify(parsed: Parsed | undefined, bound: Bound): void {
+    const isPrepared = parsed !== undefined
+    const answer = isPrepared
+      ? this.#modifications.prepare(parsed.name, parsed.text)
+      : this.#modifications.execute(bound.statement, bound.values)
+    if (typeof answer === 'string') {
+      this.#fail(gateFault(SQLSTATE.refused, `the gate to production refuses a statement: ${answer}`))
+      return
+    }
+    for (const bytes of answer ?? [parseComplete()]) this.#reply.append(bytes)
   }
 
   #fail(fault: PgErrorFields): void {
@@ -157,6 +181,7 @@ export class FdwSession {
     if (kind === 'explain') return this.#explain(command.text)
     if (kind === 'select') return this.#select(command.text)
     if (kind === 'question') return this.#answer(command.text)
+    if (kind === 'truncate') return this.#truncate(command.text)
     if (kind === 'declare')
       return this.#declare(command.cursor, { text: command.text, parameterTypes: types, bindTail: tail })
     this.#local(command)
@@ -169,6 +194,12 @@ export class FdwSession {
     return this.#options.scans.declare(cursor, { ...statement, text: verdict.text })
   }
 
+  #truncate(text: string): PgErrorFields | undefined {
+    if (!this.#modifications.truncates(text)) return notOurs(text)
+    this.#reply.completed('TRUNCATE TABLE')
+    return undefined
+  }
+
   #answer(question: string): undefined {
     const answer = this.#options.answer(question)
     this.#reply.append(rowDescription([ANSWER]))
@@ -177,7 +208,9 @@ export class FdwSession {
   }
 
   /** What only this session knows of: production hears nothing of it. */
-  #local(command: Exclude<FdwCommand, { kind: 'fetch' | 'explain' | 'select' | 'declare' | 'question' }>): void {
+  #local(
+    command: Exclude<FdwCommand, { kind: 'fetch' | 'explain' | 'select' | 'declare' | 'question' | 'truncate' }>,
+  ): void {
     const { scans } = this.#options
     switch (command.kind) {
       case 'set':
@@ -192,20 +225,24 @@ export class FdwSession {
       case 'commit':
       case 'abort':
         scans.end()
+        this.#modifications.forget(0)
         this.#options.serializable(false)
         this.#reply.completed(command.kind === 'commit' && this.#status !== 'E' ? 'COMMIT' : 'ROLLBACK')
         this.#status = 'I'
         return
       case 'savepoint':
         scans.savepoint(command.level)
+        this.#modifications.savepoint(command.level)
         this.#reply.completed('SAVEPOINT')
         return
       case 'release':
         scans.release(command.level)
+        this.#modifications.release(command.level)
         this.#reply.completed('RELEASE')
         return
       case 'rollbackTo':
         scans.rollbackTo(command.level)
+        this.#modifications.forget(command.level)
         this.#status = 'T'
         this.#reply.completed('ROLLBACK')
         return
@@ -214,7 +251,8 @@ export class FdwSession {
         this.#reply.completed('CLOSE CURSOR')
         return
       case 'deallocate':
-        this.#reply.completed('DEALLOCATE ALL')
+        this.#modifications.deallocate(command.name)
+        this.#reply.completed(command.name === undefined ? 'DEALLOCATE ALL' : 'DEALLOCATE')
     }
   }
 
@@ -260,9 +298,25 @@ const ANSWER: PgField = {
   format: 0,
 }
 
-interface Batch {
-  readonly parsed: { readonly text: string; readonly parameterTypes: readonly number[] } | undefined
+interface Parsed {
+  readonly name: string
+  readonly text: string
+  readonly parameterTypes: readonly number[]
+}
+
+/** What a Bind says. */
+interface Bound {
+  readonly statement: string
+  readonly values: readonly (Uint8Array | null)[]
+  /** Its rest behind the names. */
   readonly tail: Uint8Array
+}
+
+const NOTHING_BOUND: Bound = { statement: '', values: [], tail: NO_PARAMETERS }
+
+interface Batch {
+  readonly parsed: Parsed | undefined
+  readonly bound: Bound
   readonly fault: PgErrorFields | undefined
 }
 
@@ -282,11 +336,11 @@ function collector(pieces: Uint8Array[]): RowSink {
   }
 }
 
-/** The rest of a Bind behind its names. The cursor's rows come in text form: the result formats of DECLARE itself are dropped. */
-function bindTail(payload: Uint8Array): Uint8Array {
+/** The cursor's rows come in text form: the result formats of DECLARE itself are dropped. Values are copied where they are kept. */
+function boundBy(payload: Uint8Array): Bound {
   const reader = new PayloadReader(payload, 'Bind')
   reader.text()
-  reader.text()
+  const statement = reader.text()
   const tail = new MessageBuilder(payload.length)
   const formats = reader.list(reader.uint16(), 2, () => reader.int16())
   tail.count(formats.length)
@@ -294,7 +348,8 @@ function bindTail(payload: Uint8Array): Uint8Array {
   const values = reader.list(reader.uint16(), 4, () => reader.borrowValue())
   tail.count(values.length)
   for (const value of values) tail.value(value)
-  return tail.int16(0).finish()
+  const kept = statement === '' ? [] : values.map((value) => (value === null ? null : Uint8Array.from(value)))
+  return { statement, values: kept, tail: tail.int16(0).finish() }
 }
 
 function notOurs(text: string): PgErrorFields {

@@ -5,8 +5,9 @@ import { type TableShape, writableColumns } from './table-shape.ts'
 
 /**
  * Triggers on the base for writes whose text nobody rewrote: in functions, triggers and cascades. The base row is copied up
- * and the write done to the copy; nothing is ever sent to production, since they return NULL. The caller's command tag
- * does not count the row.
+ * and the write done to the copy. Behind a gate they return the row as it then is, once the gate has been told: it answers what
+ * postgres_fdw would do, so that the caller's statement counts the row and returns it, and production hears nothing of it. Without a gate they
+ * return NULL, and nothing is counted.
  *
  * The write runs with the caller's own rights and search_path, and so do the triggers of users that it fires.
  */
@@ -44,17 +45,28 @@ function body(shape: TableShape): string {
   return `
 DECLARE
   mesh_set pg_catalog.text[] := '{}';
+  mesh_rows pg_catalog.int8;
+  mesh_counts pg_catalog.bool := pg_catalog.to_regproc('mesh.tell_moved') IS NOT NULL;
 BEGIN
   PERFORM mesh.fault_in(${shape.id}, pg_catalog.jsonb_build_array(${keyAsJson(shape, 'OLD')}));
   IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+    -- While there is a row to tell.
+    IF mesh_counts THEN mesh_counts := mesh.tell_moved(${shape.id}, ${keyAsJson(shape, 'OLD')}); END IF;
     DELETE FROM ONLY ${tableName(shape)} AS mesh_row WHERE ${key('OLD')};
+    IF NOT mesh_counts THEN RETURN NULL; END IF;
+    IF FOUND THEN RETURN OLD; END IF;
+    PERFORM mesh.tell_moved(${shape.id}, NULL);
     RETURN NULL;
   END IF;
 ${assignments.join('\n')}
   IF pg_catalog.cardinality(mesh_set) OPERATOR(pg_catalog.=) 0 THEN mesh_set := ARRAY[${quoteText(`${first} = ($1).${first}`)}]; END IF;
   EXECUTE pg_catalog.concat(${quoteText(`UPDATE ONLY ${tableName(shape)} AS mesh_row SET `)}, pg_catalog.array_to_string(mesh_set, ', '),
     ${quoteText(` WHERE ${key('$2').replaceAll('$2.', '($2).')}`)}) USING NEW, OLD;
-  RETURN NULL;
+  GET DIAGNOSTICS mesh_rows = ROW_COUNT;
+  IF mesh_rows OPERATOR(pg_catalog.=) 0 OR NOT mesh_counts THEN RETURN NULL; END IF;
+  -- A trigger of users may have given it another key.
+  IF NOT mesh.tell_moved(${shape.id}, ${keyAsJson(shape, 'NEW')}) THEN RETURN NULL; END IF;
+  RETURN NEW;
 END`
 }
 

@@ -1,5 +1,6 @@
 import { SERVER_NAME } from './foreign-table.ts'
 import { QUESTION } from '../gate/fdw-command.ts'
+import { movedRowsSql } from './moved-rows.ts'
 import { parentsSql } from './parents.ts'
 import { partitionChangesSql } from './partition-changes.ts'
 import { partitionTreeSql } from './partition-tree.ts'
@@ -25,6 +26,7 @@ export function followSchemaSql(): string {
     verificationSql(),
     partitionTreeSql(),
     partitionChangesSql(),
+    movedRowsSql(),
     parentsSql(),
     hydrationSql(),
     insertingSql(),

@@ -2,10 +2,19 @@ import type { Draw, Draws } from './draws.ts'
 
 const TABLE = ['p', 'c', 'doc', 'note', 'u', 'bare'] as const
 
+/** Each with one bound, whose place in a text an error would tell. */
+const PARTITIONS = [
+  ['m_2', `FOR VALUES FROM ('2026-01-16') TO ('2026-02-01')`],
+  ['m_3', `FOR VALUES FROM ('2026-02-01') TO ('2026-02-05')`],
+  ['m_4', `FOR VALUES FROM ('2026-02-05') TO ('2026-02-09')`],
+] as const
+
 /** Migrations: what they change is used by the next of them, and by reads and writes of whole rows. */
 export function ddlOf(d: Draws): Draw[] {
   const extra = (): string => `extra${d.below(3)}`
   const own = (): string => `own${d.below(3)}`
+  const partition = (written: (name: string, bound: string) => string): string =>
+    d.pick(PARTITIONS.map((each) => written(...each)))
   return [
     () =>
       `ALTER TABLE ${d.pick(TABLE)} ADD COLUMN ${d.pick(['', 'IF NOT EXISTS '])}${extra()} ${d.pick(['int', "text DEFAULT 'dflt'", 'int NOT NULL DEFAULT 3', 'timestamptz', 'st'])}`,
@@ -37,6 +46,14 @@ export function ddlOf(d: Draws): Draw[] {
     () => `CREATE TEMP TABLE ${d.pick(['', 'IF NOT EXISTS '])}kept AS SELECT id, v FROM c WHERE ${d.condition('c')}`,
     () => `SELECT * FROM kept ORDER BY id`,
     () => `DROP TABLE IF EXISTS kept`,
+    () =>
+      `CREATE TABLE ${d.pick(['', 'IF NOT EXISTS '])}${partition((name, bound) => `${name} PARTITION OF m ${bound}`)}`,
+    () => `ALTER TABLE m ${partition((name, bound) => `ATTACH PARTITION ${name} ${bound}`)}`,
+    () => `ALTER TABLE m ${partition((name) => `DETACH PARTITION ${name}`)}`,
+    () => partition((name) => `DROP TABLE ${name}`),
+    () => partition((name) => `SELECT * FROM ${name}`),
+    () => `INSERT INTO m VALUES (${d.id()}, '2026-02-0${1 + d.below(9)}', 1) RETURNING *`,
+    () => `UPDATE m SET at = at + ${d.below(20)} WHERE id = ${d.id()} RETURNING *`,
     () => `COMMENT ON TABLE p IS 'p${d.below(9)}'`,
     () => `ALTER TABLE p ALTER COLUMN n SET DEFAULT ${d.below(5)}`,
     () => `INSERT INTO p (id) VALUES (${d.id()}) RETURNING *`,

@@ -8,8 +8,6 @@ export interface Step {
   readonly values?: readonly (string | null)[]
   /** What COPY .. FROM STDIN is given. */
   readonly rows?: string
-  /** Its tag and rows do not count base rows, though the data come out right: only that it fails, and how, is compared. */
-  readonly isLoose?: boolean
 }
 
 export type Draw = () => string

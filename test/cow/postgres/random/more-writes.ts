@@ -51,13 +51,23 @@ export function moreWritesOf(d: Draws): Draw[] {
   ]
 }
 
-/** Writes through views, of which the data are compared, and not the count. */
-export function looseWritesOf(d: Draws): Draw[] {
+/** Writes of rows whose table no text names: through views, in functions, and by EXECUTE. */
+export function indirectWritesOf(d: Draws): Draw[] {
   return [
     () => `UPDATE vp SET n = n + 1 WHERE ${d.condition('vp')}`,
     () => `DELETE FROM vp WHERE id = ${20 + d.id()}`,
     () => `UPDATE vp SET code = ${d.code()} WHERE id = ${d.id()}`,
     () => `SELECT id, tags FROM retag(${d.id()}, 'r${d.below(3)}')`,
-    () => `UPDATE m_1 SET n = n + 1 WHERE id = ${d.id()}`,
+    () => `UPDATE m_1 SET n = n + 1 WHERE id = ${d.id()} RETURNING *`,
+    () => `UPDATE vp SET n = n + 1 WHERE ${d.condition('vp')} RETURNING *`,
+    () => `SELECT id, tags, body, at, size FROM retag(${d.id()}, 's')`,
+    () =>
+      `DO $$ DECLARE k int; BEGIN ${d.pick([`UPDATE c SET v = v + 1 WHERE ${d.condition('c')}`, `DELETE FROM r WHERE ${d.condition('r')}`, `UPDATE doc SET tags = '{}' WHERE id = ${d.id()}`])}; GET DIAGNOSTICS k = ROW_COUNT; INSERT INTO log (what) VALUES ('changed ' || k || FOUND); END $$`,
+    () => `DO $$ BEGIN TRUNCATE ${d.pick(['log', 'r', 'tree', 'u', 'note'])}; END $$`,
+    () => `PREPARE t${d.below(2)} (int) AS UPDATE c SET v = v + 1 WHERE id = $1 RETURNING id, v, twice`,
+    () => `PREPARE t${d.below(2)} (int) AS DELETE FROM d WHERE a = $1 RETURNING *`,
+    () => `EXECUTE t${d.below(2)} (${d.id()})`,
+    () => `EXECUTE t${d.below(2)} (${d.id()})`,
+    () => `DEALLOCATE t${d.below(2)}`,
   ]
 }

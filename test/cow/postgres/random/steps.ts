@@ -2,7 +2,7 @@ import type { Random } from '../../../../src/core/random.ts'
 import { ddlOf } from './ddl-steps.ts'
 import { type Draw, Draws, type Step } from './draws.ts'
 import { expressionsOf, keyReadsOf } from './expressions.ts'
-import { looseWritesOf, moreWritesOf } from './more-writes.ts'
+import { indirectWritesOf, moreWritesOf } from './more-writes.ts'
 import { readsOf } from './reads.ts'
 import { insertsOf, writesOf } from './writes.ts'
 
@@ -108,13 +108,13 @@ const SHARES: Readonly<
 
 function statementsOf(d: Draws, habit: Habit): Draw {
   const [reads, expressions, inserts, writes] = [readsOf(d), expressionsOf(d), insertsOf(d), writesOf(d)]
-  const [more, ddl, keys] = [moreWritesOf(d), ddlOf(d), keyReadsOf(d)]
+  const [more, indirect, ddl, keys] = [moreWritesOf(d), indirectWritesOf(d), ddlOf(d), keyReadsOf(d)]
   const quiet = [...reads.filter((_, place) => place < 25), ...expressions]
   const kinds: Readonly<Record<Habit, readonly Draw[][]>> = {
     reads: [quiet],
     keys: [...Array.from({ length: 12 }, () => keys), quiet, writes],
-    writes: [reads, expressions, inserts, writes, writes, more, more],
-    migrations: [ddl, ddl, reads, inserts, writes, more],
+    writes: [reads, expressions, inserts, writes, writes, more, more, indirect],
+    migrations: [ddl, ddl, reads, inserts, writes, more, indirect],
   }
   return () => d.pick(d.pick(kinds[habit]))()
 }
@@ -134,13 +134,11 @@ export function stepSource(random: Random, schema: string, habit: Habit): (hasFa
   const d = new Draws(random, schema)
   const statement = statementsOf(d, habit)
   const session = sessionOf(d, habit)
-  const loose = looseWritesOf(d)
   const [plain, prepared, settings, many, copies] = SHARES[habit]
   return (hasFailed) => {
     if (hasFailed && d.below(3) > 0)
       return { text: d.pick(['ROLLBACK', 'ROLLBACK', 'ROLLBACK TO s']), protocol: 'simple' }
     let kind = d.below(40)
-    if (habit === 'writes' && d.below(60) === 0) return { text: d.pick(loose)(), protocol: 'simple', isLoose: true }
     if ((kind -= plain) < 0) return { text: statement(), protocol: d.pick(['simple', 'simple', 'extended', 'named']) }
     if ((kind -= prepared) < 0) return preparedStep(d, habit)
     if ((kind -= settings) < 0) return { text: d.pick(session)(), protocol: d.pick(['simple', 'extended']) }

@@ -48,10 +48,6 @@ const SETS: Readonly<Record<string, (d: Draws) => string>> = {
   r: (d) => d.pick(['flag = NOT flag', `x = 'x${d.below(20)}'`, `c_id = ${d.id()}`, 'id = DEFAULT']),
 }
 
-/**
- * Left out, because the tag and RETURNING do not count base rows there, though the data are right: UPDATE and DELETE of a view, and
- * EXECUTE of a write.
- */
 export function writesOf(d: Draws): Draw[] {
   const update = (): string => {
     const table = d.pick(Object.keys(SETS))

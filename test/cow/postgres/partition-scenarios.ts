@@ -180,6 +180,25 @@ export const PARTITION_SCENARIOS: readonly PartitionScenario[] = [
     ],
   },
   {
+    title: 'columns of a partitioned table that a migration changes',
+    statements: [
+      `ALTER TABLE events ADD COLUMN extra int DEFAULT 5`,
+      `SELECT * FROM events_01 ORDER BY id`,
+      `UPDATE events_01 SET extra = 6 WHERE id = 3 RETURNING *`,
+      `ALTER TABLE events RENAME COLUMN note TO remark`,
+      `SELECT remark, extra FROM events_01 WHERE id IN (3, 4) ORDER BY id`,
+      `CREATE TABLE events_03 PARTITION OF events FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')`,
+      `INSERT INTO events (id, at, extra) VALUES (70, '2026-03-03', 8) RETURNING *`,
+      `ALTER TABLE events DROP COLUMN extra`,
+      `SELECT * FROM events_03`,
+      `SELECT extra FROM events_01`,
+      `SELECT * FROM events_02 ORDER BY id`,
+      `ALTER TABLE events DETACH PARTITION events_03`,
+      `SELECT * FROM events_03`,
+      `SELECT count(*) FROM events`,
+    ],
+  },
+  {
     title: 'partitioned tables of its own',
     statements: [
       `CREATE TABLE own (id int) PARTITION BY LIST (id)`,

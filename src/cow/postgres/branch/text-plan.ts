@@ -10,7 +10,7 @@ import type { DdlDetail, ForeignReference, Statement, TableCommand } from '../sq
 /**
  * Something done to a whole table before a statement. `hydrate`: all its rows become local (a table without a key is written, or a
  * migration computes values of its rows). `detach`: its base rows go (TRUNCATE). `drop_base`: so that it can be dropped. `free_key`: so that
- * columns of its key can be changed. `bring_all_parents`, and `bring_parents` for a foreign key that is being made: rows that local ones
+ * columns of its key can be changed. `free_partitions`: so that columns can be that views of its partitions have. `bring_all_parents`, and `bring_parents` for a foreign key that is being made: rows that local ones
  * refer to become local, for PostgreSQL looks at these alone. `enable_row_security`, `force_row_security`: users' own, where it is on for
  * ours all the time. `drop_partition`: so that a view can be dropped as the table that it is on production.
  */
@@ -21,6 +21,7 @@ export type Preparation =
         | 'detach'
         | 'drop_base'
         | 'free_key'
+        | 'free_partitions'
         | 'bring_all_parents'
         | 'enable_row_security'
         | 'force_row_security'
@@ -106,6 +107,8 @@ export function planText(
 /** A change of a key column: mesh's own policy and trigger name it, which lets no type change. */
 const KEY_COMMANDS: ReadonlySet<string> = new Set(['AT_AlterColumnType', 'AT_DropColumn'])
 
+const COLUMN_COMMANDS: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_AlterColumnType', 'AT_DropColumn'])
+
 /** In the order in which they are done. */
 const ROW_SECURITY = [
   ['AT_EnableRowSecurity', 'enable_row_security'],
@@ -120,6 +123,8 @@ function beforeAlter(commands: readonly TableCommand[], tables: readonly MergedT
     const dropsKey = commands.some((command) => command.type === 'AT_DropColumn' && isKey(command))
     const computes = commands.some(({ computed }) => computed)
     if (commands.some(({ type }) => type === 'AT_AlterColumnType')) done.push({ kind: 'bring_all_parents', table })
+    if (table.kind === 'partitioned' && commands.some(({ type }) => COLUMN_COMMANDS.has(type)))
+      done.push({ kind: 'free_partitions', table })
     for (const [type, kind] of ROW_SECURITY) {
       if (commands.some((command) => command.type === type)) done.push({ kind, table })
     }

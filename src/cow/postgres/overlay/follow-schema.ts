@@ -4,6 +4,7 @@ import { movedRowsSql } from './moved-rows.ts'
 import { parentsSql } from './parents.ts'
 import { partitionChangesSql } from './partition-changes.ts'
 import { partitionTreeSql } from './partition-tree.ts'
+import { partitionViewsSql } from './partition-views.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
@@ -26,6 +27,7 @@ export function followSchemaSql(): string {
     verificationSql(),
     partitionTreeSql(),
     partitionChangesSql(),
+    partitionViewsSql(),
     movedRowsSql(),
     parentsSql(),
     hydrationSql(),
@@ -135,6 +137,7 @@ BEGIN
     ) AS s;
     EXECUTE mesh.ask('${REBUILD}' || json_build_object('stale', mesh_stale::int8[], 'shapes', coalesce((${shapesQuery('mesh_wanted')}), '[]')));
   END IF;
+  PERFORM mesh.realign(p.root) FROM mesh.partitions AS p WHERE p.parent IS NULL AND p.root = ANY (mesh_stale);
   DELETE FROM mesh.known_rules AS k WHERE NOT EXISTS (SELECT 1 FROM mesh.rules AS r WHERE r.rule = k.rule AND r.is_valid = k.is_valid);
   INSERT INTO mesh.known_rules SELECT r.rule, r.relation, r.other, r.is_valid FROM mesh.rules AS r WHERE r.rule NOT IN (SELECT k.rule FROM mesh.known_rules AS k);
   DELETE FROM mesh.known_tables AS k WHERE NOT EXISTS (SELECT 1 FROM mesh.written_tables AS w WHERE w.relation = k.relation AND w.written = k.written);

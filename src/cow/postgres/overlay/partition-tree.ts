@@ -21,11 +21,14 @@ export function partitionTreeSql(): string {
   ].join('\n')
 }
 
-/** Each member of each tree, the root too. `relation`: the root, or the view; null for one without. `rule`: which rows of the root it takes. */
+/**
+ * Each member of each tree, the root too. `relation`: the root, or the view; null for one without. `rule`: which rows of the root it takes.
+ * `freed`: what its view was, while a migration changes columns of the root.
+ */
 export const PARTITIONS_TABLE = `
 CREATE TABLE IF NOT EXISTS mesh.partitions (
   id integer PRIMARY KEY, parent integer REFERENCES mesh.partitions ON DELETE CASCADE, root regclass NOT NULL, relation regclass, shadow regclass,
-  schema text NOT NULL, name text NOT NULL, key text, bound text, rule text NOT NULL, made boolean NOT NULL DEFAULT false);
+  schema text NOT NULL, name text NOT NULL, key text, bound text, rule text NOT NULL, made boolean NOT NULL DEFAULT false, freed json);
 `
 
 /** What the functions change themselves is nothing to follow. */

@@ -16,12 +16,23 @@ CREATE FUNCTION saw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO s
 CREATE TRIGGER saw AFTER INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION saw();
 CREATE TABLE tenants (id int PRIMARY KEY, owner text);
 CREATE TABLE secrets (id int PRIMARY KEY, owner text);
+CREATE TABLE vault (id int PRIMARY KEY, owner text);
+ALTER TABLE vault ENABLE ROW LEVEL SECURITY;
+CREATE POLICY open ON vault USING (id <= 5);
+CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS n FROM vault;
+CREATE SCHEMA deep; CREATE TABLE deep.things (id serial PRIMARY KEY);
 GRANT SELECT, INSERT, UPDATE, DELETE ON notes, lines, tenants, secrets TO other;`
 const DATA = `
 INSERT INTO notes SELECT i, 'c' || i, CASE i % 2 WHEN 0 THEN 'app' ELSE 'other' END, 'note ' || i FROM generate_series(1, 20) i;
 INSERT INTO lines SELECT i, i, i FROM generate_series(1, 20) i;
 INSERT INTO tenants SELECT i, CASE i % 2 WHEN 0 THEN 'app' ELSE 'other' END FROM generate_series(1, 10) i;
-INSERT INTO secrets SELECT i, 'app' FROM generate_series(1, 10) i;`
+INSERT INTO secrets SELECT i, 'app' FROM generate_series(1, 10) i;
+INSERT INTO vault SELECT i, 'app' FROM generate_series(1, 10) i;
+INSERT INTO deep.things SELECT FROM generate_series(1, 3);`
+
+/** `boss` may do anything in production. `auditor` reads by its group alone, `shy` would have to become that group first. */
+const WIDE = `CREATE ROLE boss SUPERUSER LOGIN; CREATE ROLE auditors; CREATE ROLE auditor LOGIN IN ROLE auditors; CREATE ROLE shy LOGIN NOINHERIT;
+GRANT pg_read_all_data TO auditors; GRANT auditors TO shy`
 
 const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
 
@@ -31,6 +42,9 @@ let clients: Record<'app' | 'other', readonly [own: pg.Client, plain: pg.Client]
 
 beforeAll(async () => {
   production = await startProductionServer(SCHEMA, DATA)
+  const admin = await production.admin()
+  await admin.query(WIDE)
+  await admin.end()
   proxy = await startGatedProxy(production, { thread: thread() })
   const plainOther = await production.server.client('other', 'plain')
   clients = {
@@ -175,5 +189,61 @@ describe('the owner of a table on a branch', () => {
       'DROP TABLE secrets CASCADE',
     ])
     expect(own).toEqual(plain)
+  })
+})
+
+describe('roles that read or write everything in production', () => {
+  it('do so on the branch, by its policies, and nothing of mesh', async () => {
+    const [app] = clients.app
+    await app.query(
+      'UPDATE vault SET owner = NULL WHERE id = 2; CREATE TABLE later (id serial PRIMARY KEY); INSERT INTO later VALUES (1)',
+    )
+    await app.query(
+      'CREATE SCHEMA newer; CREATE TABLE newer.made AS SELECT 1 AS id; CREATE VIEW newer.shown AS SELECT * FROM newer.made',
+    )
+    const reads: readonly (readonly [text: string, rows: unknown])[] = [
+      ['SELECT count(*), count(owner) FROM vault', [['5', '4']]],
+      ['SELECT * FROM totals', [['0']]],
+      ['SELECT count(*) FROM deep.things', [['3']]],
+      ['SELECT is_called FROM deep.things_id_seq', [[true]]],
+      ['SELECT count(*) FROM later', [['1']]],
+      ['SELECT * FROM newer.shown', [[1]]],
+    ]
+    const writes = [
+      'UPDATE vault SET owner = NULL WHERE id = 3',
+      'INSERT INTO deep.things VALUES (9)',
+      'DELETE FROM newer.made WHERE id = 7',
+    ]
+    for (const user of ['mesh_reader', 'auditor', 'mesh_writer', 'boss']) {
+      const client = await proxy.client({ user })
+      for (const [text, rows] of reads)
+        expect([user, text, await told(client, text)]).toMatchObject([user, text, { rows }])
+      const mayWrite = user === 'mesh_writer' || user === 'boss'
+      for (const text of writes) {
+        await client.query('BEGIN')
+        expect([user, text, await told(client, text)]).toMatchObject([
+          user,
+          text,
+          mayWrite ? { rowCount: text.startsWith('DELETE') ? 0 : 1 } : { code: '42501' },
+        ])
+        await client.query('ROLLBACK')
+      }
+      for (const text of [
+        'TABLE mesh_base.b1',
+        'TABLE mesh.touched_1',
+        'TABLE mesh.wide_roles',
+        'DELETE FROM mesh.tables',
+      ])
+        expect([user, text, await told(client, text)]).toMatchObject([user, text, { code: '42501' }])
+      await client.end()
+    }
+  })
+
+  it('do not where they would have to become another role first', async () => {
+    const client = await proxy.client({ user: 'shy' })
+    expect(await told(client, 'SELECT count(*) FROM deep.things')).toMatchObject({ code: '42501' })
+    await client.query('SET ROLE auditors')
+    expect(await told(client, 'SELECT count(*) FROM deep.things')).toMatchObject({ rows: [['3']] })
+    await client.end()
   })
 })

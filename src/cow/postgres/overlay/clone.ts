@@ -12,6 +12,9 @@ import {
   roleSettingsSql,
   rolesSql,
   SETTINGS_QUERY,
+  WIDE_ROLES,
+  WIDE_ROLES_QUERY,
+  wideRightsSql,
 } from './roles.ts'
 import { rowsOf } from './rows.ts'
 import { type DumpTransport, dumpSchema } from './schema-dump.ts'
@@ -40,6 +43,7 @@ export interface SchemaImage {
   readonly memberships: Rows
   readonly settings: Rows
   readonly creators: Rows
+  readonly wideRoles: Rows
   readonly sequences: Rows
 }
 
@@ -70,7 +74,7 @@ export interface CloneReport {
 export async function readSchema(source: SchemaSource, signal: AbortSignal): Promise<SchemaImage> {
   const { read, dump: transport, upstreamDatabase, thread } = source
   const trees = flattenTrees(await read(PARTITIONS_QUERY))
-  const [dump, extensions, roles, memberships, sequences, settings, creators] = await Promise.all([
+  const [dump, extensions, roles, memberships, sequences, settings, creators, wideRoles] = await Promise.all([
     dumpSchema({ transport, database: upstreamDatabase, excluded: trees.excluded, thread }, signal),
     read(EXTENSIONS_QUERY).then(firstColumn),
     read(ROLES_QUERY),
@@ -78,8 +82,10 @@ export async function readSchema(source: SchemaSource, signal: AbortSignal): Pro
     read(SEQUENCES_QUERY),
     read(SETTINGS_QUERY),
     read(CREATORS_QUERY),
+    read(WIDE_ROLES_QUERY),
   ])
-  return { text: fitDump(dump).text, trees, extensions, roles, memberships, sequences, settings, creators }
+  const text = fitDump(dump).text
+  return { text, trees, extensions, roles, memberships, sequences, settings, creators, wideRoles }
 }
 
 /**
@@ -90,11 +96,12 @@ export async function readSchema(source: SchemaSource, signal: AbortSignal): Pro
  * overlay did not take.
  */
 export async function restoreSchema(image: SchemaImage, { admin, database }: CloneTarget): Promise<CloneReport> {
-  const { text, trees, extensions, roles, memberships, sequences, settings, creators } = image
+  const { text, trees, extensions, roles, memberships, sequences, settings, creators, wideRoles } = image
   requireExtensions(extensions, firstColumn(rowsOf(await admin.query(AVAILABLE_QUERY))))
   await admin.query(`${PRELUDE}\n${rolesSql(roles, memberships)}`)
   await restore(admin, text)
-  const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}`
+  const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}
+${wideRightsSql(wideRoles)}`
   await admin.query(`${trees.views}\n${trees.guards}\n${trees.members}\n${sequencesSql(sequences)}\n${rights}`)
   return {
     roles: roles.length,
@@ -111,7 +118,8 @@ SET client_min_messages = error;
 CREATE SCHEMA IF NOT EXISTS mesh;
 CREATE SCHEMA IF NOT EXISTS mesh_base;
 CREATE TABLE IF NOT EXISTS mesh.materialized_views (hidden regclass NOT NULL, relation regclass NOT NULL);
-${PARTITIONS_TABLE}`
+${PARTITIONS_TABLE}
+${WIDE_ROLES}`
 
 function firstColumn(rows: Rows): string[] {
   return rows.map(([first]) => first ?? '')

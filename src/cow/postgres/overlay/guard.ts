@@ -1,4 +1,5 @@
 import { FIRST_TRIGGER_PREFIX, isOurTrigger, TRIGGER_PREFIX } from './names.ts'
+import { grantNewSql, WIDE_ROLES } from './roles.ts'
 import { functionSql, requireOwner } from './sql-function.ts'
 
 /** Tables with their bases attached: only there has something to be hidden, and followed. */
@@ -13,13 +14,14 @@ const WITHOUT = 'Without it the branch would show wrong rows.'
 /**
  * What keeps a table's owner from taking mesh's own triggers and policies away, in functions and DO blocks too: `mesh.guard()` behind each
  * statement that changes the schema, as part of it, and `mesh.guard_drop()` where that drops something. Those that were switched off are on
- * again, so that DISABLE TRIGGER USER and DISABLE ROW LEVEL SECURITY mean what is the users' own; all else is refused.
+ * again, so that DISABLE TRIGGER USER and DISABLE ROW LEVEL SECURITY mean what is the users' own; all else is refused. What is new goes
+ * to those who read or write everything.
  *
  * Row-level security is always on in a merged table; that users have it off is told by the policy `mesh_all`, and that it does not bind
  * the owner by `mesh_owner`.
  */
 export function guardSql(): string {
-  return [guardFunction(), guardDropFunction(), switchFunctions()].join('\n')
+  return [WIDE_ROLES, guardFunction(), guardDropFunction(), switchFunctions()].join('\n')
 }
 
 /** Only for what clients do: the superuser's own statements keep the rules by themselves. */
@@ -61,6 +63,7 @@ BEGIN
   LOOP
     EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', mesh_found.relation, mesh_found.tgname);
   END LOOP;
+  ${grantNewSql()}
   FOR mesh_found IN SELECT t.relation, c.relrowsecurity AS is_on, c.relowner::regrole AS owner, t.id IN (SELECT a.id FROM (${ATTACHED}) AS a) AS is_attached,
       ${policyOf('c.oid', `'mesh_all'`)} AS is_open, ${policyOf('c.oid', `'mesh_owner'`)} AS frees_owner
     FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE t.kind <> 'matview' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)

@@ -118,7 +118,7 @@ export const RIGHTS: readonly EscapeRow[] = [
     `DO $$ BEGIN PERFORM mesh.fault_in(id, '[["1'' OR true) --", "2026-02-02"]]') FROM generate_series(1, 12) AS id; END $$`,
   ],
   ["mesh's report of what was touched", 'runs', 'DO $$ BEGIN PERFORM mesh.report(1, NULL); END $$'],
-  ["mesh's detaching", 'runs', 'BEGIN', 'DO $$ BEGIN PERFORM mesh.detach(1); END $$', 'ROLLBACK'],
+  ["mesh's detaching", '42501', 'BEGIN', 'DO $$ BEGIN PERFORM mesh.detach(1); END $$', 'ROLLBACK'],
   ["mesh's detaching, called", '42501', 'SELECT mesh.detach(1)'],
   ["mesh's connection of its own", '42501', `SELECT mesh.autonomous(1, 'DELETE FROM customer')`],
   ["mesh's hydration", '42501', 'SELECT mesh.copy_and_cut(1, 1)'],

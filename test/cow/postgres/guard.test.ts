@@ -137,6 +137,22 @@ describe('the owner of a table on a branch', () => {
       'ALTER TABLE tenants ENABLE ROW LEVEL SECURITY',
       'ROLLBACK',
       ...look,
+      'DO $$ BEGIN ALTER TABLE tenants ENABLE ROW LEVEL SECURITY; END $$',
+      ...look,
+      `DO $$ BEGIN EXECUTE 'ALTER TABLE tenants /* in
+        two lines */ FORCE
+        ROW LEVEL SECURITY -- to the owner too'; END $$`,
+      ...look,
+      'DO $$ BEGIN ALTER TABLE tenants NO FORCE ROW LEVEL SECURITY; END $$',
+      ...look,
+      'ALTER TABLE tenants DISABLE ROW LEVEL SECURITY',
+      `DO $$ BEGIN ALTER TABLE tenants ADD COLUMN hint text DEFAULT 'ENABLE ROW LEVEL SECURITY'; END $$`,
+      ...look,
+      "CREATE FUNCTION close_up(place regclass) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', place); END $$",
+      `BEGIN; SELECT close_up('tenants')`,
+      'SELECT * FROM tenants ORDER BY id',
+      'ROLLBACK',
+      ...look,
       'TRUNCATE secrets',
       `INSERT INTO secrets VALUES (1, 'app'), (2, 'other')`,
       'ALTER TABLE secrets ENABLE ROW LEVEL SECURITY',
@@ -176,6 +192,20 @@ describe('the owner of a table on a branch', () => {
     async (call) => {
       const [own] = clients.app
       expect(await told(own, `SELECT mesh.${call}`)).toMatchObject({ code: '42501' })
+    },
+  )
+
+  it.each(['free_key(1)', 'drop_base(1)', 'detach(1)'])(
+    "is refused mesh's own function where no text of a client names it: %s",
+    async (call) => {
+      const [own] = clients.app
+      const found = 'SELECT count(*) FROM notes'
+      const before = await told(own, found)
+      expect(await told(own, `DO $$ BEGIN PERFORM mesh.${call}; END $$`)).toMatchObject({ code: '42501' })
+      await told(own, `DO $$ BEGIN EXECUTE 'CREATE VIEW sly AS SELECT mesh.${call}::text'; END $$`)
+      expect(await told(own, 'SELECT * FROM sly')).toMatchObject({ code: '42501' })
+      await told(own, 'DROP VIEW sly')
+      expect(await told(own, found)).toEqual(before)
     },
   )
 

@@ -8,7 +8,7 @@ import { partitionViewsSql } from './partition-views.ts'
 import { REBUILD } from './rebuild.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
-import { bringSql, faultInSql } from './registry.ts'
+import { bringSql, faultInSql, preparingSql } from './registry.ts'
 import { functionSql } from './sql-function.ts'
 import { BASE_COLUMNS_VIEW, suppliedColumnsSql } from './supplied-columns.ts'
 import { shapesQuery } from './table-shape.ts'
@@ -34,6 +34,7 @@ export function followSchemaSql(): string {
     insertingSql(),
     faultInSql(),
     bringSql(),
+    preparingSql(),
     askSql(),
     followSql(),
     FIRST,

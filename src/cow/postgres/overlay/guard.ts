@@ -37,11 +37,13 @@ function guardFunction(): string {
     returns: 'void',
     rights: 'admin',
     callers: 'nobody',
-    // What it switches on again is nothing to guard.
-    settings: ['event_triggers = off', 'client_min_messages = error'],
+    // What it switches on again is nothing to guard. The context is read in English.
+    settings: ['event_triggers = off', 'client_min_messages = error', `lc_messages = 'C'`],
     body: `
 DECLARE
   mesh_found record;
+  mesh_context text;
+  mesh_text text;
 BEGIN
   IF ${BY_US} THEN RETURN; END IF;
   SELECT g.tgname, g.tgrelid::regclass AS relation INTO mesh_found FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
@@ -64,6 +66,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', mesh_found.relation, mesh_found.tgname);
   END LOOP;
   ${grantNewSql()}
+  ${enabledWithin()}
   FOR mesh_found IN SELECT t.relation, c.relrowsecurity AS is_on, c.relowner::regrole AS owner, t.id IN (SELECT a.id FROM (${ATTACHED}) AS a) AS is_attached,
       ${policyOf('c.oid', `'mesh_all'`)} AS is_open, ${policyOf('c.oid', `'mesh_owner'`)} AS frees_owner
     FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE t.kind <> 'matview' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
@@ -83,7 +86,7 @@ BEGIN
   IF FOUND THEN
     ${refusal(
       `format('restrictive policy %I on %s would hold though row-level security is off', mesh_found.polname, mesh_found.relation)`,
-      'ENABLE ROW LEVEL SECURITY before it is made, outside of functions, and drop it before DISABLE ROW LEVEL SECURITY.',
+      'ENABLE ROW LEVEL SECURITY before it is made, and drop it before DISABLE ROW LEVEL SECURITY.',
       'feature_not_supported',
     )}
   END IF;
@@ -94,6 +97,42 @@ BEGIN
   END LOOP;
 END`,
   })
+}
+
+/**
+ * ENABLE and FORCE ROW LEVEL SECURITY change nothing in the catalogue, where both are on. In a DO block or function in PL/pgSQL nobody has
+ * seen the statement before it ran: the call stack has its text.
+ */
+function enabledWithin(): string {
+  return `
+  GET DIAGNOSTICS mesh_context = PG_CONTEXT;
+  mesh_context := substr(mesh_context, strpos(mesh_context, 'mesh.schema_changed() line '));
+  mesh_text := substr(mesh_context, nullif(strpos(mesh_context, E'\\nSQL statement "'), 0));
+  IF strpos(mesh_context, E'\\n') = strpos(mesh_context, E'\\nSQL statement "') AND mesh_text IS NOT NULL THEN
+    mesh_text := regexp_replace(split_part(mesh_text, E'"\\nPL/pgSQL function ', 1), '/\\*.*?\\*/', ' ', 'g');
+    mesh_text := lower(regexp_replace(regexp_replace(mesh_text, '--[^\\n]*', ' ', 'g'), '''[^'']*''', ' ', 'g'));
+    FOR mesh_found IN SELECT t.relation, c.relowner::regrole AS owner, ${policyOf('t.relation', `'mesh_all'`)} AS is_open
+      FROM pg_event_trigger_ddl_commands() AS d JOIN mesh.tables AS t ON d.classid = 'pg_class'::regclass AND d.objid = t.relation
+      JOIN pg_class AS c ON c.oid = t.relation WHERE d.command_tag = 'ALTER TABLE' AND t.kind <> 'matview'
+    LOOP
+      IF mesh_found.is_open AND mesh_text ~ '\\menable\\s+row\\s+level\\s+security' THEN
+        ${enableStatements('mesh_found.relation', 'mesh_found.owner')}
+      END IF;
+      IF regexp_replace(mesh_text, '\\mno\\s+force\\M', ' ', 'g') ~ '\\mforce\\s+row\\s+level\\s+security' THEN
+        ${forceStatement('mesh_found.relation')}
+      END IF;
+    END LOOP;
+  END IF;`
+}
+
+/** The owner is not bound before FORCE. */
+function enableStatements(relation: string, owner: string): string {
+  return `EXECUTE format('DROP POLICY mesh_all ON %s', ${relation});
+    EXECUTE format('CREATE POLICY mesh_owner ON %s TO %s USING (true) WITH CHECK (true)', ${relation}, ${owner});`
+}
+
+function forceStatement(relation: string): string {
+  return `EXECUTE format('DROP POLICY IF EXISTS mesh_owner ON %s', ${relation});`
 }
 
 /** With its table, or by mesh's own functions that change a table's key, anything may go. */
@@ -141,9 +180,8 @@ BEGIN
 END`,
     })
   const enabled = `IF ${policyOf('mesh_table', `'mesh_all'`)} THEN
-    EXECUTE format('DROP POLICY mesh_all ON %s', mesh_table);
-    EXECUTE format('CREATE POLICY mesh_owner ON %s TO %s USING (true) WITH CHECK (true)', mesh_table, (SELECT c.relowner::regrole FROM pg_class AS c WHERE c.oid = mesh_table));
+    ${enableStatements('mesh_table', '(SELECT c.relowner::regrole FROM pg_class AS c WHERE c.oid = mesh_table)')}
   END IF;`
-  const forced = `EXECUTE format('DROP POLICY IF EXISTS mesh_owner ON %s', mesh_table);`
+  const forced = forceStatement('mesh_table')
   return [switching('enable_row_security', enabled), switching('force_row_security', forced)].join('\n')
 }

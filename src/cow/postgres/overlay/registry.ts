@@ -4,7 +4,7 @@ import { PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
 import { BASE_COLUMNS_VIEW } from './supplied-columns.ts'
-import { functionSql, READ_ONLY, requireOwner, requirePrivilege } from './sql-function.ts'
+import { functionSql, READ_ONLY, requireOwner, requirePrivilege, requireSession } from './sql-function.ts'
 
 /**
  * A report names at most this many keys; of a statement that touches more, it says `*`. As many as are remembered of a table; a text of
@@ -28,10 +28,8 @@ export function registrySql(): string {
     insertingSql(),
     faultInSql(),
     bringSql(),
-    detachSql(),
     BASE_COLUMNS_VIEW,
-    dropBaseSql(),
-    freeKeySql(),
+    preparingSql(),
     hydrationSql(),
     refreshSql(),
   ].join('\n')
@@ -186,6 +184,11 @@ END`,
   })
 }
 
+/** What prepares a table for a statement that follows. */
+export function preparingSql(): string {
+  return [detachSql(), dropBaseSql(), freeKeySql()].join('\n')
+}
+
 /**
  * `mesh.detach(table_id)`: cuts a table loose from its base, for TRUNCATE and for tables that are copied whole. Part of the
  * caller's transaction: rolled back, the base is there again. The caller needs the right to truncate.
@@ -200,6 +203,7 @@ function detachSql(): string {
 DECLARE
   mesh_entry mesh.tables;
 BEGIN
+  ${requireSession('detach')}
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   ${requirePrivilege('mesh_entry.relation', 'TRUNCATE')}
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', mesh_entry.relation);
@@ -227,6 +231,7 @@ function dropBaseSql(): string {
 DECLARE
   mesh_entry mesh.tables;
 BEGIN
+  ${requireSession('drop_base')}
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   ${requireOwner('mesh_entry.relation', 'must be owner of table %s')}
   -- The policy names the base, and hides its rows up to here.
@@ -255,6 +260,7 @@ function freeKeySql(): string {
 DECLARE
   mesh_table regclass;
 BEGIN
+  ${requireSession('free_key')}
   SELECT t.relation INTO STRICT mesh_table FROM mesh.tables AS t WHERE t.id = table_id;
   ${requireOwner('mesh_table', 'must be owner of table %s')}
   EXECUTE format('DROP POLICY IF EXISTS mesh_hide ON %s', mesh_table);

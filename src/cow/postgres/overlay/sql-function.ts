@@ -21,6 +21,17 @@ export function requirePrivilege(relation: string, privileges: string): string {
   END IF;`
 }
 
+/**
+ * Statement of a function's body: refuses a call that is not a session's own, which prepares a table for the statement that follows. What
+ * the backend was sent is then this call and nothing else, and from clients no text that names the schema mesh comes to it. `name`: of a
+ * function with the one parameter `table_id`.
+ */
+export function requireSession(name: string): string {
+  return `IF current_query() IS DISTINCT FROM format('SELECT mesh.${name}(%s)', table_id) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied for function mesh.${name}', HINT = 'The schema mesh is the data proxy''s own.';
+  END IF;`
+}
+
 /** A function in PL/pgSQL that mesh adds to the overlay. */
 export interface SqlFunction {
   /** Name with its parameters: `mesh.copy_up_7(keys jsonb)`. */

@@ -29,7 +29,9 @@ function batch(shard, workers, from, to, rate) {
       headRequest: false,
       lastOnConnection: false,
       recordedStatus: 200,
-      recordedServiceNs: 1e6,
+      recording: 0,
+      exchange: 0,
+      recordedAtNs: 0,
     })
   }
   return packShots(shots)

@@ -76,7 +76,9 @@ async function* batches(path) {
       headRequest: false,
       lastOnConnection: false,
       recordedStatus: 200,
-      recordedServiceNs: 1e6,
+      recording: 0,
+      exchange: 0,
+      recordedAtNs: 0,
     }))
     const packed = []
     for (let from = 0; from < shots.length; from += SHOTS_A_BATCH) {

@@ -1,3 +1,4 @@
+import type { RecordingReader } from '../core/recording.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import type { ScheduleOptions } from '../replay/options.ts'
 import type { Plan } from '../replay/plan.ts'
@@ -9,6 +10,7 @@ import type { ReplayFlags } from './replay-flags.ts'
 
 /** A replay that is planned, checked and ready to go. */
 export interface PlannedReplay {
+  readonly readers: readonly RecordingReader[]
   readonly survey: Survey
   readonly plan: Plan
   readonly options: ScheduleOptions

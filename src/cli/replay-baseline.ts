@@ -6,6 +6,7 @@ import type { Comparison } from '../measure/comparison/finding.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import { Measurement } from '../measure/measurement.ts'
+import { SlowestShots } from '../measure/slowest-shots.ts'
 import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
 import type { Verdict } from '../measure/validity.ts'
 import type { Block, BlockResult } from '../replay/block-sender.ts'
@@ -23,6 +24,7 @@ import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import { conclude, factsOf, publishRun } from './replay-run.ts'
 import type { StopSignals } from './signals.ts'
+import { slowestExchanges } from './slowest-exchanges.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Pairs that our own side disturbed are replaced, up to this part of those that were asked for. */
@@ -36,7 +38,7 @@ export interface Baseline {
 
 /** How the comparison goes, for the plan. */
 export function baselinePlanLines(
-  { options, flags, survey }: Omit<PlannedReplay, 'target'>,
+  { options, flags, survey }: Omit<PlannedReplay, 'readers' | 'target'>,
   url: string,
 ): readonly string[] {
   const { warmupNs, durationNs } = blocksOf({ options, flags, survey })
@@ -65,6 +67,7 @@ export async function runBaseline(
   const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
   let directory: RunDirectory | undefined
   const facts = factsOf(replay)
+  const slowest = new SlowestShots()
   const describe = (more: Partial<RunFacts>): Run =>
     describeRun({ ...facts, interrupted: true, ...more }, measurement, survey.recorded, options.routes.names)
   if (flags.output !== undefined) {
@@ -77,7 +80,9 @@ export async function runBaseline(
       options: { ...senderOptionsOf(flags, target), breaker: undefined, durationNs: undefined },
       routeCount: DEFAULT_MAX_ROUTES,
       originNs,
-      ...(isCandidate ? { onSnapshot: (snapshot) => measurement.add(snapshot) } : {}),
+      ...(isCandidate
+        ? { onSnapshot: (snapshot) => measurement.add(snapshot), onSlowest: (numbers) => slowest.add(numbers) }
+        : {}),
     })
   const senders = { baseline: await open(baseline.target, false), candidate: await open(replay.target, true) }
   const blocks = new AlternatingBlocks(replay, baseline, senders, terminal)
@@ -98,6 +103,7 @@ export async function runBaseline(
     ...(blocks.health === undefined ? {} : { health: blocks.health }),
     counters: addCounters(summary.workers.map(({ counters }) => counters)),
     windowNs: blocks.measuredNs,
+    slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
     ...blocks.facts(baseline.url),
   })
   await publishRun(run, measurement, directory, flags, terminal)

@@ -5,6 +5,7 @@ import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { SearchBounds } from '../measure/capacity/search.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import { Measurement } from '../measure/measurement.ts'
+import { SlowestShots } from '../measure/slowest-shots.ts'
 import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
 import type { Verdict } from '../measure/validity.ts'
 import { BlockSender } from '../replay/block-sender.ts'
@@ -23,6 +24,7 @@ import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import { factsOf, publishRun } from './replay-run.ts'
 import type { StopSignals } from './signals.ts'
+import { slowestExchanges } from './slowest-exchanges.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Below this part of where the search begins nothing is tried. */
@@ -44,7 +46,7 @@ export function planCapacity({
   options,
   flags,
   gates,
-}: Omit<PlannedReplay, 'target' | 'url'>): CapacityPlan {
+}: Omit<PlannedReplay, 'readers' | 'target' | 'url'>): CapacityPlan {
   const strict = gates.filter(({ severity }) => severity === 'fail')
   checkCapacityGates(strict)
   const times = stepTimes(flags.step, flags.warmup)
@@ -104,6 +106,7 @@ export async function runCapacitySearch(
 ): Promise<ExitCode> {
   const { flags, options, survey } = replay
   const facts = { ...factsOf(replay), gates: [] }
+  const slowest = new SlowestShots()
   let directory: RunDirectory | undefined
   const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
   const describe = (more: Partial<RunFacts>): Run =>
@@ -117,6 +120,7 @@ export async function runCapacitySearch(
     routeCount: DEFAULT_MAX_ROUTES,
     originNs: monotonicNs(),
     onSnapshot: (snapshot) => measurement.add(snapshot),
+    onSlowest: (numbers) => slowest.add(numbers),
   })
   const searcher = new CapacitySearcher(replay, settings, sender, stop.drain, terminal)
   try {
@@ -136,6 +140,7 @@ export async function runCapacitySearch(
     ...(searcher.health === undefined ? {} : { health: searcher.health }),
     counters: addCounters(summary.workers.map(({ counters }) => counters)),
     windowNs: searcher.measuredNs,
+    slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
     verdict: verdictOf(searcher, capacity, interrupted),
     findings: { capacity },
   })

@@ -5,6 +5,7 @@ import type { Gate } from '../measure/gates/gate.ts'
 import { GateWatch } from '../measure/gates/gate-watch.ts'
 import type { ThreadHealth } from '../measure/health.ts'
 import { Measurement } from '../measure/measurement.ts'
+import { SlowestShots } from '../measure/slowest-shots.ts'
 import type { FleetSummary } from '../replay/fleet.ts'
 import { Fleet } from '../replay/fleet.ts'
 import type { ScheduleOptions } from '../replay/options.ts'
@@ -34,6 +35,7 @@ import type { RunEnd } from './run-exit.ts'
 import { exitOfRun } from './run-exit.ts'
 import { runPlanOf, runRequestOf } from './run-facts.ts'
 import type { StopSignals } from './signals.ts'
+import { slowestExchanges } from './slowest-exchanges.ts'
 import { TargetWatching } from './target-watching.ts'
 import type { Terminal } from './terminal.ts'
 import { VERSION } from './version.ts'
@@ -52,6 +54,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const { gateWatch, stopped } = watchGates(replay, terminal)
   const counters = new Map<number, SenderCounters>()
   const check = responseCheckOf(replay.check, options, survey)
+  const slowest = new SlowestShots()
   let directory: RunDirectory | undefined
   const measurement = new Measurement({
     workers: flags.workers,
@@ -69,7 +72,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   const begun = { atNs: 0 }
   const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
   const health = new Map<number, ThreadHealth>()
-  const fleet = await openFleet(replay, { measurement, counters, health, check })
+  const fleet = await openFleet(replay, { measurement, counters, health, check, slowest })
   const drain = AbortSignal.any([stop.drain, stopped])
   const control = new LoadControl(plan, flags.maxRate, fleet, begun)
   const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
@@ -92,7 +95,10 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
   measurement.finish()
   const { abortedBy } = gateWatch
   const ended = endFactsOf(summary, plan, warmupNs, abortedBy, control)
-  const found = check === undefined ? {} : { check: check.findings() }
+  const found = {
+    slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
+    ...(check === undefined ? {} : { check: check.findings() }),
+  }
   const describe = (more: Partial<RunFacts>): Run => {
     const watched = target === undefined ? {} : { target }
     const all = { ...facts, ...ended, ...found, ...watched, interrupted: stop.name() !== undefined, gateWatch, ...more }
@@ -142,6 +148,7 @@ function openFleet(
     readonly counters: Map<number, SenderCounters>
     readonly health: Map<number, ThreadHealth>
     readonly check: RunCheck | undefined
+    readonly slowest: SlowestShots
   },
 ): Promise<Fleet> {
   return Fleet.open({
@@ -155,6 +162,7 @@ function openFleet(
       into.health.set(worker, health)
     },
     check: into.check?.fleet,
+    onSlowest: (numbers) => into.slowest.add(numbers),
   })
 }
 

@@ -127,7 +127,7 @@ async function planAndRun(
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
-    const replay = { survey, plan, options, target, url, flags, gates, check }
+    const replay = { readers, survey, plan, options, target, url, flags, gates, check }
     if (capacity !== undefined) return await runCapacitySearch(replay, capacity, stop, terminal)
     if (baseline !== undefined) return await runBaseline(replay, baseline, stop, terminal)
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)

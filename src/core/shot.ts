@@ -18,7 +18,10 @@ export interface Shot {
   readonly headRequest: boolean
   /** No later shot of this connection comes: it may be closed after the reply. */
   readonly lastOnConnection: boolean
-  /** What was recorded: its status (0: none) and its service time in ns (-1: none). */
+  /** The status that was recorded, 0 where none was. */
   readonly recordedStatus: number
-  readonly recordedServiceNs: number
+  /** The exchange it was made of: which recording of the run, the exchange's id there (its lowest 32 bits), and nanoseconds from the recording's first request. */
+  readonly recording: number
+  readonly exchange: number
+  readonly recordedAtNs: number
 }

@@ -15,7 +15,9 @@ export interface PreparedRequest {
   readonly flags: number
   readonly route: number
   readonly recordedStatus: number
-  readonly recordedServiceNs: number
+  /** As in `Shot`. */
+  readonly recording: number
+  readonly exchange: number
   /** Ordinals before cloning and looping. */
   readonly connection: number
   readonly session: number
@@ -86,7 +88,9 @@ class OpenBatch {
     const { count } = this
     const route = new Uint16Array(count)
     const recordedStatus = new Uint16Array(count)
-    const recordedServiceNs = new Float64Array(count)
+    const recording = new Uint16Array(count)
+    const exchange = new Uint32Array(count)
+    const recordedAtNs = new Float64Array(count)
     const offset = new Uint32Array(count + 1)
     // Not pooled: its memory is transferred to another thread.
     const bytes = Buffer.allocUnsafeSlow(this.byteLength)
@@ -97,7 +101,9 @@ class OpenBatch {
       if (request === undefined) continue
       route[index] = request.route
       recordedStatus[index] = request.recordedStatus
-      recordedServiceNs[index] = request.recordedServiceNs
+      recording[index] = request.recording
+      exchange[index] = request.exchange
+      recordedAtNs[index] = request.atNs
       bytes.set(request.bytes, end)
       const generation = this.#generation[index] ?? 0
       if (generation > 0 && request.identities.length > 0) renameIdentities(bytes, end, request.identities, generation)
@@ -118,7 +124,9 @@ class OpenBatch {
       clone: this.#clone.slice(0, count),
       route,
       recordedStatus,
-      recordedServiceNs,
+      recording,
+      exchange,
+      recordedAtNs,
       flags: this.#flags.slice(0, count),
       offset,
       bytes,

@@ -28,6 +28,8 @@ export interface FleetOptions {
   readonly onInterval: (interval: ThreadInterval) => void
   /** Undefined: replies are not compared. */
   readonly check?: FleetCheck | undefined
+  /** Hears of the slowest shots: see `SlowestShots.add`. */
+  readonly onSlowest?: (numbers: Float64Array) => void
 }
 
 /** What a fleet did, when the last thread has ended. */
@@ -69,13 +71,14 @@ export class Fleet {
   private constructor(options: FleetOptions) {
     const perThread = divided(options.options, options.workers)
     this.#threads = Array.from({ length: options.workers }, (_, worker) => {
-      const { routeCount, warmupNs = 0, entry, onInterval, check } = options
+      const { routeCount, warmupNs = 0, entry, onInterval, check, onSlowest } = options
       const start: WorkerStart = { worker, options: perThread, routeCount, warmupNs, check: check?.mode }
       return new SendingThread(start, entry ?? new URL('worker-main.js', import.meta.url), {
         onInterval,
         onTrip: (reason) => this.#trip(reason),
         onStatuses: (numbers) => check?.onStatuses(numbers),
         onReplies: (replies) => check?.onReplies(replies),
+        onSlowest: (numbers) => onSlowest?.(numbers),
       })
     })
     this.finished = this.#finish()

@@ -22,7 +22,6 @@ import { MAX_SESSIONS } from './session-table.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION } from './shot-batch.ts'
 import { mostAmplified } from './stages.ts'
 import type { Survey, SurveyedPart, SurveyedRecording } from './survey.ts'
-import { recordedServiceNs } from './survey.ts'
 
 /** Requests that are made ready in one go: few enough for one turn of the event loop, some 1 ms. */
 const BLOCK_REQUESTS = 256
@@ -35,6 +34,8 @@ const BLOCK_AUTHORIZED_NS = 1e9
 
 /** Where the ordinals of one recording begin among those of the run. */
 export interface OrdinalBases {
+  /** Which recording of the run it is. */
+  readonly recording: number
   /** Added to the row of a connection. */
   readonly connection: number
   /** Added to a lane of a pool. */
@@ -140,7 +141,8 @@ export class Preparer {
       reply: this.#replyOf(linked, head.method, route, plan),
       route,
       recordedStatus: recordedStatus(exchange),
-      recordedServiceNs: recordedServiceNs(exchange),
+      recording: this.#bases.recording,
+      exchange: exchange.id,
       connection: inPool ? this.#laneOf(exchange, session) : this.#bases.connection + row,
       session,
       sessionHash: keyed === undefined ? connections.hashOf(row) : this.#survey.sessions.hashOf(keyed),

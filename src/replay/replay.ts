@@ -1,9 +1,9 @@
 import { monotonicNs } from '../core/clock.ts'
 import type { OutcomeRecorder } from '../core/outcome.ts'
 import { BatchFeed } from './batch-feed.ts'
-import type { KeptReplies } from './check/kept-replies.ts'
 import { type BreakerLimits, ErrorBreaker } from './error-breaker.ts'
 import { Http1Sender } from './senders/http1.ts'
+import type { ReplyWatches } from './senders/flights.ts'
 import { noCounts, type Sender, type SenderCounters } from './senders/sender.ts'
 import type { Target } from './senders/target.ts'
 import type { ShotBatch } from './shot-batch.ts'
@@ -61,7 +61,7 @@ export interface ReplaySummary {
 }
 
 /** What else a caller may have to do with a replay that is under way. */
-export interface ReplayHooks {
+export interface ReplayHooks extends ReplyWatches {
   /** Ends the shots in flight too, at once. */
   readonly abandon?: AbortSignal | undefined
   /** Called when the breaker trips, while the shots in flight still end. */
@@ -70,8 +70,6 @@ export interface ReplayHooks {
   readonly counters?: SenderCounters | undefined
   /** Changed while it runs by an operator; a closed loop does not look at it. Default: one that nobody changes. */
   readonly tempo?: Tempo | undefined
-  /** Takes the replies that are to be compared. */
-  readonly replies?: KeptReplies | undefined
 }
 
 /** `precise` sleeps until this long before a shot is due: timers are late by up to a millisecond and a bit. */
@@ -157,7 +155,7 @@ class ReplayLoop {
       if (closedLoop && nowNs >= this.#endNs) this.#endInTime()
       else if (this.#isDue(nowNs) && this.#send(nowNs)) this.#immediate ??= setImmediate(this.#onTurn)
     }
-    this.#sender = new Http1Sender({ ...options, closedLoop }, watched, this.#counters, onRoom, hooks.replies)
+    this.#sender = new Http1Sender({ ...options, closedLoop }, watched, this.#counters, onRoom, hooks)
   }
 
   async run(): Promise<ReplaySummary> {

@@ -88,8 +88,8 @@ function layOutOrdinals(survey: Survey): Ordinals {
   const bases: OrdinalBases[] = []
   let connection = 0
   let lane = rows
-  for (const { connections } of survey.recordings) {
-    bases.push({ connection, lane, ownSession: keyed + connection })
+  for (const [recording, { connections }] of survey.recordings.entries()) {
+    bases.push({ recording, connection, lane, ownSession: keyed + connection })
     connection += connections.span
     if (survey.pooled > 0) lane += POOL_LANE_SPAN
   }

@@ -27,6 +27,7 @@ export interface ThreadEvents {
   readonly onTrip: (reason: string) => void
   readonly onStatuses: (numbers: Uint32Array) => void
   readonly onReplies: (replies: PostedReplies) => void
+  readonly onSlowest: (numbers: Float64Array) => void
 }
 
 /** What a sending thread says at its end. */
@@ -133,6 +134,9 @@ export class SendingThread {
         break
       case 'replies':
         this.#events.onReplies(message.replies)
+        break
+      case 'slowest':
+        this.#events.onSlowest(message.numbers)
         break
       case 'cut':
         this.#onCut(message.health)

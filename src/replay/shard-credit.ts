@@ -37,7 +37,7 @@ export class ShardCredit {
   }
 }
 
-/** What a batch weighs: its requests, and some 33 bytes of columns a shot. */
+/** What a batch weighs: its requests, and some 41 bytes of columns a shot. */
 function batchBytes(batch: ShotBatch): number {
-  return batch.bytes.length + 33 * batch.count
+  return batch.bytes.length + 41 * batch.count
 }

@@ -14,7 +14,9 @@ export interface ShotBatch {
   readonly clone: Uint16Array
   readonly route: Uint16Array
   readonly recordedStatus: Uint16Array
-  readonly recordedServiceNs: Float64Array
+  readonly recording: Uint16Array
+  readonly exchange: Uint32Array
+  readonly recordedAtNs: Float64Array
   /** Bits: see `HEAD_REQUEST`, `LAST_ON_CONNECTION`. */
   readonly flags: Uint8Array
   /** `count + 1` offsets into `bytes`: request i is `bytes[offset[i]..offset[i + 1]]`. */
@@ -42,7 +44,9 @@ export function packShots(shots: readonly Shot[]): ShotBatch {
     clone: new Uint16Array(count),
     route: new Uint16Array(count),
     recordedStatus: new Uint16Array(count),
-    recordedServiceNs: new Float64Array(count),
+    recording: new Uint16Array(count),
+    exchange: new Uint32Array(count),
+    recordedAtNs: new Float64Array(count),
     flags: new Uint8Array(count),
     offset,
     bytes: new Uint8Array(offset[count] ?? 0),
@@ -56,7 +60,9 @@ export function packShots(shots: readonly Shot[]): ShotBatch {
     batch.clone[index] = shot.clone
     batch.route[index] = shot.route
     batch.recordedStatus[index] = shot.recordedStatus
-    batch.recordedServiceNs[index] = shot.recordedServiceNs
+    batch.recording[index] = shot.recording
+    batch.exchange[index] = shot.exchange
+    batch.recordedAtNs[index] = shot.recordedAtNs
     batch.flags[index] = (shot.headRequest ? HEAD_REQUEST : 0) | (shot.lastOnConnection ? LAST_ON_CONNECTION : 0)
     batch.bytes.set(shot.bytes, offset[index])
   }
@@ -72,7 +78,9 @@ export function batchBuffers(batch: ShotBatch): ArrayBuffer[] {
     batch.clone,
     batch.route,
     batch.recordedStatus,
-    batch.recordedServiceNs,
+    batch.recording,
+    batch.exchange,
+    batch.recordedAtNs,
     batch.flags,
     batch.offset,
     batch.bytes,

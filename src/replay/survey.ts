@@ -266,7 +266,7 @@ class Surveyor {
 }
 
 /** From the first byte of the request to the last of its reply, -1 where there is none. */
-export function recordedServiceNs(exchange: Exchange): number {
+function recordedServiceNs(exchange: Exchange): number {
   return hasResponse(exchange) ? Math.max(0, exchange.response.lastNs - exchange.requestFirstNs) : -1
 }
 

@@ -46,6 +46,8 @@ export type FromWorker =
     }
   /** Statuses that are not the recorded ones: see `StatusChanges.take`. Its memory is transferred. */
   | { readonly kind: 'statuses'; readonly numbers: Uint32Array<ArrayBuffer> }
+  /** The slowest shots so far that were not told yet: see `SlowestShots.take`. Its memory is transferred. */
+  | { readonly kind: 'slowest'; readonly numbers: Float64Array<ArrayBuffer> }
   /** Replies that are to be compared. Their memory is transferred. */
   | { readonly kind: 'replies'; readonly replies: PostedReplies }
   /** How the thread fared since the last one; the block's last interval came before it. */

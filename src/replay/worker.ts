@@ -5,6 +5,7 @@ import { monotonicNs } from '../core/clock.ts'
 import { toMeshError } from '../core/errors.ts'
 import { type ThreadHealth, ThreadWatch } from '../measure/health.ts'
 import { IntervalRecorder, snapshotBuffers } from '../measure/interval.ts'
+import { SlowestShots } from '../measure/slowest-shots.ts'
 import { BatchInbox } from './batch-inbox.ts'
 import { KeptReplies, repliesBuffers } from './check/kept-replies.ts'
 import { StatusChanges } from './check/status-changes.ts'
@@ -98,12 +99,15 @@ async function replayFrom(
     check === 'body'
       ? new KeptReplies(warmupNs, (posted) => post({ kind: 'replies', replies: posted }, repliesBuffers(posted)))
       : undefined
+  const slowest = new SlowestShots(warmupNs)
   const counters = noCounts()
   const health = (): ThreadHealth => watch.read(Math.max(0, delays.percentile(99) - LOOP_SAMPLE_MS * 1e6))
   const report = (): void => {
     const numbers = statuses?.take()
     if (numbers !== undefined) post({ kind: 'statuses', numbers }, [numbers.buffer])
     replies?.flush()
+    const slow = slowest.take()
+    if (slow !== undefined) post({ kind: 'slowest', numbers: slow }, [slow.buffer])
     const snapshot = recorder.take(monotonicNs() - originNs)
     const buffers = snapshot === undefined ? [] : snapshotBuffers(snapshot)
     post({ kind: 'interval', snapshot, counters, health: health() }, buffers)
@@ -111,6 +115,7 @@ async function replayFrom(
   control.cuts.take((measureFromNs) => {
     report()
     recorder.measureFrom(measureFromNs)
+    slowest.measureFrom(measureFromNs)
     post({ kind: 'cut', health: health() })
     watch = new ThreadWatch(`sender ${worker}`)
     delays.reset()
@@ -122,6 +127,7 @@ async function replayFrom(
       tempo: control.tempo,
       counters,
       replies,
+      slowest,
       onTrip: (reason) => post({ kind: 'tripped', reason }),
     })
     report()

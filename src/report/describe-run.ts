@@ -13,7 +13,7 @@ import { recordedDocument, tallyDocument, totalsDocument } from './documents.ts'
 import { fingerprintOf, thisEnvironment } from './environment.ts'
 import type { SourceSummary } from '../observe/target-watch.ts'
 import { type OperatorChange, operatorText } from './operator.ts'
-import type { Counts, RouteDocument, Run, RunPlan, RunRequest } from './run.ts'
+import type { Counts, RouteDocument, Run, RunPlan, RunRequest, SlowExchange } from './run.ts'
 import { RUN_SCHEMA } from './run.ts'
 import type { StageTallies } from './stage-tallies.ts'
 
@@ -52,6 +52,8 @@ export interface RunFacts {
   readonly operator?: readonly OperatorChange[]
   /** What the target told of itself, and how often it was asked. */
   readonly target?: { readonly sources: readonly SourceSummary[]; readonly intervalNs: number }
+  /** The slowest exchanges, slowest first. */
+  readonly slowest?: readonly SlowExchange[]
   /** What comparing replies with the recorded ones found. */
   readonly check?: CheckFindings
 }
@@ -116,6 +118,7 @@ export function describeRun(
     ...(operator.length === 0 ? {} : { operator }),
     ...(facts.target === undefined ? {} : { target: facts.target.sources, targetIntervalNs: facts.target.intervalNs }),
     ...checkOf(facts.check, total),
+    ...(facts.slowest === undefined ? {} : { slowest: facts.slowest }),
     totals: totalsDocument(measurement.total),
     recorded: recordedDocument(recorded.total()),
     routes: routeDocuments(measurement, recorded, routeNames),

@@ -10,6 +10,7 @@ import { readCapacity } from './read-capacity.ts'
 import { readFigures } from './read-figures.ts'
 import type { OperatorChange } from './operator.ts'
 import { readCheck } from './read-check.ts'
+import { readSlowExchange } from './read-slowest.ts'
 import { RUN_FILE } from './run-directory.ts'
 import type {
   HistogramDocument,
@@ -109,6 +110,7 @@ function readRun(fields: JsonFields): Run {
     ...(fields.has('comparison') ? { comparison: readComparison(fields.object('comparison')) } : {}),
     ...(fields.has('operator') ? { operator: fields.list('operator', readOperatorChange) } : {}),
     ...readTarget(fields),
+    ...(fields.has('slowest') ? { slowest: fields.list('slowest', readSlowExchange) } : {}),
     totals: readTotals(fields.object('totals')),
     recorded: readRecorded(fields.object('recorded')),
     routes: fields.list('routes', readRoute),

@@ -1,4 +1,5 @@
 import type { Comparison } from '../measure/comparison/finding.ts'
+import type { ShotError } from '../core/outcome.ts'
 import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
@@ -143,6 +144,37 @@ export interface RunPace extends Pace {
   readonly warmupNs: number
 }
 
+/** One of the slowest exchanges of a run. */
+export interface SlowExchange {
+  /** When it was due, from the run's origin. */
+  readonly atNs: number
+  readonly responseNs: number
+  readonly serviceNs: number
+  readonly blockedNs: number
+  readonly lagNs: number
+  /** 0: no reply. */
+  readonly status: number
+  readonly error: ShotError
+  readonly route: string
+  /** Which copy of its session; 0 is the recorded one. */
+  readonly clone: number
+  /** What it was made of, with secrets masked; null where the recording could not be read again. */
+  readonly recorded: {
+    /** Method and target. */
+    readonly request: string
+    /** Of a header that names a request; '' where there was none. A clone's own is another, see `x-mesh-original-NAME`. */
+    readonly requestId: string
+    readonly host: string
+    /** ISO 8601, UTC. */
+    readonly at: string
+    /** As `mesh inspect --list` has them. */
+    readonly exchange: number
+    readonly connection: number
+    /** '' where only the connection tells. */
+    readonly session: string
+  } | null
+}
+
 /** Everything about one run: what `run.json` holds, and what reporters print. */
 export interface Run {
   readonly schema: typeof RUN_SCHEMA
@@ -172,6 +204,8 @@ export interface Run {
   readonly targetIntervalNs?: number
   /** Replies against the recorded ones; not there where nobody asked. */
   readonly check?: ReplyCheck
+  /** By response time, slowest first, of replies and timeouts; not there in runs of before. */
+  readonly slowest?: readonly SlowExchange[]
   readonly totals: TotalsDocument
   readonly recorded: RecordedDocument
   readonly routes: readonly RouteDocument[]

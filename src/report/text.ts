@@ -9,6 +9,7 @@ import { gateTable } from './gate-table.ts'
 import type { Reporter } from './reporter.ts'
 import { routeTable } from './route-table.ts'
 import type { HistogramDocument, Run } from './run.ts'
+import { slowestTable } from './slowest-table.ts'
 import { targetTable } from './target-table.ts'
 import { stageTable } from './stage-table.ts'
 
@@ -31,6 +32,7 @@ export const textReporter: Reporter = {
       latencies(run),
       targetTable(run, columns),
       routeTable(run, columns),
+      slowestTable(run, columns),
       checkTable(run.check, columns),
       legend(columns),
     ].filter((lines) => lines.length > 0)

@@ -308,7 +308,7 @@ describe('schedule', () => {
     expect(three.shots.map(identity).toSorted()).toEqual(one.shots.map(identity).toSorted())
   })
 
-  it('carries route and recorded reply with every shot', async () => {
+  it('carries route, recorded status and the recorded exchange with every shot', async () => {
     const options = scheduleOptions()
     const exchanges = [
       asked({ atNs: 0, path: '/users/7', tookNs: 3e6 }),
@@ -316,7 +316,8 @@ describe('schedule', () => {
     ]
     const { batches } = await runOf([recording(recordingInfo(), exchanges)], options)
     expect([...(batches[0]?.recordedStatus ?? [])]).toEqual([200, 0])
-    expect([...(batches[0]?.recordedServiceNs ?? [])]).toEqual([3e6, -1])
+    expect([...(batches[0]?.exchange ?? [])]).toEqual(exchanges.map(({ id }) => id))
+    expect([...(batches[0]?.recordedAtNs ?? [])]).toEqual([0, 1])
     expect(new Set(batches[0]?.route)).toEqual(new Set([options.routes.indexOf('GET', '/users/9')]))
   })
 

@@ -4,7 +4,7 @@ import { RunSeries } from '../../src/report/series.ts'
 import type { Run } from '../../src/report/run.ts'
 import { histogramOf } from '../measure/histograms.ts'
 import { MS } from '../measure/outcomes.ts'
-import { shopRun } from './runs.ts'
+import { shopRun, SLOWEST } from './runs.ts'
 
 function pageOf(run: Run, series?: RunSeries): string {
   let page = ''
@@ -48,6 +48,18 @@ function unbalanced(page: string): readonly string[] {
 const CHARTS = ['Offered and achieved', 'Response time', 'Service time', 'Response times, all of them', 'By percentile']
 
 describe('the page', () => {
+  it('has the slowest exchanges one by one, and where they stand in the recordings', () => {
+    const page = pageOf(shopRun({ slowest: SLOWEST }))
+    expect(unbalanced(page)).toEqual([])
+    expect(page).toContain('<h3>The slowest 20</h3>')
+    expect(page).toContain('GET /products/0?q=&lt;b&gt;')
+    expect(page).toContain('sid=mesh-0123456789abcdef')
+    expect(page).toContain('web-a #100 of 2026-08-21T09:00:00.000Z, request id req-17')
+    expect(page).toContain('connection 7, clone 1')
+    expect(page).toContain('>timeout<')
+    expect(page).toContain('the recording could not be read again')
+  })
+
   it('has verdict, command, figures, charts and routes, each element closed', () => {
     const page = pageOf(shopRun(), seriesOf(10, 3))
     expect(unbalanced(page)).toEqual([])

@@ -14,7 +14,7 @@ import type { Run } from '../../src/report/run.ts'
 import { RunDirectory } from '../../src/report/run-directory.ts'
 import { bucketsOf } from '../measure/histograms.ts'
 import { rejectionOf } from '../support/errors.ts'
-import { measure, ROUTE_NAMES, runFacts, shopOutcomes, shopRun } from './runs.ts'
+import { measure, ROUTE_NAMES, runFacts, shopOutcomes, shopRun, SLOWEST } from './runs.ts'
 
 const run = shopRun({
   gates: ['p50 < 1s', 'warn: errors == 0', 'p99{route="GET /never"} < 1s'].map((text) => parseGate(text, '--gate')),
@@ -22,6 +22,7 @@ const run = shopRun({
     threads: [{ name: 'sender 0', cpuShare: 1, waitShare: undefined, loopDelayP99Ns: undefined }],
     stealShare: 0,
   },
+  slowest: SLOWEST,
 })
 const before = describeRun(runFacts(), measure([]).measurement, new RecordedStats(), [])
 
@@ -54,11 +55,12 @@ describe('RunDirectory', () => {
   })
 
   it('reads a run of before there were gates as one without', async () => {
-    const { gates: _, ...older } = run
+    const { gates: _, slowest: __, ...older } = run
     const path = join(place, 'run.json')
     await writeFile(path, JSON.stringify(older))
     expect(run.gates.map(({ outcome }) => outcome)).toEqual(['passed', 'failed', 'no_data'])
     expect((await readRunDirectory(path)).gates).toEqual([])
+    expect((await readRunDirectory(path)).slowest).toBeUndefined()
   })
 
   it('is made with the directories above it', async () => {

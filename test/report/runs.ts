@@ -3,7 +3,7 @@ import { IntervalRecorder } from '../../src/measure/interval.ts'
 import { type IntervalRow, Measurement } from '../../src/measure/measurement.ts'
 import { RecordedStats } from '../../src/measure/recorded.ts'
 import { describeRun, type RunFacts } from '../../src/report/describe-run.ts'
-import type { Run, RunPlan } from '../../src/report/run.ts'
+import type { Run, RunPlan, SlowExchange } from '../../src/report/run.ts'
 import { MS, outcome } from '../measure/outcomes.ts'
 
 export const SECOND = 1000 * MS
@@ -97,3 +97,28 @@ export function shopRecorded(): RecordedStats {
 export function shopRun(changes: Parameters<typeof runFacts>[0] = {}): Run {
   return describeRun(runFacts(changes), measure(shopOutcomes()).measurement, shopRecorded(), ROUTE_NAMES)
 }
+
+/** Twenty, the slowest of which timed out; the last cannot be read again. */
+export const SLOWEST: readonly SlowExchange[] = Array.from({ length: 20 }, (_, index) => ({
+  atNs: (index + 1) * SECOND,
+  responseNs: (900 - index) * MS,
+  serviceNs: (890 - index) * MS,
+  blockedNs: 10 * MS,
+  lagNs: 0,
+  status: index === 0 ? 0 : 200,
+  error: index === 0 ? 'timeout' : 'none',
+  route: 'GET /products/:id',
+  clone: index % 4,
+  recorded:
+    index === 19
+      ? null
+      : {
+          request: `GET /products/${index}?q=<b>`,
+          requestId: index === 0 ? 'req-17' : '',
+          host: 'web-a',
+          at: '2026-08-21T09:00:00.000Z',
+          exchange: 100 + index,
+          connection: 7,
+          session: index === 0 ? 'sid=mesh-0123456789abcdef' : '',
+        },
+}))

@@ -1,5 +1,6 @@
 import { monotonicNs } from '../../core/clock.ts'
 import type { Outcome, OutcomeRecorder, ShotError } from '../../core/outcome.ts'
+import type { SlowestShots } from '../../measure/slowest-shots.ts'
 import type { KeptReplies } from '../check/kept-replies.ts'
 import { HEAD_REQUEST, LAST_ON_CONNECTION, type ShotBatch } from '../shot-batch.ts'
 import { ConnectionList } from './connection-list.ts'
@@ -16,6 +17,14 @@ export interface FlightLimits {
   readonly maxHeldBytes: number
 }
 
+/** Who else takes something of replies, if anybody does. */
+export interface ReplyWatches {
+  /** Takes those that are to be compared. */
+  readonly replies?: KeptReplies | undefined
+  /** Keeps the slowest. */
+  readonly slowest?: SlowestShots | undefined
+}
+
 /**
  * The shots between `send` and their outcome: which are on a connection, how many wait, and the one place where outcomes
  * are made. One outcome object serves them all; the recorder reads it and keeps nothing.
@@ -29,6 +38,7 @@ export class Flights {
   readonly #originNs: number
   readonly #closedLoop: boolean
   readonly #replies: KeptReplies | undefined
+  readonly #slowest: SlowestShots | undefined
   readonly #onEnded: (reply: AwaitedReply, whole: boolean) => void
   readonly #outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = {
     route: 0,
@@ -50,7 +60,7 @@ export class Flights {
 
   /**
    * `closedLoop`: a shot is due when it is sent, as its own time means nothing where the replies set the pace. `onEnded` is told of each
-   * shot whose reply is awaited, and whether that is whole; it must not send anything then. `replies` takes those that are to be compared.
+   * shot whose reply is awaited, and whether that is whole; it must not send anything then.
    */
   constructor(
     recorder: OutcomeRecorder,
@@ -59,9 +69,10 @@ export class Flights {
     originNs: number,
     closedLoop: boolean,
     onEnded: (reply: AwaitedReply, whole: boolean) => void,
-    replies: KeptReplies | undefined,
+    { replies, slowest }: ReplyWatches,
   ) {
     this.#replies = replies
+    this.#slowest = slowest
     this.#recorder = recorder
     this.#limits = limits
     this.#counters = counters
@@ -117,6 +128,10 @@ export class Flights {
     connection.dueNs = this.#originNs + (batch.dueNs[index] ?? 0)
     connection.route = batch.route[index] ?? 0
     connection.recordedStatus = batch.recordedStatus[index] ?? 0
+    connection.recording = batch.recording[index] ?? 0
+    connection.exchange = batch.exchange[index] ?? 0
+    connection.recordedAtNs = batch.recordedAtNs[index] ?? 0
+    connection.clone = batch.clone[index] ?? 0
     connection.awaited = this.#awaited
     if (batch.checks !== undefined) this.#keep(connection, batch.checks[index] ?? 0)
     this.#fire(connection, Math.max(readyNs, this.#readyNs), batch.flags[index] ?? 0, shotBytes(batch, index))
@@ -135,6 +150,10 @@ export class Flights {
     connection.dueNs = this.#originNs + shot.dueNs
     connection.route = shot.route
     connection.recordedStatus = shot.recordedStatus
+    connection.recording = shot.recording
+    connection.exchange = shot.exchange
+    connection.recordedAtNs = shot.recordedAtNs
+    connection.clone = shot.clone
     this.#fire(connection, readyNs, shot.flags, shot.bytes)
   }
 
@@ -167,6 +186,7 @@ export class Flights {
     outcome.bytesSent = connection.bytesSent
     outcome.bytesReceived = connection.bytesReceived
     this.#record()
+    this.#slowest?.offer(outcome, connection)
     this.#handOver(connection, error)
     const { awaited } = connection
     if (awaited === undefined) return

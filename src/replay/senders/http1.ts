@@ -1,9 +1,8 @@
 import { monotonicNs } from '../../core/clock.ts'
 import type { OutcomeRecorder, ShotError } from '../../core/outcome.ts'
-import type { KeptReplies } from '../check/kept-replies.ts'
 import type { ShotBatch } from '../shot-batch.ts'
 import { ConnectionPool } from './connection-pool.ts'
-import { Flights } from './flights.ts'
+import { Flights, type ReplyWatches } from './flights.ts'
 import { LaneOrder } from './lane-order.ts'
 import { ReplyGate } from './reply-gate.ts'
 import type { Sender, SenderCounters } from './sender.ts'
@@ -57,13 +56,13 @@ export class Http1Sender implements Sender, ConnectionOwner {
   #drained: (() => void) | undefined
   #destroyed = false
 
-  /** `onRoom` is called after a shot has ended, and now and then: a loop that waits for room or time may use the moment. `replies` takes what is compared. */
+  /** `onRoom` is called after a shot has ended, and now and then: a loop that waits for room or time may use the moment. */
   constructor(
     options: SenderOptions,
     recorder: OutcomeRecorder,
     counters: SenderCounters,
     onRoom: (nowNs: number) => void,
-    replies?: KeptReplies,
+    watches: ReplyWatches = {},
   ) {
     this.#counters = counters
     const { target, originNs, closedLoop } = options
@@ -75,7 +74,7 @@ export class Http1Sender implements Sender, ConnectionOwner {
       originNs,
       closedLoop,
       (reply, whole) => this.#gate.ended(reply, whole),
-      replies,
+      watches,
     )
     this.#order =
       options.order === 'connection'

@@ -8,8 +8,6 @@ export interface ParkedShot {
   readonly held: WaitingShot
   readonly connection: number
   readonly session: number
-  readonly clone: number
-  readonly recordedServiceNs: number
   /** Undefined: it needs nothing itself. */
   readonly plan: ShotPlan | undefined
   readonly jar: ValueJar | undefined
@@ -26,7 +24,9 @@ export class OneShotBatch implements ShotBatch {
   readonly clone: Uint16Array = new Uint16Array(1)
   readonly route: Uint16Array = new Uint16Array(1)
   readonly recordedStatus: Uint16Array = new Uint16Array(1)
-  readonly recordedServiceNs: Float64Array = new Float64Array(1)
+  readonly recording: Uint16Array = new Uint16Array(1)
+  readonly exchange: Uint32Array = new Uint32Array(1)
+  readonly recordedAtNs: Float64Array = new Float64Array(1)
   readonly flags: Uint8Array = new Uint8Array(1)
   readonly offset: Uint32Array = new Uint32Array(2)
   readonly plans: undefined = undefined
@@ -41,7 +41,9 @@ export class OneShotBatch implements ShotBatch {
     this.clone[0] = batch.clone[index] ?? 0
     this.route[0] = batch.route[index] ?? 0
     this.recordedStatus[0] = batch.recordedStatus[index] ?? 0
-    this.recordedServiceNs[0] = batch.recordedServiceNs[index] ?? 0
+    this.recording[0] = batch.recording[index] ?? 0
+    this.exchange[0] = batch.exchange[index] ?? 0
+    this.recordedAtNs[0] = batch.recordedAtNs[index] ?? 0
     this.flags[0] = batch.flags[index] ?? 0
     this.checks[0] = batch.checks?.[index] ?? 0
     return this
@@ -53,10 +55,12 @@ export class OneShotBatch implements ShotBatch {
     this.dueNs[0] = held.dueNs
     this.connection[0] = shot.connection
     this.session[0] = shot.session
-    this.clone[0] = shot.clone
+    this.clone[0] = held.clone
     this.route[0] = held.route
     this.recordedStatus[0] = held.recordedStatus
-    this.recordedServiceNs[0] = shot.recordedServiceNs
+    this.recording[0] = held.recording
+    this.exchange[0] = held.exchange
+    this.recordedAtNs[0] = held.recordedAtNs
     this.flags[0] = held.flags
     this.checks[0] = held.check
     return this.setBytes(bytes)

@@ -103,8 +103,6 @@ export class ReplyGate {
       held: this.#flights.hold(batch, index),
       connection,
       session: batch.session[index] ?? 0,
-      clone: batch.clone[index] ?? 0,
-      recordedServiceNs: batch.recordedServiceNs[index] ?? -1,
       plan,
       jar,
       next: undefined,

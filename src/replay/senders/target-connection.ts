@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 
 import { monotonicNs } from '../../core/clock.ts'
 import type { ShotError } from '../../core/outcome.ts'
+import type { ShotOrigin } from '../../measure/slowest-shots.ts'
 import { DEFAULT_REPLY_LIMITS, ReplyFramer } from '../../wire/http1/reply-framer.ts'
 import type { KeptReply } from '../check/kept-replies.ts'
 import type { Dialer } from './dialer.ts'
@@ -23,7 +24,7 @@ export interface ConnectionOwner {
  * One connection to the target and the shot that is on it: at most one at a time. All its memory is allocated when it
  * is opened; a shot only sets fields. Times are of the monotonic clock.
  */
-export class TargetConnection {
+export class TargetConnection implements ShotOrigin {
   /** Which connection of the recording it stands for, where order is kept; -1: none. */
   lane = -1
   /** A shot's reply is awaited. */
@@ -44,6 +45,10 @@ export class TargetConnection {
   sentNs = 0
   route = 0
   recordedStatus = 0
+  recording = 0
+  exchange = 0
+  recordedAtNs = 0
+  clone = 0
   lastOnLane = false
   bytesSent = 0
   bytesReceived = 0

@@ -9,6 +9,7 @@ import { comparisonSection } from './comparison.ts'
 import { chartSections } from './charts.ts'
 import { targetCharts } from './target-charts.ts'
 import { checkSection } from './check.ts'
+import { slowestSection } from './slowest.ts'
 import {
   environmentSection,
   factsSection,
@@ -61,6 +62,7 @@ export function reportPage(run: Run, series: RunSeries): string {
     targetSection(run),
     targetCharts(run, series),
     routesSection(run, series),
+    slowestSection(run),
     checkSection(run),
     healthSection(run),
     environmentSection(run),

@@ -234,6 +234,30 @@ describe('the directory of a run', () => {
     expect(totals.warmup).toBeGreaterThan(0)
   })
 
+  it('names the slowest exchanges as they were recorded, and prints five of them', async () => {
+    const slow = stepPath('b', 3, 4)
+    const { url } = await startTarget((response, { path }) => {
+      if (path === slow) setTimeout(() => response.end('late'), 300)
+      else response.end('ok')
+    })
+    const slowest = folder.path('slowest')
+    const { stdout } = await startReplay(hostFiles, url, '--amplify', '2', '--workers', '2', '-o', slowest).ended
+    const run = await readRunDirectory(slowest)
+    expect(run.slowest).toHaveLength(20)
+    const named = (run.slowest ?? []).filter(({ recorded }) => recorded?.request === `GET ${slow}`)
+    expect(named.map(({ clone }) => clone).toSorted((a, b) => a - b)).toEqual([0, 1])
+    for (const { recorded, responseNs, serviceNs } of named) {
+      expect(recorded).toMatchObject({ host: 'b', connection: 3, session: 'sid=b-3' })
+      expect(responseNs).toBeGreaterThanOrEqual(serviceNs)
+      expect(serviceNs).toBeGreaterThan(290e6)
+    }
+    expect(Math.max(...named.map(({ responseNs }) => responseNs))).toBeLessThanOrEqual(
+      run.totals.responseTime.maxNs ?? 0,
+    )
+    expect(stdout).toMatch(/\nslowest +at +response +service +blocked +status\n(?:GET \/.*\n){5}\n/)
+    expect(readFileSync(join(slowest, 'report.html'), 'utf8')).toContain('<h3>The slowest 20</h3>')
+  })
+
   it('is never written over', async () => {
     const { url, seen } = await startTarget()
     const { code, stderr } = await startReplay(hostFiles, url, '-o', directory).ended

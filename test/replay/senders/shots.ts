@@ -23,7 +23,9 @@ export function shot(path: string | number, with_: Partial<Shot> = {}): Shot {
     headRequest: false,
     lastOnConnection: false,
     recordedStatus: 200,
-    recordedServiceNs: -1,
+    recording: 0,
+    exchange: 0,
+    recordedAtNs: 0,
     ...with_,
   }
 }

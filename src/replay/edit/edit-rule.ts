@@ -47,7 +47,7 @@ export function shownEditRule(text: string): string {
   const [route = ''] = ROUTE.exec(all) ?? []
   const [place = '', plain] = PLACE.exec(all.slice(route.length)) ?? []
   const isOpen = plain === 'path' || plain === 'method' || all.slice(route.length + place.length) === 'remove'
-  return isOpen ? all : `${route}${place}...`
+  return isOpen && place !== '' ? all : `${route}${place}...`
 }
 
 function placeOf(kind: string, name: string | undefined): EditPlace {
@@ -67,9 +67,9 @@ function changeOf(action: string, { kind }: EditPlace, text: string, where: stri
   const pieces = rest?.split(delimiter) ?? []
   const [expression, replacement, flags] = pieces
   if (expression === undefined || replacement === undefined || flags === undefined || pieces.length !== 3) {
-    throw noRule(text, where, `expected = text, remove or s/expression/text/ behind the place, found "${action}"`)
+    throw noRule(text, where, `expected = text, remove or s/expression/text/ behind the place`)
   }
-  if (!/^[gi]*$/.test(flags)) throw noRule(text, where, `expected the flags g and i, found "${flags}"`)
+  if (!/^[gi]*$/.test(flags)) throw noRule(text, where, 'expected the flags g and i behind the last delimiter')
   const pattern = compile(expression, flags, text, where)
   return (found) => found?.replace(pattern, replacement)
 }
@@ -78,12 +78,15 @@ function compile(expression: string, flags: string, text: string, where: string)
   try {
     return new RegExp(expression, flags)
   } catch (error) {
-    throw noRule(text, where, error instanceof Error ? error.message : String(error))
+    // It repeats the expression before it says what is wrong with it.
+    const why = error instanceof Error ? error.message.split(': ').at(-1) : undefined
+    throw noRule(text, where, `expected a regular expression, found one that is none: ${why ?? 'unknown'}`)
   }
 }
 
+/** Does not repeat what may be a secret, least of all where nobody can tell what is one. */
 function noRule(text: string, where: string, what: string): MeshError {
-  return new MeshError('MESH_ERR_USAGE', { what, where: `${where}: ${text}` })
+  return new MeshError('MESH_ERR_USAGE', { what, where: `${where}: ${shownEditRule(text)}` })
 }
 
 /** Applies a rule where it fits. True where it changed something. */

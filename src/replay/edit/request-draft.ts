@@ -54,9 +54,9 @@ export class RequestDraft {
     this.recorded = { at, host, session, connection }
   }
 
-  /** In order, duplicates kept. Names are as they were sent. */
+  /** A copy, in order, duplicates kept; `setHeader` changes them. Names are as they were sent. */
   get headers(): readonly HeaderField[] {
-    return this.#fields
+    return this.#fields.map(({ name, value }) => ({ name, value }))
   }
 
   /** The first value of a header, its name compared without case. */
@@ -127,7 +127,7 @@ export class RequestDraft {
       if (isPseudo && name === ':method') return { name, value: method }
       if (isPseudo && name === ':path') return { name, value: target }
       if (!TOKEN.test(name.replace(/^:/, ''))) throw unfit('header name', name, where)
-      if (typeof value !== 'string' || !VALUE.test(value)) throw unfit(`value of header ${name}`, value, where)
+      if (typeof value !== 'string' || !VALUE.test(value)) throw unfit(`value of header ${name}`, undefined, where)
       return { name, value }
     })
     const { version } = requestLine(this.#head)
@@ -135,9 +135,8 @@ export class RequestDraft {
   }
 }
 
+/** `found` undefined: it may be a secret, and is not repeated. */
 function unfit(part: string, found: unknown, where: string): MeshError {
-  return new MeshError('MESH_ERR_USAGE', {
-    what: `expected a ${part} that can be sent, found ${JSON.stringify(found)?.slice(0, 80) ?? 'nothing'}`,
-    where,
-  })
+  const shown = found === undefined ? 'one that cannot' : JSON.stringify(found).slice(0, 80)
+  return new MeshError('MESH_ERR_USAGE', { what: `expected a ${part} that can be sent, found ${shown}`, where })
 }

@@ -89,6 +89,24 @@ describe('a rule', () => {
     expect(() => parseEditRule(text, '--rewrite')).toThrow(/expected|Invalid regular expression/)
   })
 
+  it.each([
+    'hedaer authorization = s3cr3t',
+    'header authorization s/s3cr3t(/x/',
+    'header authorization s/x/s3cr3t',
+    'json .token is s3cr3t',
+    'query s3cr3t',
+    'body s/a/b/s3cr3t',
+  ])('is refused without being repeated, for it may hold a secret: %s', (text) => {
+    const refused = (): unknown => parseEditRule(text, '--rewrite')
+    expect(refused).toThrow(/--rewrite/)
+    expect(refused).not.toThrow(/s3cr3t/)
+  })
+
+  it('is not repeated where it makes a header that cannot be sent', () => {
+    expect(() => edited('header x = s3cr3t\r\nb')).toThrow('expected a value of header x that can be sent')
+    expect(() => edited('header x = s3cr3t\r\nb')).not.toThrow(/s3cr3t/)
+  })
+
   it.each(['path s/7/ /', 'header x = a\r\nb', 'method = GET /'])('cannot make two requests of one: %s', (text) => {
     expect(() => edited(text)).toThrow(/that can be sent/)
   })

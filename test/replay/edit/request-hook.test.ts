@@ -35,6 +35,18 @@ describe('a hook', () => {
     expect(third.header('X-From')).toBe('host-a 0')
   })
 
+  it('changes no header by writing into the list of them', async () => {
+    const hook = await hookOf(`export function request(request) {
+        request.headers.push({ name: 'x-pushed', value: '1' })
+        request.headers[0].value = 'elsewhere'
+      }`)
+    const recorded = exchange()
+    const draft = new RequestDraft(recorded, new Date(0), 'host-a')
+    hook.run([draft])
+    expect(draft.header('x-pushed')).toBeUndefined()
+    expect(draft.finish('hook')).toBe(recorded.request)
+  })
+
   it('changes no recorded body by writing into it, only by setting it', async () => {
     const recorded = exchange()
     const request = { ...recorded.request, body: Buffer.from('{"id":1}'), bodySize: 8 }

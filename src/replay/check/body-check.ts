@@ -148,8 +148,9 @@ export class BodyComparison {
     const found = this.#compare(recorded, recorded.message, reply)
     if ('notComparable' in found) return this.#skip(found.notComparable)
     const differences = found.differences.filter(
-      ({ field, production }) =>
+      ({ field, kind, production }) =>
         !ignored(route, field) &&
+        !isShortId(field, kind, production, recorded.issued) &&
         !issuing.includes(route, field) &&
         !(field.startsWith('header.') && holdsPseudonym(production)),
     )
@@ -182,7 +183,7 @@ export class BodyComparison {
     const coding = headerValue(parseHead(message.head), 'content-encoding') ?? ''
     const text = latin1(decodeContent(message.body, coding, 4 * MAX_REPLY_BYTES) ?? message.body)
     if (holdsPseudonym(text)) return 'masked'
-    return [...issued].some((value) => text.includes(value)) ? 'issued' : undefined
+    return [...issued].some((value) => holds(text, value)) ? 'issued' : undefined
   }
 }
 
@@ -191,6 +192,27 @@ function sameByNature(issued: ReadonlySet<string>): SameValue {
   return (recorded: JsonValue, now: JsonValue) => {
     if (typeof recorded === 'string' && holdsPseudonym(recorded)) return typeof now === 'string'
     const isScalar = typeof recorded === 'string' || typeof recorded === 'number'
-    return isScalar && issued.has(String(recorded)) && typeof now === typeof recorded
+    return isScalar && isIssued(String(recorded), issued) && typeof now === typeof recorded
   }
+}
+
+/** Numbers of so few digits meet by chance: a quantity of 17 in the order 17. */
+const SHORT_NUMBER = /^\d{1,3}$/
+
+/** Fields that say that they are ids: `id`, `order_id`, `orderIds[]`. */
+const ID_FIELD = /(?:(?:^|[._-])(?:id|key|ref|number)|[a-z\d](?:Id|ID|Key|Ref|Number))s?(?:\[\])*$/
+
+function isIssued(value: string, issued: ReadonlySet<string>): boolean {
+  return issued.has(value) && !SHORT_NUMBER.test(value)
+}
+
+/** A short number that the request was sent another for differs by nature where the field says that it is an id. */
+function isShortId(field: string, kind: string, production: string, issued: ReadonlySet<string>): boolean {
+  const value = production.replace(/^"(.*)"$/, '$1')
+  return kind === 'changed' && SHORT_NUMBER.test(value) && issued.has(value) && ID_FIELD.test(field)
+}
+
+/** A short number counts where no other digit stands beside it. */
+function holds(text: string, value: string): boolean {
+  return SHORT_NUMBER.test(value) ? new RegExp(`(?<!\\d)${value}(?!\\d)`).test(text) : text.includes(value)
 }

@@ -95,6 +95,23 @@ describe('a reply against the recorded one', () => {
     expect(check.fields).toEqual(['body.items[].n'])
   })
 
+  it('differs in a short number that the request has in it by chance, and not in one that is an id', () => {
+    const check = new Check()
+    const kept = check.keep(recorded({ id: 17, order_id: '17', quantity: 17, lines: [17], total: 4711 }), [
+      '17',
+      '4711',
+    ])
+    check.judge(kept, reply('{"id":18,"order_id":"18","quantity":16,"lines":[18],"total":4712}'))
+    expect(check.fields.toSorted()).toEqual(['body.lines[]', 'body.quantity'])
+  })
+
+  it('is compared as a text where a short number is a part of others only', () => {
+    const check = new Check()
+    const page = exchange({ response: response(HTML_HEAD, '<p>2017</p>') })
+    check.judge(check.keep(page, ['17']), reply('<p>2018</p>', HTML_HEAD))
+    expect(check.fields).toEqual(['body'])
+  })
+
   it.each([
     ['masked', `<p>${PSEUDONYM}</p>`, [], []],
     ['issued', '<p>o-1</p>', ['o-1'], []],

@@ -6,6 +6,7 @@ import { type TargetSample, TargetWatch } from '../observe/target-watch.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { TargetFile } from '../report/target-file.ts'
 import type { FlagValues } from './flags.ts'
+import { readText } from './read-text.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -60,6 +61,10 @@ export class TargetWatching {
 }
 
 function sourcesOf(flags: FlagValues<ReplayFlags>): readonly TargetSource[] {
-  const scraped = flags.scrape.map((url) => new ScrapeSource(new URL(url), flags.scrapeMatch))
+  const trust = {
+    ...(flags.cacert === undefined ? {} : { ca: readText(flags.cacert) }),
+    ...(flags.insecure ? { rejectUnauthorized: false } : {}),
+  }
+  const scraped = flags.scrape.map((url) => new ScrapeSource(new URL(url), flags.scrapeMatch, trust))
   return [...scraped, ...(flags.watchPid === undefined ? [] : [new ProcessSource(flags.watchPid)])]
 }

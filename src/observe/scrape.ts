@@ -10,17 +10,27 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024
 /** Who does not answer by then has not been scraped. */
 const TIMEOUT_MS = 2000
 
+/** Whom to trust where the page is behind TLS: by default whom the system does. */
+export interface ScrapeTrust {
+  /** An authority, PEM. */
+  readonly ca?: string
+  /** False: any certificate. */
+  readonly rejectUnauthorized?: boolean
+}
+
 /** Reads a page of metrics in Prometheus' text format. Redirects are not followed: nothing goes where nobody named it. */
 export class ScrapeSource implements TargetSource {
   readonly kind = 'scrape'
   readonly name: string
   readonly #url: URL
   readonly #choice: MetricChoice
+  readonly #trust: ScrapeTrust
 
-  constructor(url: URL, patterns: readonly string[]) {
+  constructor(url: URL, patterns: readonly string[], trust: ScrapeTrust = {}) {
     this.name = url.href
     this.#url = url
     this.#choice = new MetricChoice(patterns)
+    this.#trust = trust
   }
 
   async read(signal: AbortSignal): Promise<Readings> {
@@ -60,7 +70,7 @@ export class ScrapeSource implements TargetSource {
       new MeshError('MESH_ERR_UNREACHABLE', { what, where: this.name, ...(cause === undefined ? {} : { cause }) })
     return new Promise((resolve, reject) => {
       const headers = { accept: 'text/plain;version=0.0.4', 'user-agent': 'mesh' }
-      const asking = request(this.#url, { headers, signal, agent: false }, (response) => {
+      const asking = request(this.#url, { headers, signal, agent: false, ...this.#trust }, (response) => {
         const pieces: Buffer[] = []
         let bytes = 0
         if (response.statusCode !== 200) {

@@ -1,12 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProcessSource } from '../../src/observe/process.ts'
-import { ScrapeSource } from '../../src/observe/scrape.ts'
+import { ScrapeSource, type ScrapeTrust } from '../../src/observe/scrape.ts'
 import { type TargetSample, TargetWatch } from '../../src/observe/target-watch.ts'
 
 const servers: Server[] = []
+
+/** A certificate for 127.0.0.1, and its key. */
+const pem = (name: string): string => readFileSync(new URL(`../../fixtures/tls/${name}`, import.meta.url), 'utf8')
 
 async function metricsServer(answer: (response: ServerResponse) => void): Promise<URL> {
   const server = createServer((_, response) => answer(response))
@@ -43,6 +48,25 @@ function watch(...sources: ConstructorParameters<typeof TargetWatch>[0]): {
   }
   return { watching, samples, readAt }
 }
+
+describe('ScrapeSource', () => {
+  it('trusts the authority that it is given, or any where it is told to, and else the system alone', async () => {
+    const server = createTlsServer({ key: pem('localhost.key'), cert: pem('localhost.crt') }, (_, response) => {
+      response.end('heap 7\n')
+    })
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const url = new URL(`https://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/metrics`)
+    const read = async (trust: ScrapeTrust): Promise<unknown> =>
+      (await new ScrapeSource(url, ['*'], trust).read(new AbortController().signal)).readings
+    await expect(read({})).rejects.toMatchObject({ code: 'MESH_ERR_UNREACHABLE' })
+    const expected = [{ name: 'heap', kind: 'gauge', value: 7 }]
+    expect(await read({ ca: pem('localhost.crt') })).toEqual(expected)
+    expect(await read({ rejectUnauthorized: false })).toEqual(expected)
+  })
+})
 
 describe('TargetWatch', () => {
   it('tells counters as rates and gauges as they are, and leaves out histograms with a note', async () => {

@@ -1,6 +1,6 @@
 import { type LatencyFigures, QUANTILES, type QuantileName, quantileSupport } from '../measure/figures.ts'
 import { VERDICTS } from '../measure/validity.ts'
-import type { Run } from './run.ts'
+import type { HistogramDocument, Run } from './run.ts'
 
 /** One value of a metric, with what tells it from the others. */
 export interface MetricValue {
@@ -62,6 +62,31 @@ function timeMetrics(run: Run): readonly RunMetric[] {
     metric('mesh_lag_seconds', 'How late we sent.', 's', quantileValues(lag)),
     metric('mesh_route_response_time_seconds', 'From due to its reply, by route.', 's', routeTimes(run)),
   ]
+}
+
+/** The times of a run as they are spread. */
+export interface TimeDistribution {
+  readonly name: string
+  readonly help: string
+  readonly values: readonly { readonly labels: MetricValue['labels']; readonly document: HistogramDocument }[]
+}
+
+/** Times of a run, for systems that keep histograms; what was never measured is left out. */
+export function timeDistributions(run: Run): readonly TimeDistribution[] {
+  const { responseTime, serviceTime } = run.totals
+  const routes = busiestRoutes(run).map(({ name, replayed }) => {
+    return { labels: { route: name }, document: replayed.responseTime }
+  })
+  const all: readonly TimeDistribution[] = [
+    { name: 'mesh_response_time', help: 'From due to its reply.', values: [{ labels: {}, document: responseTime }] },
+    { name: 'mesh_service_time', help: 'From sent to its reply.', values: [{ labels: {}, document: serviceTime }] },
+    { name: 'mesh_route_response_time', help: 'From due to its reply, by route.', values: routes },
+  ]
+  return all
+    .map(({ name, help, values }) => {
+      return { name: `${name}_distribution`, help, values: values.filter(({ document }) => document.count > 0) }
+    })
+    .filter(({ values }) => values.length > 0)
 }
 
 function metric(name: string, help: string, unit: RunMetric['unit'], values: readonly MetricValue[]): RunMetric {

@@ -14,6 +14,11 @@ const GATE = {
 } as const
 const RUN = { ...shopRun(), gates: [{ ...GATE, actual: null, limit: 1e6, what: 'nothing was measured' }] }
 
+interface Point {
+  readonly scale: number
+  readonly positive: { readonly offset: number; readonly bucketCounts: readonly string[] }
+}
+
 describe('a run as metrics', () => {
   it('is read by a parser of the format, sample by sample', () => {
     const { samples, leftOut } = parsePrometheusText(reportText(RUN, 'prom'))
@@ -47,9 +52,41 @@ describe('a run as metrics', () => {
       }[]
     }
     const metrics = resourceMetrics[0]?.scopeMetrics[0]?.metrics ?? []
-    expect(metrics.map(({ name }) => name)).toEqual(runMetrics(RUN).map(({ name }) => name))
+    expect(metrics.map(({ name }) => name)).toEqual([
+      ...runMetrics(RUN).map(({ name }) => name),
+      'mesh_response_time_distribution',
+      'mesh_service_time_distribution',
+      'mesh_route_response_time_distribution',
+    ])
     expect(metrics.find(({ name }) => name === 'mesh_requests')?.gauge.dataPoints).toEqual([
       { attributes: [], timeUnixNano: '1787306411000000000', asDouble: RUN.achieved.due },
     ])
+  })
+
+  it('has its times as exponential histograms, of as many values as were measured', () => {
+    const { resourceMetrics } = JSON.parse(otlpText(RUN)) as {
+      resourceMetrics: {
+        scopeMetrics: { metrics: { name: string; exponentialHistogram?: { dataPoints: Point[] } }[] }[]
+      }[]
+    }
+    const metrics = resourceMetrics[0]?.scopeMetrics[0]?.metrics ?? []
+    const found = metrics.find(({ name }) => name === 'mesh_response_time_distribution')
+    expect(found).toMatchObject({ unit: 's', exponentialHistogram: { aggregationTemporality: 2 } })
+    const [point] = found?.exponentialHistogram?.dataPoints ?? []
+    const { count, sumNs, maxNs, p50Ns } = RUN.totals.responseTime
+    expect(point).toMatchObject({ startTimeUnixNano: '1787306400000000000', timeUnixNano: '1787306411000000000' })
+    expect(point).toMatchObject({ count: String(count), sum: sumNs / 1e9, max: (maxNs ?? 0) / 1e9, zeroCount: '0' })
+    const { scale, positive } = point ?? { scale: 0, positive: { offset: 0, bucketCounts: [] } }
+    expect(positive.bucketCounts.reduce((sum, one) => sum + Number(one), 0)).toBe(count)
+    expect(positive.bucketCounts.length).toBeLessThanOrEqual(160)
+    // Half of them are below the median.
+    let [seen, place] = [0, -1]
+    while (seen < count / 2) seen += Number(positive.bucketCounts[++place])
+    const upper = 2 ** ((positive.offset + place + 1) / 2 ** scale)
+    const lower = 2 ** ((positive.offset + place) / 2 ** scale)
+    expect((p50Ns ?? 0) / 1e9).toBeGreaterThan(lower * 0.99)
+    expect((p50Ns ?? 0) / 1e9).toBeLessThan(upper * 1.01)
+    const byRoute = metrics.find(({ name }) => name === 'mesh_route_response_time_distribution')
+    expect(byRoute?.exponentialHistogram?.dataPoints).toHaveLength(3)
   })
 })

@@ -63,7 +63,6 @@ export function firstBlockOptions(options: ScheduleOptions, flags: FlagValues<Re
     ['--rate', flags.rate !== undefined],
     ['--speed max', flags.speed === 'max'],
     ['--duration', flags.duration !== undefined],
-    ['--closed', flags.closed !== undefined],
     ['--against', flags.against !== undefined],
     ['--check', flags.check !== undefined],
     ['--scrape', flags.scrape.length > 0],

@@ -18,6 +18,8 @@ export interface PlannedReplay {
   readonly url: string
   readonly flags: FlagValues<ReplayFlags>
   readonly gates: readonly Gate[]
+  /** What is sent and how, for who compares runs. */
+  readonly sending: Readonly<Record<string, string>>
   /** Undefined: replies are not compared. */
   readonly check: CheckSettings | undefined
 }

@@ -9,20 +9,23 @@ import { Measurement } from '../measure/measurement.ts'
 import { SlowestShots } from '../measure/slowest-shots.ts'
 import { DEFAULT_MAX_ROUTES } from '../measure/routes.ts'
 import type { Verdict } from '../measure/validity.ts'
-import type { Block, BlockResult } from '../replay/block-sender.ts'
+import type { Block, BlockResult, BlockSenderOptions } from '../replay/block-sender.ts'
 import { BlockSender } from '../replay/block-sender.ts'
+import type { FleetSummary } from '../replay/fleet.ts'
 import type { ScheduleOptions } from '../replay/options.ts'
 import type { Target } from '../replay/senders/target.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
+import { AfterRun } from './after-run.ts'
 import { blockAt, excusedVerdict, stepTimes, verdictOfBlock } from './capacity-steps.ts'
 import type { ExitCode } from './exit-codes.ts'
+import { publishRun } from './publish-run.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './planned-replay.ts'
-import { conclude, factsOf, publishRun } from './replay-run.ts'
+import { breakerReason, conclude, factsOf } from './replay-run.ts'
 import type { StopSignals } from './signals.ts'
 import { slowestExchanges } from './slowest-exchanges.ts'
 import type { Terminal } from './terminal.ts'
@@ -38,7 +41,7 @@ export interface Baseline {
 
 /** How the comparison goes, for the plan. */
 export function baselinePlanLines(
-  { options, flags, survey }: Omit<PlannedReplay, 'readers' | 'target'>,
+  { options, flags, survey }: Omit<PlannedReplay, 'readers' | 'sending' | 'target'>,
   url: string,
 ): readonly string[] {
   const { warmupNs, durationNs } = blocksOf({ options, flags, survey })
@@ -74,40 +77,57 @@ export async function runBaseline(
     directory = await RunDirectory.create(flags.output, describe({ gates: [] }), options.routes.names)
   }
   const originNs = monotonicNs()
-  const open = (target: Target, isCandidate: boolean): Promise<BlockSender> =>
+  const open = (target: Target, events: Pick<BlockSenderOptions, 'onSnapshot' | 'onSlowest'>): Promise<BlockSender> =>
     BlockSender.open(survey, {
       workers: flags.workers,
-      options: { ...senderOptionsOf(flags, target), breaker: undefined, durationNs: undefined },
+      options: { ...senderOptionsOf(flags, target), durationNs: undefined },
       routeCount: DEFAULT_MAX_ROUTES,
       originNs,
-      ...(isCandidate
-        ? { onSnapshot: (snapshot) => measurement.add(snapshot), onSlowest: (numbers) => slowest.add(numbers) }
-        : {}),
+      ...events,
     })
-  const senders = { baseline: await open(baseline.target, false), candidate: await open(replay.target, true) }
-  const blocks = new AlternatingBlocks(replay, baseline, senders, terminal)
-  let summary
+  const opened: BlockSender[] = []
+  let blocks
+  let summaries
   try {
+    const ofBaseline = await open(baseline.target, {})
+    opened.push(ofBaseline)
+    const ofCandidate = await open(replay.target, {
+      onSnapshot: (snapshot) => measurement.add(snapshot),
+      onSlowest: (numbers) => slowest.add(numbers),
+    })
+    opened.push(ofCandidate)
+    blocks = new AlternatingBlocks(replay, baseline, { baseline: ofBaseline, candidate: ofCandidate }, terminal)
     await blocks.send(stop.drain)
-    await senders.baseline.close(stop.now)
-    summary = await senders.candidate.close(stop.now)
+    summaries = { baseline: await ofBaseline.close(stop.now), candidate: await ofCandidate.close(stop.now) }
   } catch (error) {
-    await Promise.all([senders.baseline, senders.candidate].map((sender) => sender.close(AbortSignal.abort())))
-    await directory?.destroy()
+    await Promise.allSettled(opened.map((sender) => sender.close(AbortSignal.abort())))
+    await (blocks === undefined ? directory?.discard() : directory?.destroy())
     throw error
   }
   measurement.finish()
+  const breaker = breakerOf(summaries)
   const run = describe({
     interrupted: stop.name() !== undefined,
     finishedAt: new Date(),
     ...(blocks.health === undefined ? {} : { health: blocks.health }),
-    counters: addCounters(summary.workers.map(({ counters }) => counters)),
+    counters: addCounters(summaries.candidate.workers.map(({ counters }) => counters)),
     windowNs: blocks.measuredNs,
     slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
     ...blocks.facts(baseline.url),
+    ...(breaker === undefined ? {} : { stoppedBy: 'the breaker stopped the run' }),
   })
-  await publishRun(run, measurement, directory, flags, terminal)
-  return conclude(run, { ...flags, signal: stop.name(), breaker: undefined, abortedBy: undefined }, terminal)
+  const afterRun = new AfterRun(terminal)
+  await publishRun(run, measurement, directory, flags, afterRun, terminal)
+  return conclude(run, { ...flags, signal: stop.name(), breaker, abortedBy: undefined, lost: afterRun.lost }, terminal)
+}
+
+/** Which side tripped the breaker, and why; undefined where none did. */
+function breakerOf(summaries: Readonly<Record<Side, FleetSummary>>): string | undefined {
+  for (const side of ['candidate', 'baseline'] as const) {
+    const reason = breakerReason(summaries[side])
+    if (reason !== undefined) return `the ${side}: ${reason}`
+  }
+  return undefined
 }
 
 /** Sends pairs of blocks and keeps their figures. */

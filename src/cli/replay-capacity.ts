@@ -15,14 +15,17 @@ import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
+import { AfterRun } from './after-run.ts'
 import { CapacitySearcher, CHECK_TIMES } from './capacity-searcher.ts'
 import { measuredNsAt, MOST_TRIES, type StepSettings, stepTimes } from './capacity-steps.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
+import { publishRun } from './publish-run.ts'
 import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './planned-replay.ts'
-import { factsOf, publishRun } from './replay-run.ts'
+import { factsOf } from './replay-run.ts'
+import { lostText } from './run-exit.ts'
 import type { StopSignals } from './signals.ts'
 import { slowestExchanges } from './slowest-exchanges.ts'
 import type { Terminal } from './terminal.ts'
@@ -46,7 +49,7 @@ export function planCapacity({
   options,
   flags,
   gates,
-}: Omit<PlannedReplay, 'readers' | 'target' | 'url'>): CapacityPlan {
+}: Omit<PlannedReplay, 'readers' | 'sending' | 'target' | 'url'>): CapacityPlan {
   const strict = gates.filter(({ severity }) => severity === 'fail')
   checkCapacityGates(strict)
   const times = stepTimes(flags.step, flags.warmup)
@@ -111,26 +114,33 @@ export async function runCapacitySearch(
   const measurement = new Measurement({ workers: flags.workers, onRow: (row) => directory?.addRow(row) })
   const describe = (more: Partial<RunFacts>): Run =>
     describeRun({ ...facts, interrupted: true, ...more }, measurement, survey.recorded, options.routes.names)
-  if (flags.output !== undefined) {
-    directory = await RunDirectory.create(flags.output, describe({}), options.routes.names)
+  let sender: BlockSender
+  try {
+    if (flags.output !== undefined) {
+      directory = await RunDirectory.create(flags.output, describe({}), options.routes.names)
+    }
+    sender = await BlockSender.open(survey, {
+      workers: flags.workers,
+      options: { ...senderOptionsOf(flags, replay.target), breaker: undefined, durationNs: undefined },
+      routeCount: DEFAULT_MAX_ROUTES,
+      originNs: monotonicNs(),
+      onSnapshot: (snapshot) => measurement.add(snapshot),
+      onSlowest: (numbers) => slowest.add(numbers),
+    })
+  } catch (error) {
+    await directory?.discard()
+    throw error
   }
-  const sender = await BlockSender.open(survey, {
-    workers: flags.workers,
-    options: { ...senderOptionsOf(flags, replay.target), breaker: undefined, durationNs: undefined },
-    routeCount: DEFAULT_MAX_ROUTES,
-    originNs: monotonicNs(),
-    onSnapshot: (snapshot) => measurement.add(snapshot),
-    onSlowest: (numbers) => slowest.add(numbers),
-  })
   const searcher = new CapacitySearcher(replay, settings, sender, stop.drain, terminal)
+  let summary
   try {
     await searcher.search(bounds)
+    summary = await sender.close(stop.now)
   } catch (error) {
-    await sender.close(AbortSignal.abort())
+    await sender.close(AbortSignal.abort()).catch(() => undefined)
     await directory?.destroy()
     throw error
   }
-  const summary = await sender.close(stop.now)
   measurement.finish()
   const interrupted = stop.name() !== undefined
   const capacity = searcher.result()
@@ -144,9 +154,11 @@ export async function runCapacitySearch(
     verdict: verdictOf(searcher, capacity, interrupted),
     findings: { capacity },
   })
-  await publishRun(run, measurement, directory, flags, terminal)
+  const afterRun = new AfterRun(terminal)
+  await publishRun(run, measurement, directory, flags, afterRun, terminal)
   const isExcused = searcher.excused !== undefined && run.verdict === searcher.excused
-  return conclude(capacity, run.verdict, { signal: stop.name(), exitZero: flags.exitZero, isExcused }, terminal)
+  const end = { signal: stop.name(), exitZero: flags.exitZero, lost: afterRun.lost, isExcused }
+  return conclude(capacity, run.verdict, end, terminal)
 }
 
 /** What the whole of it is worth: our own side at its limit makes it INVALID, the target at its limit is what was looked for. */
@@ -174,6 +186,7 @@ function conclude(
   end: {
     readonly signal: 'SIGINT' | 'SIGTERM' | undefined
     readonly exitZero: boolean
+    readonly lost: MeshError | undefined
     /** The verdict is INVALID, and `--on-invalid warn` says that this is no failure. */
     readonly isExcused: boolean
   },
@@ -185,6 +198,10 @@ function conclude(
     return code
   }
   const code = codeOf(capacity, end.isExcused ? undefined : verdict)
+  if (end.lost !== undefined && (code === EXIT.ok || end.exitZero)) {
+    terminal.warn(`exit ${EXIT.couldNotRun}: ${lostText(end.lost)}`)
+    return EXIT.couldNotRun
+  }
   const doubt = end.isExcused ? '; our own side disturbed steps of it: the interval cannot be trusted' : ''
   const line = `: ${capacityHeadline(capacity)}${doubt}`
   if (code === EXIT.ok && doubt === '') terminal.say(`exit 0${line}`)

@@ -28,10 +28,10 @@ export interface CheckSettings {
 
 /**
  * Reads the settings of the response check; undefined where none was asked for.
- * @throws MeshError MESH_ERR_USAGE for an ignore rule that is none, and for flags that exclude each other.
+ * @throws MeshError MESH_ERR_USAGE for an ignore rule that is none, and for one without --check body.
  */
 export function checkSettingsOf(
-  { check, closed, ignore }: FlagValues<ReplayFlags>,
+  { check, ignore }: FlagValues<ReplayFlags>,
   config: Config | undefined,
 ): CheckSettings | undefined {
   const inFile = compileIgnore(config?.compare.ignore ?? [], `${config?.file ?? ''}: compare.ignore`)
@@ -41,10 +41,6 @@ export function checkSettingsOf(
     throw new MeshError('MESH_ERR_USAGE', { what, where: '--ignore', remedy: 'give --check body too' })
   }
   if (check === undefined) return undefined
-  if (closed !== undefined) {
-    const what = '--closed measures a ceiling, and compares nothing'
-    throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave --check out' })
-  }
   return { mode: check, ignored: (route, field) => inFlags(route, field) || inFile(route, field) }
 }
 

@@ -1,10 +1,13 @@
+import { MeshError } from '../core/errors.ts'
 import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/units.ts'
 import { schedule } from '../replay/schedule.ts'
 import type { SecondOpinion } from '../replay/senders/autocannon.ts'
 import { secondOpinion } from '../replay/senders/autocannon.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
+import type { FlagValues } from './flags.ts'
 import type { PlannedReplay } from './planned-replay.ts'
+import type { ReplayFlags } from './replay-flags.ts'
 import type { StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -13,6 +16,31 @@ const MAX_REQUESTS = 10_000
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 const DEFAULT_DURATION_NS = 10e9
+
+/**
+ * @throws MeshError MESH_ERR_USAGE for a flag that asks for what a closed loop by another program has not: a run that can be kept, judged and
+ * compared.
+ */
+export function checkClosed(flags: FlagValues<ReplayFlags>): void {
+  if (flags.closed === undefined) return
+  const others: readonly (readonly [flag: string, given: boolean])[] = [
+    ['-o', flags.output !== undefined],
+    ['--gate', flags.gate.length > 0],
+    ['--check', flags.check !== undefined],
+    ['--against', flags.against !== undefined],
+    ['--baseline', flags.baseline !== undefined],
+    ['--find-capacity', flags.findCapacity],
+    ['--push-otlp', flags.pushOtlp !== undefined],
+    ['--scrape', flags.scrape.length > 0],
+    ['--watch-pid', flags.watchPid !== undefined],
+  ]
+  const other = others.find(([, given]) => given)?.[0]
+  if (other === undefined) return
+  throw new MeshError('MESH_ERR_USAGE', {
+    what: `--closed and ${other} exclude each other: autocannon measures a ceiling, and its run is not kept, judged or compared`,
+    remedy: `leave ${other} out, or measure the ceiling with --speed max`,
+  })
+}
 
 /** `--closed N`: what another program makes of the same requests in a closed loop. No verdict: nothing was due. */
 export async function runClosedLoop(
@@ -28,7 +56,8 @@ export async function runClosedLoop(
   const found = await secondOpinion({ target, requests, connections, durationNs, timeoutNs: flags.timeout }, stop.drain)
   if (flags.json) terminal.out(`${JSON.stringify({ ...found, statuses: Object.fromEntries(found.statuses) })}\n`)
   else terminal.out(closedText(found))
-  return stop.name() === undefined ? EXIT.ok : EXIT.interrupted
+  if (stop.name() === undefined) return EXIT.ok
+  return stop.name() === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted
 }
 
 async function firstRequests({ survey, plan, options }: PlannedReplay): Promise<readonly Uint8Array[]> {

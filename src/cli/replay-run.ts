@@ -15,18 +15,17 @@ import type { SenderCounters } from '../replay/senders/sender.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunFacts } from '../report/describe-run.ts'
 import { describeRun } from '../report/describe-run.ts'
+import { isJudged } from '../report/comparison-text.ts'
 import { compareWithHistory } from '../report/history.ts'
-import { REPORTERS } from '../report/index.ts'
 import { RunDirectory } from '../report/run-directory.ts'
 import type { Run } from '../report/run.ts'
 import { StageTallies } from '../report/stage-tallies.ts'
-import { writeReports } from '../report/write-reports.ts'
-import { summariseForCi } from './ci-summary.ts'
+import { AfterRun } from './after-run.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import { LoadControl } from './load-control.ts'
-import { pushOtlp } from './push-otlp.ts'
+import { publishRun } from './publish-run.ts'
 import { addCounters } from './replay-progress.ts'
 import { responseCheckOf, type RunCheck } from './replay-check.ts'
 import { senderOptionsOf } from './replay-options.ts'
@@ -42,9 +41,6 @@ import { VERSION } from './version.ts'
 
 /** Threads have their first shots before time 0; a schedule that takes longer to make them is late, and that would be ours. */
 const PRIMING_MS = 300
-
-/** Beyond it the eye does not find the way from a route to its figures. */
-const MAX_REPORT_COLUMNS = 120
 
 /** Runs a planned replay on sending threads, reports it, and says by its exit code what it was worth. */
 export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, terminal: Terminal): Promise<ExitCode> {
@@ -65,20 +61,17 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
       facts.stageTallies?.add(row)
     },
   })
-  if (flags.output !== undefined) {
-    const first = describeRun({ ...facts, interrupted: true }, measurement, survey.recorded, options.routes.names)
-    directory = await RunDirectory.create(flags.output, first, options.routes.names)
-  }
   const begun = { atNs: 0 }
-  const watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
   const health = new Map<number, ThreadHealth>()
-  const fleet = await openFleet(replay, { measurement, counters, health, check, slowest })
+  const into = { measurement, counters, health, check, slowest }
+  const { fleet, watching, ...opened } = await openRun(replay, facts, into, begun, terminal)
+  directory = opened.directory
   const drain = AbortSignal.any([stop.drain, stopped])
   const control = new LoadControl(plan, flags.maxRate, fleet, begun)
-  const live = { measurement, counters, health, control, begun, stopping: () => drain.aborted }
+  const live = { measurement, counters, health, control, begun, check, stopping: () => drain.aborted }
   const screen = showReplay(replay, live, terminal)
+  const afterRun = new AfterRun(terminal)
   let summary: FleetSummary
-  let target: RunFacts['target']
   try {
     await screen.ready
     watching?.begin()
@@ -89,7 +82,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     throw error
   } finally {
     await screen.close()
-    target = await watching?.close()
+    await afterRun.attempt(async () => await watching?.close())
   }
   gateWatch.end()
   measurement.finish()
@@ -100,57 +93,71 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     ...(check === undefined ? {} : { check: check.findings() }),
   }
   const describe = (more: Partial<RunFacts>): Run => {
-    const watched = target === undefined ? {} : { target }
+    const watched = watching === undefined ? {} : { target: watching.findings }
     const all = { ...facts, ...ended, ...found, ...watched, interrupted: stop.name() !== undefined, gateWatch, ...more }
     return describeRun(all, measurement, survey.recorded, options.routes.names)
   }
-  const run = await describeAgainst(replay, describe, ended.stoppedBy !== undefined)
-  await publishRun(run, measurement, directory, flags, terminal)
-  return conclude(run, { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy }, terminal)
+  const isCutShort = ended.stoppedBy !== undefined || stop.name() !== undefined
+  const compared = await afterRun.attempt(() => comparisonOf(replay, describe, isCutShort))
+  const run = describe(compared ?? {})
+  await publishRun(run, measurement, directory, flags, afterRun, terminal)
+  const end = { ...flags, signal: stop.name(), breaker: breakerReason(summary), abortedBy, lost: afterRun.lost }
+  return conclude(run, end, terminal)
 }
 
-/** With what earlier runs say of it, where that was asked for; a run that was cut short is compared with nothing. */
-async function describeAgainst(
+/** Makes everything that a run needs before its first shot: all of it, or nothing. */
+async function openRun(
+  replay: PlannedReplay,
+  facts: Omit<RunFacts, 'interrupted'>,
+  into: MeasuredBy,
+  begun: { readonly atNs: number },
+  terminal: Terminal,
+): Promise<{
+  readonly directory: RunDirectory | undefined
+  readonly watching: TargetWatching | undefined
+  readonly fleet: Fleet
+}> {
+  const { flags, survey, options } = replay
+  let directory: RunDirectory | undefined
+  let watching: TargetWatching | undefined
+  try {
+    if (flags.output !== undefined) {
+      const { names } = options.routes
+      const first = describeRun({ ...facts, interrupted: true }, into.measurement, survey.recorded, names)
+      directory = await RunDirectory.create(flags.output, first, names)
+    }
+    watching = await TargetWatching.start(flags, begun, directory?.path, terminal)
+    return { directory, watching, fleet: await openFleet(replay, into) }
+  } catch (error) {
+    // A file that cannot be closed either is no reason to keep it.
+    await watching?.close().catch(() => undefined)
+    await directory?.discard()
+    throw error
+  }
+}
+
+/** What earlier runs say of it, where that was asked for; a run that was cut short is compared with nothing. */
+async function comparisonOf(
   { flags: { against }, gates }: PlannedReplay,
   describe: (more: Partial<RunFacts>) => Run,
-  isStopped: boolean,
-): Promise<Run> {
-  const run = describe({})
-  if (against === undefined || run.interrupted || isStopped) return run
-  const { comparison, reference } = await compareWithHistory(run, against, gates)
-  return describe({ findings: { comparison }, reference })
+  isCutShort: boolean,
+): Promise<Partial<RunFacts>> {
+  if (against === undefined || isCutShort) return {}
+  const { comparison, reference } = await compareWithHistory(describe({}), against, gates)
+  return { findings: { comparison }, reference }
 }
 
-/** Writes a finished run to wherever it is to be read. */
-export async function publishRun(
-  run: Run,
-  { total }: Measurement,
-  directory: RunDirectory | undefined,
-  { json, pushOtlp: collector }: Pick<PlannedReplay['flags'], 'json' | 'pushOtlp'>,
-  terminal: Terminal,
-): Promise<void> {
-  await directory?.close(run, total.total().responseTime)
-  report(run, json, terminal)
-  if (directory !== undefined) {
-    await writeReports(directory.path, run)
-    terminal.say(`the run is in ${directory.path}/, report.html in it`)
-  }
-  await summariseForCi(run, process.env, terminal)
-  if (collector !== undefined) await pushOtlp(run, collector, terminal)
-  if (!json) terminal.say(`verdict: ${run.verdict.name}`)
+/** What hears of the sending threads. */
+interface MeasuredBy {
+  readonly measurement: Measurement
+  readonly counters: Map<number, SenderCounters>
+  readonly health: Map<number, ThreadHealth>
+  readonly check: RunCheck | undefined
+  readonly slowest: SlowestShots
 }
 
 /** Sending threads whose seconds go into the measurement. */
-function openFleet(
-  { flags, target }: PlannedReplay,
-  into: {
-    readonly measurement: Measurement
-    readonly counters: Map<number, SenderCounters>
-    readonly health: Map<number, ThreadHealth>
-    readonly check: RunCheck | undefined
-    readonly slowest: SlowestShots
-  },
-): Promise<Fleet> {
+function openFleet({ flags, target }: PlannedReplay, into: MeasuredBy): Promise<Fleet> {
   return Fleet.open({
     workers: flags.workers,
     options: senderOptionsOf(flags, target),
@@ -167,13 +174,14 @@ function openFleet(
 }
 
 /** What is known of a run before its first shot. */
-export function factsOf({ options, plan, url, flags, survey, gates }: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+export function factsOf(replay: PlannedReplay): Omit<RunFacts, 'interrupted'> {
+  const { options, plan, flags, survey, gates } = replay
   const planned = runPlanOf(plan, survey)
   return {
     runId: options.rewrite.runId,
     version: VERSION,
     startedAt: new Date(),
-    asked: runRequestOf(plan, url, flags),
+    asked: runRequestOf(replay),
     plan: planned,
     ...(planned.stages === undefined ? {} : { stageTallies: new StageTallies(planned.stages.list) }),
     warmupNs: flags.warmup,
@@ -218,7 +226,8 @@ function watchGates(
 export function conclude(run: Run, end: RunEnd, terminal: Terminal): ExitCode {
   const { code, line } = exitOfRun(run, end)
   if (line === undefined) return code
-  if (run.gates.every(({ outcome }) => outcome === 'passed') && code === EXIT.ok) terminal.say(line)
+  const isSure = run.comparison === undefined || isJudged(run.comparison)
+  if (isSure && run.gates.every(({ outcome }) => outcome === 'passed') && code === EXIT.ok) terminal.say(line)
   else terminal.warn(line)
   return code
 }
@@ -287,18 +296,13 @@ function measuredWindowNs(
   return lastNs > warmupNs ? lastNs - warmupNs : undefined
 }
 
-function report(run: Run, json: boolean, terminal: Terminal): void {
-  const style = { columns: Math.max(80, Math.min(MAX_REPORT_COLUMNS, terminal.columns)), colour: terminal.colour }
-  const reporter = json ? REPORTERS.json : REPORTERS.text
-  reporter.write(run, { write: (text) => terminal.out(text) }, style)
-}
-
 /** Undefined where it ran to its end, or a signal ended it. */
 function whatStopped(summary: FleetSummary, abortedBy: Gate | undefined): string | undefined {
   if (abortedBy !== undefined) return `the gate ${abortedBy.text} stopped the run`
   return breakerReason(summary) === undefined ? undefined : 'the breaker stopped the run'
 }
 
-function breakerReason({ ending, reason }: FleetSummary): string | undefined {
+/** Why the breaker tripped; undefined where it did not. */
+export function breakerReason({ ending, reason }: FleetSummary): string | undefined {
   return ending === 'breaker' ? (reason ?? 'too many errors') : undefined
 }

@@ -23,7 +23,7 @@ import { checkSettingsOf } from './replay-check.ts'
 import { firstBlockOptions } from './capacity-steps.ts'
 import { baselinePlanLines, runBaseline } from './replay-baseline.ts'
 import { capacityPlanLines, planCapacity, runCapacitySearch } from './replay-capacity.ts'
-import { runClosedLoop } from './replay-closed.ts'
+import { checkClosed, runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
 import { replayInputs } from './replay-edits.ts'
@@ -33,6 +33,7 @@ import { runReplayFleet } from './replay-run.ts'
 import { runPlanOf } from './run-facts.ts'
 import { planText } from './plan-text.ts'
 import type { Terminal } from './terminal.ts'
+import { sendingSettings } from './sending-settings.ts'
 import { listenForStop } from './signals.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
@@ -76,7 +77,8 @@ async function planAndRun(
   terminal: Terminal,
   config: Config | undefined,
 ): Promise<ExitCode> {
-  const gates = gatesOf(flags, config)
+  checkClosed(flags)
+  const gates = gatesOf(flags, config, terminal)
   const check = checkSettingsOf(flags, config)
   const { authCommand } = flags
   const authorization =
@@ -127,7 +129,8 @@ async function planAndRun(
     terminal.say(`${name}: sending no more, waiting for replies; once more ends it now`),
   )
   try {
-    const replay = { readers, survey, plan, options, target, url, flags, gates, check }
+    const sending = sendingSettings(flags, config)
+    const replay = { readers, sending, survey, plan, options, target, url, flags, gates, check }
     if (capacity !== undefined) return await runCapacitySearch(replay, capacity, stop, terminal)
     if (baseline !== undefined) return await runBaseline(replay, baseline, stop, terminal)
     if (flags.closed !== undefined) return await runClosedLoop(replay, flags.closed, stop, terminal)
@@ -138,12 +141,12 @@ async function planAndRun(
 }
 
 /** Those of the command line or the environment, else those of the settings file. */
-function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined): readonly Gate[] {
-  const gates =
-    flags.gate.length > 0 || config === undefined ? flags.gate : readGates(config.gates, `${config.file}: gates`)
+function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined, terminal: Terminal): readonly Gate[] {
+  if (flags.gate.length > 0 || config === undefined) return flags.gate
+  const gates = readGates(config.gates, `${config.file}: gates`)
   if (gates.length === 0 || flags.closed === undefined) return gates
-  const what = '--closed measures a ceiling, and judges nothing'
-  throw new MeshError('MESH_ERR_USAGE', { what, where: '--closed', remedy: 'leave the gates out' })
+  terminal.warn(`mesh: --closed measures a ceiling, and judges nothing: the gates of ${config.file} are left out`)
+  return []
 }
 
 /** Why these gates cannot be judged in this run, undefined where they can. */

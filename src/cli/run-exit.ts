@@ -1,6 +1,7 @@
+import type { MeshError } from '../core/errors.ts'
 import { formatCount } from '../core/units.ts'
 import type { Gate } from '../measure/gates/gate.ts'
-import { comparisonHeadline } from '../report/comparison-text.ts'
+import { comparisonHeadline, isJudged } from '../report/comparison-text.ts'
 import type { Run } from '../report/run.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
@@ -14,6 +15,8 @@ export interface RunEnd {
   readonly abortedBy: Gate | undefined
   /** `--on-invalid`: does a measurement that our side disturbed fail the run? */
   readonly onInvalid: 'fail' | 'warn'
+  /** What of its result could not be kept or judged, though it was measured. */
+  readonly lost: MeshError | undefined
   /** `--exit-zero`: a run that ran to its end, or was stopped by us, ends with 0. */
   readonly exitZero: boolean
 }
@@ -31,7 +34,7 @@ export interface RunExit {
 export function exitOfRun(run: Run, end: RunEnd): RunExit {
   const { code, why } = verdictOf(run, end)
   if (why === undefined) return { code, line: undefined }
-  const excused = end.exitZero && end.signal === undefined && code !== EXIT.ok
+  const excused = end.exitZero && end.signal === undefined && end.lost === undefined && code !== EXIT.ok
   return excused
     ? { code: EXIT.ok, line: `exit 0 (${code} without --exit-zero): ${why}` }
     : { code, line: `exit ${code}: ${why}` }
@@ -62,10 +65,19 @@ function verdictOf(run: Run, end: RunEnd): { readonly code: ExitCode; readonly w
   if (worse > 0 && run.comparison !== undefined) {
     return { code: EXIT.checkFailed, why: comparisonHeadline(run.comparison) }
   }
-  if (many === 0) return { code: EXIT.ok, why: undefined }
+  if (end.lost !== undefined) return { code: EXIT.couldNotRun, why: lostText(end.lost) }
   const passed = gates.filter(({ outcome }) => outcome === 'passed').length
   const warned = passed === many ? '' : `, ${formatCount(many - passed)} warned`
-  return { code: EXIT.ok, why: `${formatCount(passed)} of ${gatesText(many)} passed${warned}` }
+  const why = [
+    ...(many === 0 ? [] : [`${formatCount(passed)} of ${gatesText(many)} passed${warned}`]),
+    ...(run.comparison === undefined || isJudged(run.comparison) ? [] : [comparisonHeadline(run.comparison)]),
+  ]
+  return { code: EXIT.ok, why: why.length === 0 ? undefined : why.join('; ') }
+}
+
+/** Why a run that was measured ends with 1. */
+export function lostText({ message }: MeshError): string {
+  return `it was measured, but not all of its result is there: ${message}`
 }
 
 function ofGates(some: number, many: number): string {

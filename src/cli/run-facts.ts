@@ -5,14 +5,18 @@ import type { Plan } from '../replay/plan.ts'
 import type { Stages } from '../replay/stages.ts'
 import type { Survey } from '../replay/survey.ts'
 import type { RunPlan, RunRequest } from '../report/run.ts'
-import type { FlagValues } from './flags.ts'
-import type { ReplayFlags } from './replay-flags.ts'
+import type { PlannedReplay } from './planned-replay.ts'
 
 /** Values that are credentials as often as not, and files of keys. */
 const SECRET_OPTIONS: ReadonlySet<string> = new Set(['header', 'key', 'jwtKey', 'authCommand'])
 
 /** What was asked for, for `run.json`. Values of headers stay out: they are credentials as often as not. */
-export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFlags>): RunRequest {
+export function runRequestOf({
+  plan,
+  url,
+  flags,
+  sending,
+}: Pick<PlannedReplay, 'plan' | 'url' | 'flags' | 'sending'>): RunRequest {
   const options: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(flags)) {
     if (SECRET_OPTIONS.has(name) || value === undefined || value === false) continue
@@ -26,6 +30,7 @@ export function runRequestOf(plan: Plan, url: string, flags: FlagValues<ReplayFl
       return { recordingId, host, service, requests: exchanges, spanNs }
     }),
     options,
+    sending,
   }
 }
 

@@ -52,11 +52,15 @@ export class TargetWatching {
     this.#watch.start(this.#intervalNs / 1e6)
   }
 
-  /** Ends it, and tells what was found. @throws MeshError where its file could not be written. */
-  async close(): Promise<NonNullable<RunFacts['target']>> {
+  /** What was found so far. */
+  get findings(): NonNullable<RunFacts['target']> {
+    return { sources: this.#watch.summaries(), intervalNs: this.#intervalNs }
+  }
+
+  /** Ends it. @throws MeshError where its file could not be written. */
+  async close(): Promise<void> {
     this.#watch.close()
     await this.#file?.close()
-    return { sources: this.#watch.summaries(), intervalNs: this.#intervalNs }
   }
 }
 

@@ -70,6 +70,8 @@ export class BlockSender {
   readonly #watch: IntervalWatch
   #generation = 0
   #submitted = 0
+  /** The threads have ended: the breaker tripped. */
+  #isOver = false
 
   /** Starts the threads. @throws what `Fleet.open` throws. */
   static async open(survey: Survey, options: BlockSenderOptions): Promise<BlockSender> {
@@ -99,6 +101,7 @@ export class BlockSender {
     this.#originNs = originNs
     this.#counters = counters
     this.#watch = watch
+    void fleet.finished.then(() => (this.#isOver = true)).catch(() => undefined)
   }
 
   /** Counters of each thread so far. */
@@ -107,8 +110,8 @@ export class BlockSender {
   }
 
   /**
-   * Sends a block and waits for all of its replies. Undefined where the signal ended it: then the sender is of no more use but to be
-   * closed.
+   * Sends a block and waits for all of its replies. Undefined where the signal or the breaker ended it: then the sender is of no more use but
+   * to be closed.
    */
   async send(block: Block, signal: AbortSignal): Promise<BlockResult | undefined> {
     const startNs = Math.ceil((monotonicNs() - this.#originNs + LEAD_NS) / 1e9) * 1e9
@@ -124,7 +127,7 @@ export class BlockSender {
       await Promise.race([this.#feed(block, startNs, AbortSignal.any([signal, seen.broken])), this.#fleet.finished])
       const isOver = (): boolean => seen.broken.aborted || monotonicNs() - this.#originNs >= endNs
       while (this.#standing.ended < this.#submitted || !isOver()) {
-        if (signal.aborted) return undefined
+        if (signal.aborted || this.#isOver) return undefined
         await Promise.race([pause(POLL_MS), this.#fleet.finished])
       }
       const health = await this.#fleet.cut(Number.MAX_SAFE_INTEGER)

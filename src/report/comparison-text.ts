@@ -4,6 +4,11 @@ import { formatGateValue } from '../measure/gates/gate-result.ts'
 import type { Comparison, Finding } from '../measure/comparison/finding.ts'
 import { durationCell, middleCut, wrap } from './cells.ts'
 
+/** Anything of it could be judged. */
+export function isJudged({ findings }: Comparison): boolean {
+  return findings.some(({ answer }) => answer !== 'too_few')
+}
+
 /** One sentence on what came of it. */
 export function comparisonHeadline({ with: kind, findings, used, needed }: Comparison): string {
   const than = kind === 'baseline' ? 'the baseline' : 'earlier runs'
@@ -12,7 +17,7 @@ export function comparisonHeadline({ with: kind, findings, used, needed }: Compa
     const have = kind === 'baseline' ? 'pairs of blocks' : 'comparable earlier runs'
     return used < needed
       ? `not judged against ${than}: ${formatCount(used)} ${have}, and ${formatCount(needed)} are needed`
-      : `not judged against ${than}: too few samples`
+      : `not judged against ${than}: too few samples in every route, so nothing is known to be no worse`
   }
   const worse = judged.filter(({ answer }) => answer === 'worse')
   const [first] = worse

@@ -18,7 +18,7 @@ export function thisEnvironment(): RunEnvironment {
 }
 
 /**
- * Tells which runs may be compared: sha256 of recordings, plan, major version and kind of machine, 16 digits of it. The target is not
+ * Tells which runs may be compared: sha256 of recordings, plan, what was sent and how, major version and kind of machine, 16 digits of it. The target is not
  * in it: comparing two targets is what a comparison is for.
  */
 export function fingerprintOf(
@@ -38,6 +38,7 @@ export function fingerprintOf(
       plan.durationNs,
       ...(plan.stages?.list ?? []).flatMap(stageFacts),
     ],
+    Object.entries(asked.sending ?? {}).toSorted(byText),
     version.split('.', 1),
     [environment.node.split('.', 1), environment.platform, environment.arch],
     [environment.cpuModel, environment.cpuCount],

@@ -9,7 +9,7 @@ import { parseGate } from '../measure/gates/parse-gate.ts'
 import { adjustedPValues } from '../measure/statistics/false-discovery.ts'
 import { type HistoryJudgement, judgeByHistory, LEAST_HISTORY } from '../measure/statistics/history.ts'
 import { readRunDirectory } from './read-run.ts'
-import type { Run } from './run.ts'
+import type { Run, RunRequest } from './run.ts'
 import { spanOfRun } from './run-span.ts'
 
 /** More runs are not read, the newest by their names first: older ones say little of how runs differ now. */
@@ -110,7 +110,23 @@ function whyNotComparable(earlier: Run, run: Run): string | undefined {
   if (recordings(earlier) !== recordings(run)) return 'other recordings'
   const plan = ({ plan: { loop, amplify, speed, shots, durationNs, stages } }: Run): string =>
     JSON.stringify([loop, amplify, speed, shots, durationNs, stages?.list ?? []])
-  return plan(earlier) === plan(run) ? 'another kind of machine or another mesh' : 'another plan'
+  if (plan(earlier) !== plan(run)) return 'another plan'
+  return whatIsSentOtherwise(earlier.asked.sending, run.asked.sending) ?? 'another kind of machine or another mesh'
+}
+
+/** The first setting in which they differ; undefined where there is none. */
+function whatIsSentOtherwise(earlier: RunRequest['sending'], now: RunRequest['sending']): string | undefined {
+  if (earlier === undefined || now === undefined) {
+    return earlier === now ? undefined : 'it does not say how it was sent: another mesh made it'
+  }
+  for (const name of [...new Set([...Object.keys(earlier), ...Object.keys(now)])].toSorted()) {
+    const [before, after] = [earlier[name], now[name]]
+    if (before === after) continue
+    if (before === undefined) return `without --${name}`
+    if (after === undefined) return `with --${name}, and this one without`
+    return before.includes('#') || after.includes('#') ? `another --${name}` : `--${name} ${before}, and here ${after}`
+  }
+  return undefined
 }
 
 /** A breaker or a gate stopped it: what it has is of its beginning. */

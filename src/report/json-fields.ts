@@ -37,6 +37,16 @@ export class JsonFields {
     return numberAt(this.#fields.get(name), this.#at(name))
   }
 
+  /** Several numbers, by their names. */
+  numbers<Name extends string>(...names: readonly Name[]): Readonly<Record<Name, number>> {
+    return byName(names, (name) => this.number(name))
+  }
+
+  /** Several texts, by their names. */
+  texts<Name extends string>(...names: readonly Name[]): Readonly<Record<Name, string>> {
+    return byName(names, (name) => this.text(name))
+  }
+
   numberOrNull(name: string): number | null {
     return this.#fields.get(name) === null ? null : this.number(name)
   }
@@ -92,6 +102,19 @@ export class JsonFields {
   #refuse(expected: string, name: string): never {
     throw mismatch(expected, this.#fields.get(name), this.#at(name))
   }
+}
+
+/** An object of these names. */
+function byName<Name extends string, Value>(
+  names: readonly Name[],
+  read: (name: Name) => Value,
+): Readonly<Record<Name, Value>> {
+  const values: Partial<Record<Name, Value>> = {}
+  for (const name of names) values[name] = read(name)
+  const isWhole = (found: Partial<Record<Name, Value>>): found is Record<Name, Value> =>
+    names.every((name) => name in found)
+  if (!isWhole(values)) throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected every name to be read' })
+  return values
 }
 
 export function numberAt(value: unknown, where: string): number {

@@ -129,14 +129,12 @@ function readRequest(fields: JsonFields): RunRequest {
     recordings: fields.list('recordings', (value, where) => {
       const recording = new JsonFields(value, where)
       return {
-        recordingId: recording.text('recordingId'),
-        host: recording.text('host'),
-        service: recording.text('service'),
-        requests: recording.number('requests'),
-        spanNs: recording.number('spanNs'),
+        ...recording.texts('recordingId', 'host', 'service'),
+        ...recording.numbers('requests', 'spanNs'),
       }
     }),
     options: fields.record('options', scalarAt),
+    ...(fields.has('sending') ? { sending: fields.record('sending', textAt) } : {}),
   }
 }
 
@@ -172,32 +170,20 @@ function readStage(value: unknown, where: string): RunStage {
   const fields = new JsonFields(value, where)
   return {
     name: fields.text('name'),
-    fromNs: fields.number('fromNs'),
-    durationNs: fields.number('durationNs'),
-    playedNs: fields.number('playedNs'),
-    from: fields.number('from'),
-    to: fields.number('to'),
-    shots: fields.number('shots'),
-    meanPerSecond: fields.number('meanPerSecond'),
-    peakPerSecond: fields.number('peakPerSecond'),
+    ...fields.numbers('fromNs', 'durationNs', 'playedNs', 'from', 'to', 'shots', 'meanPerSecond', 'peakPerSecond'),
   }
 }
 
 function readStageResult(value: unknown, where: string): StageResult {
   const fields = new JsonFields(value, where)
   return {
-    offered: fields.number('offered'),
-    windowNs: fields.number('windowNs'),
-    sent: fields.number('sent'),
-    replies: fields.number('replies'),
-    errors: fields.number('errors'),
+    ...fields.numbers('offered', 'windowNs', 'sent', 'replies', 'errors'),
     responseTime: readFigures(fields.object('responseTime')),
   }
 }
 
 function readOperatorChange(value: unknown, where: string): OperatorChange {
-  const fields = new JsonFields(value, where)
-  return { atNs: fields.number('atNs'), speed: fields.number('speed') }
+  return new JsonFields(value, where).numbers('atNs', 'speed')
 }
 
 function readTarget(fields: JsonFields): Pick<Run, 'target' | 'targetIntervalNs'> {
@@ -207,10 +193,8 @@ function readTarget(fields: JsonFields): Pick<Run, 'target' | 'targetIntervalNs'
     return {
       kind: source.oneOf('kind', ['scrape', 'process']),
       name: source.text('name'),
-      reads: source.number('reads'),
-      failures: source.number('failures'),
-      lastFailure: source.text('lastFailure'),
-      note: source.text('note'),
+      ...source.numbers('reads', 'failures'),
+      ...source.texts('lastFailure', 'note'),
       metrics: source.list('metrics', readMetric),
     }
   })
@@ -219,27 +203,21 @@ function readTarget(fields: JsonFields): Pick<Run, 'target' | 'targetIntervalNs'
 
 function readMetric(value: unknown, where: string): MetricSummary {
   const fields = new JsonFields(value, where)
-  return {
-    name: fields.text('name'),
-    count: fields.number('count'),
-    mean: fields.number('mean'),
-    most: fields.number('most'),
-    last: fields.number('last'),
-  }
+  return { name: fields.text('name'), ...fields.numbers('count', 'mean', 'most', 'last') }
 }
 
 function readPace(fields: JsonFields): Run['achieved'] {
-  return {
-    firstSecond: fields.number('firstSecond'),
-    seconds: fields.number('seconds'),
-    due: fields.number('due'),
-    sent: fields.number('sent'),
-    sentInWindow: fields.number('sentInWindow'),
-    peakDuePerSecond: fields.number('peakDuePerSecond'),
-    peakSentPerSecond: fields.number('peakSentPerSecond'),
-    windowNs: fields.number('windowNs'),
-    warmupNs: fields.number('warmupNs'),
-  }
+  return fields.numbers(
+    'firstSecond',
+    'seconds',
+    'due',
+    'sent',
+    'sentInWindow',
+    'peakDuePerSecond',
+    'peakSentPerSecond',
+    'windowNs',
+    'warmupNs',
+  )
 }
 
 function readReason(value: unknown, where: string): Run['verdict']['reasons'][number] {
@@ -247,8 +225,7 @@ function readReason(value: unknown, where: string): Run['verdict']['reasons'][nu
   return {
     code: fields.oneOf('code', REASON_CODES),
     verdict: fields.oneOf('verdict', VERDICTS),
-    what: fields.text('what'),
-    remedy: fields.text('remedy'),
+    ...fields.texts('what', 'remedy'),
   }
 }
 
@@ -272,14 +249,11 @@ function readHistogram(fields: JsonFields): HistogramDocument {
 
 function readTally(fields: JsonFields): TallyDocument {
   return {
-    shots: fields.number('shots'),
-    sent: fields.number('sent'),
-    replies: fields.number('replies'),
+    ...fields.numbers('shots', 'sent', 'replies'),
     statuses: fields.record('statuses', numberAt),
     mismatches: fields.number('mismatches'),
     errors: fields.record('errors', numberAt),
-    bytesSent: fields.number('bytesSent'),
-    bytesReceived: fields.number('bytesReceived'),
+    ...fields.numbers('bytesSent', 'bytesReceived'),
     responseTime: readHistogram(fields.object('responseTime')),
     serviceTime: readHistogram(fields.object('serviceTime')),
   }
@@ -332,12 +306,7 @@ function readHealth(fields: JsonFields | null): Run['health'] {
 
 function readEnvironment(fields: JsonFields): Run['environment'] {
   return {
-    node: fields.text('node'),
-    platform: fields.text('platform'),
-    arch: fields.text('arch'),
-    kernel: fields.text('kernel'),
-    cpuModel: fields.text('cpuModel'),
-    cpuCount: fields.number('cpuCount'),
-    memoryBytes: fields.number('memoryBytes'),
+    ...fields.texts('node', 'platform', 'arch', 'kernel', 'cpuModel'),
+    ...fields.numbers('cpuCount', 'memoryBytes'),
   }
 }

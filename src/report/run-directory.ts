@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, rename } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 import { percentileDistribution } from '../measure/hdr.ts'
@@ -7,6 +7,7 @@ import type { IntervalRow } from '../measure/measurement.ts'
 import { intervalLine } from './interval-row.ts'
 import { makeDirectory } from './make-directory.ts'
 import type { Run } from './run.ts'
+import { TARGET_FILE } from './target-file.ts'
 
 export const RUN_FILE = 'run.json'
 export const INTERVALS_FILE = 'intervals.ndjson'
@@ -36,6 +37,7 @@ const MAX_WAITING_ROWS = 24
  */
 export class RunDirectory {
   readonly path: string
+  readonly #isNew: boolean
   readonly #routeNames: readonly string[]
   readonly #intervals: FileHandle
   #waiting = 0
@@ -43,8 +45,9 @@ export class RunDirectory {
   #written: Promise<void> = Promise.resolve()
   #failure: unknown
 
-  private constructor(path: string, routeNames: readonly string[], intervals: FileHandle) {
+  private constructor(path: string, isNew: boolean, routeNames: readonly string[], intervals: FileHandle) {
     this.path = path
+    this.#isNew = isNew
     this.#routeNames = routeNames
     this.#intervals = intervals
   }
@@ -56,18 +59,18 @@ export class RunDirectory {
    */
   static async create(path: string, first: Run, routeNames: readonly string[]): Promise<RunDirectory> {
     try {
-      await makeDirectory(path, DIRECTORY_MODE)
+      const isNew = await makeDirectory(path, DIRECTORY_MODE)
       const found = await readdir(path)
       if (found.length > 0) {
         const what = `expected a new or empty directory for the run, found ${found.length} files in it`
         throw new MeshError('MESH_ERR_FILE_EXISTS', { what, where: path, remedy: 'choose another with -o' })
       }
       const intervals = await open(join(path, INTERVALS_FILE), 'wx', FILE_MODE)
-      const directory = new RunDirectory(path, routeNames, intervals)
+      const directory = new RunDirectory(path, isNew, routeNames, intervals)
       try {
         await directory.write({ ...first, interrupted: true, finishedAt: null })
       } catch (thrown) {
-        await directory.destroy()
+        await directory.discard()
         throw thrown
       }
       return directory
@@ -97,16 +100,21 @@ export class RunDirectory {
   }
 
   /**
-   * Writes what is left, the final `run.json` and `latency.hgrm`.
+   * Writes what is left, the final `run.json` and `latency.hgrm`: each of them, whatever became of the others.
    *
-   * @throws MeshError of the first row that could not be written, after everything else was.
+   * @throws MeshError of the first that could not be written.
    */
   async close(run: Run, responseTime: Histogram): Promise<void> {
     await this.#written
-    await this.#intervals.close()
-    await this.write(this.#lostRows === 0 ? run : { ...run, counters: { ...run.counters, lostRows: this.#lostRows } })
-    await this.#replace(HGRM_FILE, percentileDistribution(responseTime))
-    if (this.#failure !== undefined) throw failureAt(this.#failure, join(this.path, INTERVALS_FILE))
+    const whole = this.#lostRows === 0 ? run : { ...run, counters: { ...run.counters, lostRows: this.#lostRows } }
+    const failures: unknown[] = this.#failure === undefined ? [] : [this.#failure]
+    const writings = [
+      () => this.#intervals.close(),
+      () => this.write(whole),
+      () => this.#replace(HGRM_FILE, percentileDistribution(responseTime)),
+    ]
+    for (const write of writings) await write().catch((thrown: unknown) => failures.push(thrown))
+    if (failures.length > 0) throw failureAt(failures[0], join(this.path, INTERVALS_FILE))
   }
 
   /** Gives up: what is written stays, `run.json` says `interrupted`. */
@@ -114,6 +122,15 @@ export class RunDirectory {
     this.#failure ??= 'destroyed'
     await this.#written
     await this.#intervals.close()
+  }
+
+  /** A run that never began leaves nothing: takes away what was made here. */
+  async discard(): Promise<void> {
+    await this.destroy()
+    for (const name of [RUN_FILE, `${RUN_FILE}.new`, INTERVALS_FILE, TARGET_FILE]) {
+      await rm(join(this.path, name), { force: true })
+    }
+    if (this.#isNew) await rmdir(this.path)
   }
 
   async #writeRow(row: IntervalRow): Promise<void> {
@@ -140,6 +157,7 @@ export class RunDirectory {
       }
       await rename(`${path}.new`, path)
     } catch (thrown) {
+      await rm(`${path}.new`, { force: true })
       throw failureAt(thrown, path)
     }
   }

@@ -79,6 +79,8 @@ export interface RunRequest {
   readonly target: string
   readonly recordings: readonly RunRecording[]
   readonly options: Readonly<Record<string, string | number | boolean>>
+  /** What was sent and how, by setting: runs that differ in it are not comparable. `#ab12` is a digest. Not there in runs of before. */
+  readonly sending?: Readonly<Record<string, string>>
 }
 
 /** One stage of a run and what it was expected to send. Times are of the run; `from` and `to` multipliers or shots a second. */

@@ -1,12 +1,21 @@
 import { describe, expect, it } from 'vitest'
+import { MeshError } from '../../src/core/errors.ts'
 import { exitOfRun, type RunEnd } from '../../src/cli/run-exit.ts'
+import type { Comparison } from '../../src/measure/comparison/finding.ts'
 import type { GateResult } from '../../src/measure/gates/gate-result.ts'
 import { parseGate } from '../../src/measure/gates/parse-gate.ts'
 import type { Verdict } from '../../src/measure/validity.ts'
 import { shopRun } from '../report/runs.ts'
 
 const RUN = shopRun()
-const END: RunEnd = { signal: undefined, breaker: undefined, abortedBy: undefined, onInvalid: 'fail', exitZero: false }
+const END: RunEnd = {
+  signal: undefined,
+  breaker: undefined,
+  abortedBy: undefined,
+  lost: undefined,
+  onInvalid: 'fail',
+  exitZero: false,
+}
 const INVALID: Verdict = {
   name: 'INVALID',
   reasons: [{ code: 'lag', verdict: 'INVALID', what: 'we sent late', remedy: 'a CPU of its own' }],
@@ -31,17 +40,41 @@ function gates(...outcomes: readonly string[]): readonly GateResult[] {
 }
 
 type Row = readonly [
-  run: { readonly gates?: readonly GateResult[]; readonly verdict?: Verdict },
+  run: { readonly gates?: readonly GateResult[]; readonly verdict?: Verdict; readonly comparison?: Comparison },
   end: Partial<RunEnd>,
   code: number,
   line: string | undefined,
 ]
+
+/** Pairs enough, and in none of them enough replies. */
+const UNJUDGED: Comparison = {
+  with: 'baseline',
+  name: 'http://stable',
+  used: 12,
+  needed: 8,
+  blockNs: 15e9,
+  skipped: [],
+  findings: (['p50', 'p95'] as const).map((metric) => {
+    const none = { before: null, now: null, change: null, low: null, high: null, pValue: null }
+    return { route: null, metric, unit: 'ns', ...none, answer: 'too_few' }
+  }),
+}
+const UNJUDGED_LINE =
+  'not judged against the baseline: too few samples in every route, so nothing is known to be no worse'
+
+const LOST = new MeshError('MESH_ERR_DISK_FULL', { what: 'no space left', where: 'run.json' })
+const LOST_LINE = `exit 1: it was measured, but not all of its result is there: ${LOST.message}`
 
 const ABORTING = parseGate('p99 > 1s for 10s => abort', '--gate')
 
 const ROWS: readonly Row[] = [
   [{}, {}, 0, undefined],
   [{ verdict: SATURATED }, {}, 0, undefined],
+  [{}, { lost: LOST }, 1, LOST_LINE],
+  [{ comparison: UNJUDGED }, {}, 0, `exit 0: ${UNJUDGED_LINE}`],
+  [{ comparison: UNJUDGED, gates: gates('passed') }, {}, 0, `exit 0: 1 of 1 gate passed; ${UNJUDGED_LINE}`],
+  [{ gates: gates('passed') }, { lost: LOST, exitZero: true }, 1, LOST_LINE],
+  [{ gates: gates('failed') }, { lost: LOST, exitZero: true }, 3, 'exit 3: 1 of 1 gate failed'],
   [{ verdict: SATURATED, gates: gates('failed') }, {}, 3, 'exit 3: 1 of 1 gate failed'],
   [{ gates: gates('passed', 'passed') }, {}, 0, 'exit 0: 2 of 2 gates passed'],
   [{ gates: gates('passed', 'warn failed', 'warn no_data') }, {}, 0, 'exit 0: 1 of 3 gates passed, 2 warned'],

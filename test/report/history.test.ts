@@ -10,7 +10,7 @@ import { describeRun, type RunFacts } from '../../src/report/describe-run.ts'
 import { compareWithHistory, listRuns } from '../../src/report/history.ts'
 import { REPORTERS } from '../../src/report/index.ts'
 import { parseRun } from '../../src/report/read-run.ts'
-import type { Run, RunPlan } from '../../src/report/run.ts'
+import type { Run, RunPlan, RunRequest } from '../../src/report/run.ts'
 import { MS, outcome } from '../measure/outcomes.ts'
 import { temporaryFolder } from '../support/mesh.ts'
 import { measure, runFacts, SECOND } from './runs.ts'
@@ -90,6 +90,7 @@ describe('a run against earlier ones', () => {
       signal: undefined,
       breaker: undefined,
       abortedBy: undefined,
+      lost: undefined,
       onInvalid: 'fail',
       exitZero: false,
     } as const
@@ -148,6 +149,31 @@ describe('a run against earlier ones', () => {
     const run = { ...runOf({ id: 'r-74' }), comparison }
     REPORTERS.text.write(run, { write: (part) => (text += part) }, { columns: 80, colour: false })
     expect(text).toContain('not judged against earlier runs: 4 comparable earlier runs, and 5')
+  })
+
+  it('leaves out what sent something else or otherwise, and names the setting', async () => {
+    const sent = (id: string, sending: RunRequest['sending']): Run => {
+      const { asked } = runFacts()
+      return runOf({ id, facts: { asked: sending === undefined ? asked : { ...asked, sending } } })
+    }
+    const now = { order: 'connection', workers: '1', rewrite: '#12ab' }
+    const directory = directoryOf('otherwise', {
+      'a-same': sent('r-20', now),
+      'b-order': sent('r-21', { ...now, order: 'none' }),
+      'c-rewrite': sent('r-22', { ...now, rewrite: '#34cd' }),
+      'd-hook': sent('r-23', { ...now, hook: '#56ef' }),
+      'e-without': sent('r-24', { order: 'connection', workers: '1' }),
+      'f-older': sent('r-25', undefined),
+    })
+    const { comparison } = await compareWithHistory(sent('r-77', now), directory, [])
+    expect(comparison.used).toBe(1)
+    expect(comparison.skipped.map(({ name, why }) => `${name}: ${why}`)).toEqual([
+      'b-order: --order none, and here connection',
+      'c-rewrite: another --rewrite',
+      'd-hook: with --hook, and this one without',
+      'e-without: without --rewrite',
+      'f-older: it does not say how it was sent: another mesh made it',
+    ])
   })
 
   it('gives gates of history what is expected, by any metric, and nothing by too few runs', async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -110,6 +110,18 @@ describe('RunDirectory', () => {
     expect(await readRunDirectory(path)).toMatchObject({ interrupted: true, finishedAt: null })
     await directory.destroy()
     expect(await readRunDirectory(path)).toMatchObject({ interrupted: true, finishedAt: null })
+  })
+
+  it('takes away what was made for a run that never began, and nothing else', async () => {
+    const made = await RunDirectory.create(join(place, 'made'), before, ROUTE_NAMES)
+    await made.discard()
+    expect(existsSync(join(place, 'made'))).toBe(false)
+    const given = join(place, 'given')
+    await mkdir(given)
+    const found = await RunDirectory.create(given, before, ROUTE_NAMES)
+    await writeFile(join(given, 'note.txt'), 'mine')
+    await found.discard()
+    expect(await readdir(given)).toEqual(['note.txt'])
   })
 
   it('refuses a directory with something in it, and leaves that alone', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readRunDirectory } from '../../../src/report/read-run.ts'
 import { runMesh, temporaryFolder } from '../../support/mesh.ts'
 import { startReplay } from '../../support/runs.ts'
 import { recordSessions } from '../../support/session-recordings.ts'
@@ -22,11 +23,21 @@ afterAll(async () => {
 describe('mesh replay --against', () => {
   it('says that there are too few earlier runs, which fails only a gate of history', async () => {
     const earlier = folder.path('perf')
-    const flags = ['--on-invalid', 'warn', '--against', earlier]
-    const first = await startReplay([file], target.url, '--on-invalid', 'warn', '-o', join(earlier, 'one')).ended
+    const token = (text: string): readonly string[] => ['--on-invalid', 'warn', '-H', `Authorization: Bearer ${text}`]
+    const flags = [...token('second-token'), '--against', earlier]
+    const before = [...token('first-token'), '-o']
+    const first = await startReplay([file], target.url, ...before, join(earlier, 'one')).ended
     expect(first.code).toBe(0)
+    const other = await startReplay([file], target.url, ...before, join(earlier, 'other'), '--order', 'none').ended
+    expect(other.code).toBe(0)
     const { code, stdout } = await startReplay([file], target.url, ...flags, '-o', join(earlier, 'two')).ended
     expect(stdout).toMatch(/^compared {4}not judged against earlier runs: [01] comparable/m)
+    const { comparison, asked } = await readRunDirectory(join(earlier, 'two'))
+    const skipped = new Map(comparison?.skipped.map(({ name, why }) => [name, why]))
+    expect(skipped.get('other')).toMatch(/^(--order none, and here connection|our own side disturbed it)$/)
+    // A token is new in every run.
+    expect(skipped.get('one') ?? 'our own side disturbed it').toBe('our own side disturbed it')
+    expect(JSON.stringify(asked)).not.toContain('second-token')
     expect(code).toBe(0)
     const gated = await startReplay([file], target.url, ...flags, '--gate', 'mean < 2 * history').ended
     expect(gated.stderr).toContain('exit 4: 1 of 1 gate has no data')
@@ -39,3 +50,31 @@ describe('mesh replay --against', () => {
     expect(code).toBe(1)
   })
 })
+
+describe('mesh replay --baseline', () => {
+  it.each([
+    ['candidate', 503, 200],
+    ['baseline', 200, 503],
+  ])('stops with exit 5 where the %s only fails', async (side, ofCandidate, ofBaseline) => {
+    const [baseline, candidate] = [await answering(ofBaseline), await answering(ofCandidate)]
+    try {
+      const directory = folder.path(`dead-${side}`)
+      const flags = ['--baseline', baseline.url, '--pairs', '8', '--step', '5s', '-o', directory]
+      const { code, stderr } = await startReplay([file], candidate.url, ...flags).ended
+      expect(stderr).toMatch(
+        new RegExp(`^exit 5: stopped by the breaker: the ${side}: 100 % of the last 1\\d\\d shots`, 'm'),
+      )
+      expect(code).toBe(5)
+      // A block of 6 s has some 240 of them.
+      const dead = side === 'candidate' ? candidate : baseline
+      expect(dead.seen.length).toBeLessThan(240)
+      expect(await readRunDirectory(directory)).toMatchObject({ interrupted: false, comparison: { used: 0 } })
+    } finally {
+      await Promise.all([baseline.close(), candidate.close()])
+    }
+  })
+})
+
+function answering(status: number): Promise<HttpTarget> {
+  return startHttpTarget((response) => response.writeHead(status).end())
+}

@@ -153,7 +153,7 @@ describe('mesh replay --check body', () => {
     [['--gate', 'body_mismatch_rate < 1%'], 'bodies are not compared in this run'],
     [['--check', 'body', '--ignore', 'updatedAt'], 'expected a field such as body.updatedAt'],
     [['--ignore', 'body.at'], 'give --check body too'],
-    [['--check', 'status', '--closed', '2'], 'compares nothing'],
+    [['--check', 'status', '--closed', '2'], '--closed and --check exclude each other'],
   ])('refuses %j before anything is sent', async (flags, says) => {
     const before = target.seen.length
     const { code, stderr } = await startReplay([file], target.url, ...flags).ended

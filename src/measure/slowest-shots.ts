@@ -1,5 +1,5 @@
 import type { Outcome } from '../core/outcome.ts'
-import { SHOT_ERRORS, type ShotError } from '../core/outcome.ts'
+import { SHOT_ERRORS } from '../core/outcome.ts'
 
 /** So many of a run are kept. */
 export const MAX_SLOWEST = 20
@@ -12,17 +12,11 @@ export interface ShotOrigin {
   readonly clone: number
 }
 
-/** One of the slowest shots of a run: a reply, or a timeout. Times in nanoseconds from the run's origin, as in `Outcome`. */
-export interface SlowShot extends ShotOrigin {
-  readonly route: number
-  readonly dueNs: number
-  readonly readyNs: number
-  readonly sentNs: number
-  readonly doneNs: number
-  readonly status: number
-  readonly error: ShotError
-}
+/** One of the slowest shots of a run: a reply, or a timeout. Times in nanoseconds from the run's origin. */
+export interface SlowShot
+  extends ShotOrigin, Pick<Outcome, 'route' | 'dueNs' | 'readyNs' | 'sentNs' | 'doneNs' | 'status' | 'error'> {}
 
+/** What is told of a shot, a number each; the error is its place in `SHOT_ERRORS`. */
 const NUMBERS_PER_SHOT = 11
 
 /**
@@ -55,22 +49,9 @@ export class SlowestShots {
   /** Both are borrowed for the call. Counts what response times are recorded of: replies and timeouts. */
   offer(outcome: Outcome, origin: ShotOrigin): void {
     if (outcome.doneNs - outcome.dueNs <= this.#leastNs) return
-    const { route, dueNs, readyNs, sentNs, doneNs, status, error } = outcome
-    if ((error !== 'none' && error !== 'timeout') || dueNs < this.#warmupNs) return
-    const { recording, exchange, recordedAtNs, clone } = origin
-    this.#keep({
-      route,
-      dueNs,
-      readyNs,
-      sentNs,
-      doneNs,
-      status,
-      error,
-      recording,
-      exchange,
-      recordedAtNs,
-      clone,
-    })
+    const { error } = outcome
+    if ((error !== 'none' && error !== 'timeout') || outcome.dueNs < this.#warmupNs) return
+    this.#keep(slowShot(outcome, origin))
   }
 
   /** Those of the slowest that were not told before, `NUMBERS_PER_SHOT` numbers each; undefined: none. The caller owns the memory. */
@@ -78,23 +59,10 @@ export class SlowestShots {
     if (this.#untold.size === 0) return undefined
     const numbers = new Float64Array(this.#untold.size * NUMBERS_PER_SHOT)
     let at = 0
-    for (const shot of this.#untold) {
-      numbers.set(
-        [
-          shot.route,
-          shot.dueNs,
-          shot.readyNs,
-          shot.sentNs,
-          shot.doneNs,
-          shot.status,
-          SHOT_ERRORS.indexOf(shot.error),
-          shot.recording,
-          shot.exchange,
-          shot.recordedAtNs,
-          shot.clone,
-        ],
-        at,
-      )
+    for (const { route, dueNs, readyNs, sentNs, doneNs, status, error, ...origin } of this.#untold) {
+      const { recording, exchange, recordedAtNs, clone } = origin
+      const place = SHOT_ERRORS.indexOf(error)
+      numbers.set([route, dueNs, readyNs, sentNs, doneNs, status, place, recording, exchange, recordedAtNs, clone], at)
       at += NUMBERS_PER_SHOT
     }
     this.#untold.clear()
@@ -104,23 +72,13 @@ export class SlowestShots {
   /** What another has told. */
   add(numbers: Float64Array): void {
     for (let at = 0; at < numbers.length; at += NUMBERS_PER_SHOT) {
-      const [route = 0, dueNs = 0, readyNs = 0, sentNs = 0, doneNs = 0, status = 0, error = 0, ...origin] =
+      const [route = 0, dueNs = 0, readyNs = 0, sentNs = 0, doneNs = 0, status = 0, place = 0, ...origin] =
         numbers.subarray(at, at + NUMBERS_PER_SHOT)
-      const [recording = 0, exchange = 0, recordedAtNs = 0, clone = 0] = origin
       if (doneNs - dueNs <= this.#leastNs) continue
-      this.#keep({
-        route,
-        dueNs,
-        readyNs,
-        sentNs,
-        doneNs,
-        status,
-        error: SHOT_ERRORS[error] ?? 'none',
-        recording,
-        exchange,
-        recordedAtNs,
-        clone,
-      })
+      const [recording = 0, exchange = 0, recordedAtNs = 0, clone = 0] = origin
+      const error = SHOT_ERRORS[place] ?? 'none'
+      const outcome = { route, dueNs, readyNs, sentNs, doneNs, status, error }
+      this.#keep({ ...outcome, recording, exchange, recordedAtNs, clone })
     }
   }
 
@@ -137,6 +95,12 @@ export class SlowestShots {
     }
     if (shots.length === MAX_SLOWEST) this.#leastNs = responseNsOf(shots.at(-1))
   }
+}
+
+/** A copy of what is borrowed. */
+function slowShot({ route, dueNs, readyNs, sentNs, doneNs, status, error }: Outcome, origin: ShotOrigin): SlowShot {
+  const { recording, exchange, recordedAtNs, clone } = origin
+  return { route, dueNs, readyNs, sentNs, doneNs, status, error, recording, exchange, recordedAtNs, clone }
 }
 
 function responseNsOf(shot: SlowShot | undefined): number {

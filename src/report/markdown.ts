@@ -40,24 +40,27 @@ function verdict({ verdict: { name, reasons }, verdict: whole, interrupted, aske
 
 function capacity({ capacity: found }: Run): string {
   if (found === undefined) return ''
-  const notes = capacityNotes(found).map((note) => `- ${plain(note)}`)
   const steps = table(
     ['step', ...STEP_HEADS],
     found.steps.map((step) => stepCells(step).map(plain)),
     1,
   )
-  return [`**${plain(capacityHeadline(found))}**`, '', ...notes, '', steps].join('\n')
+  return finding(capacityHeadline(found), capacityNotes(found), steps)
 }
 
 function comparison({ comparison: made }: Run): string {
   if (made === undefined) return ''
-  const notes = comparisonNotes(made).map((note) => `- ${plain(note)}`)
   const rows = table(
     ['route', ...FINDING_HEADS],
     made.findings.map((finding) => findingCells(finding).map(plain)),
     2,
   )
-  return [`**${plain(comparisonHeadline(made))}**`, '', ...notes, '', rows].join('\n')
+  return finding(comparisonHeadline(made), comparisonNotes(made), rows)
+}
+
+/** What was to be found out, and was: a sentence, what else is to be said, and a table. */
+function finding(headline: string, notes: readonly string[], rows: string): string {
+  return [`**${plain(headline)}**`, '', ...notes.map((note) => `- ${plain(note)}`), '', rows].join('\n')
 }
 
 function gates(run: Run): string {

@@ -7,8 +7,7 @@ import { readFigures } from './read-figures.ts'
 export function readCapacity(fields: JsonFields): CapacityResult {
   return {
     gates: fields.list('gates', textAt),
-    basePerSecond: fields.number('basePerSecond'),
-    stepNs: fields.number('stepNs'),
+    ...fields.numbers('basePerSecond', 'stepNs'),
     multiplier: fields.numberOrNull('multiplier'),
     low: fields.numberOrNull('low'),
     high: fields.numberOrNull('high'),
@@ -23,15 +22,12 @@ export function readCapacity(fields: JsonFields): CapacityResult {
 function readStep(value: unknown, where: string): CapacityStep {
   const fields = new JsonFields(value, where)
   return {
-    multiplier: fields.number('multiplier'),
-    sustained: fields.number('sustained'),
-    perSecond: fields.number('perSecond'),
+    ...fields.numbers('multiplier', 'sustained', 'perSecond'),
     outcome: fields.oneOf('outcome', STEP_OUTCOMES),
     tries: fields.number('tries'),
     isCheck: fields.flag('isCheck'),
     what: fields.text('what'),
-    offered: fields.number('offered'),
-    errors: fields.number('errors'),
+    ...fields.numbers('offered', 'errors'),
     responseTime: readFigures(fields.object('responseTime')),
   }
 }

@@ -6,9 +6,7 @@ import { JsonFields, numberAt } from './json-fields.ts'
 export function readCheck(fields: JsonFields): ReplyCheck {
   return {
     mode: fields.oneOf('mode', CHECK_MODES),
-    replies: fields.number('replies'),
-    comparable: fields.number('comparable'),
-    changed: fields.number('changed'),
+    ...fields.numbers('replies', 'comparable', 'changed'),
     changes: fields.list('changes', readChange),
     moreChanged: fields.number('moreChanged'),
     ...(fields.has('bodies') ? { bodies: readBodies(fields.object('bodies')) } : {}),
@@ -17,30 +15,19 @@ export function readCheck(fields: JsonFields): ReplyCheck {
 
 function readChange(value: unknown, where: string): StatusChange {
   const fields = new JsonFields(value, where)
-  return {
-    route: fields.text('route'),
-    recorded: fields.number('recorded'),
-    now: fields.number('now'),
-    count: fields.number('count'),
-  }
+  return { route: fields.text('route'), ...fields.numbers('recorded', 'now', 'count') }
 }
 
 function readBodies(fields: JsonFields): BodyCheck {
   return {
-    compared: fields.number('compared'),
-    same: fields.number('same'),
-    differing: fields.number('differing'),
-    noisy: fields.number('noisy'),
+    ...fields.numbers('compared', 'same', 'differing', 'noisy'),
     notCompared: fields.record('notCompared', numberAt),
     fields: fields.list('fields', readDifference),
     moreFields: fields.number('moreFields'),
-    noise: fields.list('noise', (value, where) => {
-      const one = new JsonFields(value, where)
-      return { route: one.text('route'), field: one.text('field') }
-    }),
+    noise: fields.list('noise', (value, where) => new JsonFields(value, where).texts('route', 'field')),
     routes: fields.list('routes', (value, where) => {
       const one = new JsonFields(value, where)
-      return { route: one.text('route'), compared: one.number('compared'), differing: one.number('differing') }
+      return { route: one.text('route'), ...one.numbers('compared', 'differing') }
     }),
   }
 }
@@ -49,10 +36,8 @@ function readDifference(value: unknown, where: string): FieldDifference {
   const fields = new JsonFields(value, where)
   const example = fields.objectOrNull('example')
   return {
-    route: fields.text('route'),
-    field: fields.text('field'),
-    kind: fields.text('kind'),
+    ...fields.texts('route', 'field', 'kind'),
     count: fields.number('count'),
-    example: example === null ? null : { recorded: example.text('recorded'), now: example.text('now') },
+    example: example === null ? null : example.texts('recorded', 'now'),
   }
 }

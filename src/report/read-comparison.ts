@@ -6,13 +6,9 @@ export function readComparison(fields: JsonFields): Comparison {
   return {
     with: fields.oneOf('with', ['baseline', 'history']),
     name: fields.text('name'),
-    used: fields.number('used'),
-    needed: fields.number('needed'),
+    ...fields.numbers('used', 'needed'),
     blockNs: fields.numberOrNull('blockNs'),
-    skipped: fields.list('skipped', (value, where) => {
-      const skipped = new JsonFields(value, where)
-      return { name: skipped.text('name'), why: skipped.text('why') }
-    }),
+    skipped: fields.list('skipped', (value, where) => new JsonFields(value, where).texts('name', 'why')),
     findings: fields.list('findings', readFinding),
   }
 }

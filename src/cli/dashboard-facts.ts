@@ -1,11 +1,12 @@
 import { cpus } from 'node:os'
 import { monotonicNs } from '../core/clock.ts'
-import { formatDurationNs } from '../core/units.ts'
+import { formatCount, formatDurationNs } from '../core/units.ts'
 import { figuresOf } from '../measure/figures.ts'
 import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { RecentSecond } from '../measure/measurement.ts'
 import type { Tally } from '../measure/tally.ts'
 import { DEFAULT_VALIDITY_LIMITS, judge, type RunEvidence, tightened, type VerdictReason } from '../measure/validity.ts'
+import type { CheckFindings } from '../report/describe-run.ts'
 import { countsOf } from '../report/documents.ts'
 import { stageText } from '../replay/parse-stages.ts'
 import {
@@ -47,7 +48,7 @@ const OWN_REASONS: ReadonlySet<VerdictReason['code']> = new Set([
 const MAX_SHOWN_ROUTES = 200
 
 /** What is worked out once a second, and takes milliseconds with a thousand routes. */
-type Judged = Pick<DashboardFacts, 'seconds' | 'total' | 'routes' | 'health' | 'gates'>
+type Judged = Pick<DashboardFacts, 'seconds' | 'total' | 'check' | 'routes' | 'health' | 'gates'>
 
 /** Makes the facts of one frame after the other, out of a run that goes on. */
 export class DashboardFactory {
@@ -123,6 +124,7 @@ export class DashboardFactory {
         errors: countsOf(total).errors,
         mismatches: total.mismatches,
       },
+      check: checkText(this.#live.check?.findings(), total),
       routes: this.#routes(),
       health: this.#health(total),
       gates,
@@ -218,6 +220,19 @@ function shownSecond(second: RecentSecond | undefined, due: number, sent: number
     lagP99Ns: second?.lag.p99Ns ?? null,
     octaves: second?.octaves ?? [],
   }
+}
+
+/** What differs, and the most frequent difference. */
+function checkText(found: CheckFindings | undefined, { comparable, mismatches }: Tally): string {
+  if (found === undefined) return ''
+  const [change] = found.changes
+  const status = change === undefined ? '' : `, most ${change.route} ${change.recorded} -> ${change.now}`
+  const statuses = `${formatCount(mismatches)} of ${formatCount(comparable)} statuses differ${status}`
+  if (found.bodies === undefined) return statuses
+  const { compared, differing, fields } = found.bodies
+  const field = fields.find((one) => one.field !== 'status')
+  const most = field === undefined ? '' : `, most ${field.route} ${field.field}`
+  return `${formatCount(differing)} of ${formatCount(compared)} bodies differ${most}; ${statuses}`
 }
 
 function most(values: readonly (number | undefined)[]): number | undefined {

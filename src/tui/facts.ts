@@ -71,6 +71,8 @@ export interface DashboardFacts {
     readonly errors: Counts
     readonly mismatches: number
   }
+  /** What the response check found so far; '' where there is none. */
+  readonly check: string
   /** The slowest first. */
   readonly routes: readonly ShownRoute[]
   readonly health: ShownHealth

@@ -125,17 +125,19 @@ export function heatSection({ seconds }: DashboardFacts, width: number, height: 
   return [head, ...lines.toReversed()]
 }
 
-/** Replies by status, and what had none. */
-export function repliesSection({ total }: DashboardFacts, width: number, height: number): readonly Part[] {
+/** Replies by status, what had none, and where replies differ from the recorded ones. */
+export function repliesSection({ total, check }: DashboardFacts, width: number, height: number): readonly Part[] {
   const differing = total.mismatches === 0 ? '' : `, ${formatCount(total.mismatches)} not as recorded`
   const errors = Object.entries(total.errors)
   const head = line(['REPLIES', BOLD], `  ${formatCount(total.replies)}${differing}`)
+  const checked = check === '' ? [] : [line(['CHECK  ', BOLD], middleCut(visible(check), width - 7))]
   if (height <= 3) {
     const text = countsText(total.errors)
     return [
       head,
       line(middleCut(`  ${statusText(total.statuses, total.replies)}`, width)),
       text === '' ? line(['  no errors', DIM]) : line([middleCut(`  ${text}`, width), { colour: 'red' }]),
+      ...checked,
     ]
   }
   const statuses = Object.entries(total.statuses).slice(0, height - 2)
@@ -148,6 +150,7 @@ export function repliesSection({ total }: DashboardFacts, width: number, height:
     ...errors
       .slice(0, Math.max(1, height - 1 - statuses.length))
       .map(([name, count]) => line(['  ', DIM], [`${name.padEnd(18)} ${formatCount(count)}`, { colour: 'red' }])),
+    ...checked,
   ]
 }
 

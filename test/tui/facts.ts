@@ -54,6 +54,7 @@ export function dashboardFacts(changes: Partial<DashboardFacts> = {}): Dashboard
       errors: { timeout: 9 },
       mismatches: 40,
     },
+    check: '',
     routes: ['GET /report/:id', 'GET /cart/:id', 'GET /'].map((name, index) => ({
       name,
       replies: 2000,

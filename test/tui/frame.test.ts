@@ -47,6 +47,14 @@ describe('the dashboard', () => {
     expect(text).not.toContain('NaN')
   })
 
+  it('says what the response check finds, where there is one', () => {
+    const check = '40 of 160 bodies differ, most GET /price body.item.price; 0 of 180 statuses differ'
+    expect(shown({ check }).join('\n')).toContain('CHECK  40 of 160 bodies differ, most GET /')
+    expect(shown({ check, columns: 200, rows: 50 }).join('\n')).toContain('CHECK  40 of 160')
+    expect(shown({ check, view: 'errors' }).join('\n')).toContain('CHECK  40 of 160')
+    expect(shown().join('\n')).not.toContain('CHECK')
+  })
+
   it('says that the run is paused, or has another rate, by whom', () => {
     expect(shown({ speed: 0, leftNs: null }).join('\n')).toContain('PAUSED by you')
     expect(shown({ speed: 1.2 }).join('\n')).toContain('1.2x the planned rate, by you')

@@ -53,13 +53,18 @@ function planOf(bytes: Uint8Array, places: readonly string[]): ShotPlan {
 
 const PLACES = ['path 2', 'query code', 'cookie sid', 'header authorization', 'header x-csrf-token']
 
+/** Not what would make another path of a path segment. */
+const isSegment = (text: string): boolean => text !== '.' && text !== '..'
+
 /** Anything, and what has a meaning in one of the places. */
-const anyText = fc.oneof(
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
-  fc.string({ unit: fc.constantFrom(...'%&=+;,"\\/?#. :<>\u0000\n\ud800€ü0', '😀'), minLength: 1, maxLength: 12 }),
-)
+const anyText = fc
+  .oneof(
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
+    fc.string({ unit: fc.constantFrom(...'%&=+;,"\\/?#. :<>\u0000\n\ud800€ü0', '😀'), minLength: 1, maxLength: 12 }),
+  )
+  .filter(isSegment)
 /** What a header can hold: its ends are not white space, which is no part of a value. */
-const headerText = fc.stringMatching(/^[!-~\u00a1-\u00ff]{1,40}$/)
+const headerText = fc.stringMatching(/^[!-~\u00a1-\u00ff]{1,40}$/).filter(isSegment)
 const PLAIN_HEADER = new Set(['header authorization', 'header x-csrf-token'])
 
 /** The request with the value in slot 1. */

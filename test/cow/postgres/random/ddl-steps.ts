@@ -14,7 +14,7 @@ export function ddlOf(d: Draws): Draw[] {
   const extra = (): string => `extra${d.below(3)}`
   const own = (): string => `own${d.below(3)}`
   const partition = (written: (name: string, bound: string) => string): string =>
-    d.pick(PARTITIONS.map((each) => written(...each)))
+    d.pick(PARTITIONS.map(([name, bound]) => written(name, bound)))
   return [
     () =>
       `ALTER TABLE ${d.pick(TABLE)} ADD COLUMN ${d.pick(['', 'IF NOT EXISTS '])}${extra()} ${d.pick(['int', "text DEFAULT 'dflt'", 'int NOT NULL DEFAULT 3', 'timestamptz', 'st'])}`,

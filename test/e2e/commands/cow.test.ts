@@ -108,7 +108,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow', () => {
         name: '',
         clients: 1,
         proxy: { processId: proxy.process.pid },
-        tables: 2,
+        tables: 3,
         changed: [
           { table: 'public.customers', touched: 1, inserted: 1, updated: 0, deleted: 0 },
           { table: 'public.orders', touched: 3, inserted: 1, updated: 1, deleted: 1 },

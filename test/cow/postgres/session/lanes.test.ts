@@ -70,27 +70,17 @@ describe('a write', () => {
 })
 
 describe('a transaction whose first query ran on production', () => {
-  it('takes no other isolation level or access mode any more', async () => {
+  it.each([
+    'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE',
+    'START TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+    'SET transaction_isolation = serializable',
+  ])('takes no other isolation level any more: %s', async (text) => {
     const client = await connectTo(proxy.url)
-    for (const [text, code] of [
-      ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', '25001'],
-      ['START TRANSACTION ISOLATION LEVEL REPEATABLE READ', '25001'],
-      ['SET transaction_isolation = serializable', '25001'],
-    ] as const) {
-      // Settings are known then, and nothing is asked of the overlay inside the transaction.
-      await client.query('SELECT count(*) FROM names')
-      await client.query('BEGIN')
-      expect({ text, passed: await proxy.passedBy(() => client.query('SELECT count(*) FROM names')) }).toEqual({
-        text,
-        passed: 1,
-      })
-      await expect(client.query(text)).rejects.toMatchObject({ code })
-      await client.query('ROLLBACK')
-    }
-    await client.query('BEGIN')
-    await client.query('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY')
+    // Settings are known then, and nothing is asked of the overlay inside the transaction.
     await client.query('SELECT count(*) FROM names')
-    await expect(client.query('SET TRANSACTION READ WRITE')).rejects.toMatchObject({ code: '25001' })
+    await client.query('BEGIN')
+    expect(await proxy.passedBy(() => client.query('SELECT count(*) FROM names'))).toBe(1)
+    await expect(client.query(text)).rejects.toMatchObject({ code: '25001' })
     await client.query('ROLLBACK')
     expect((await client.query('SELECT count(*)::int AS n FROM names')).rows).toEqual([{ n: 20 }])
     await client.end()

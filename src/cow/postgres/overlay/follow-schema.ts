@@ -138,7 +138,7 @@ BEGIN
     ) AS s;
     EXECUTE mesh.ask('${REBUILD}' || json_build_object('stale', mesh_stale::int8[], 'shapes', coalesce((${shapesQuery('mesh_wanted')}), '[]')));
   END IF;
-  PERFORM mesh.realign(p.root) FROM mesh.partitions AS p WHERE p.parent IS NULL AND p.root = ANY (mesh_stale);
+  PERFORM mesh.realign(r.root) FROM (SELECT DISTINCT p.root FROM mesh.partitions AS p WHERE p.freed IS NOT NULL OR p.root = ANY (mesh_stale)) AS r;
   DELETE FROM mesh.known_rules AS k WHERE NOT EXISTS (SELECT 1 FROM mesh.rules AS r WHERE r.rule = k.rule AND r.is_valid = k.is_valid);
   INSERT INTO mesh.known_rules SELECT r.rule, r.relation, r.other, r.is_valid FROM mesh.rules AS r WHERE r.rule NOT IN (SELECT k.rule FROM mesh.known_rules AS k);
   DELETE FROM mesh.known_tables AS k WHERE NOT EXISTS (SELECT 1 FROM mesh.written_tables AS w WHERE w.relation = k.relation AND w.written = k.written);

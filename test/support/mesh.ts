@@ -87,5 +87,7 @@ export function runMesh(...words: string[]): Promise<MeshResult> {
 /** A folder for one test file's outputs; `remove` it after. */
 export function temporaryFolder(): { readonly path: (name: string) => string; readonly remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-test-'))
-  return { path: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true, force: true }) }
+  // A server that still shuts down may write there meanwhile.
+  const options = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }
+  return { path: (name) => join(folder, name), remove: () => rmSync(folder, options) }
 }

@@ -19,7 +19,7 @@ const INDEX_ENTRY_BYTES = 16
 const TWO_32 = 0x1_0000_0000
 
 /** A chunk that is ready for a file, at any place in any part of its recording. */
-export interface SealedChunk {
+export interface EndedChunk {
   /** The chunk record, then its message index records; offsets inside `bytes`. */
   readonly bytes: Uint8Array
   readonly chunkLength: number
@@ -95,7 +95,7 @@ export class ChunkBuilder {
    * Ends the chunk with its ledger, whose time is that of the chunk's last message, or `idleNs` in a chunk that has none;
    * compresses it, and is empty again.
    */
-  seal(ledger: Ledger, idleNs: number, publishNs: number): SealedChunk {
+  end(ledger: Ledger, idleNs: number, publishNs: number): EndedChunk {
     this.#addLedger(ledger, Number.isFinite(this.#endNs) ? this.#endNs : idleNs, publishNs)
     const records = this.#records.borrow()
     const compressed = zstdCompress(records)
@@ -120,7 +120,7 @@ export class ChunkBuilder {
       pieces.push(record)
       offset += record.length
     }
-    const sealed = {
+    const ended = {
       bytes: concatBytes(pieces),
       chunkLength: chunk.length,
       indexOffsets,
@@ -135,7 +135,7 @@ export class ChunkBuilder {
       ledger,
     }
     this.discard()
-    return sealed
+    return ended
   }
 
   /** Forgets what is in it. */

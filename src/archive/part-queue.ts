@@ -1,7 +1,7 @@
 import { toMeshError } from '../core/errors.ts'
 import type { MeshError } from '../core/errors.ts'
 import type { RecordingInfo } from '../core/recording.ts'
-import type { SealedChunk } from './chunk-builder.ts'
+import type { EndedChunk } from './chunk-builder.ts'
 import { PartWriter } from './part-writer.ts'
 import type { Rotation } from './parts.ts'
 import type { WritableBytes } from './writable-bytes.ts'
@@ -21,7 +21,7 @@ export interface PartQueueOptions {
   readonly onPart: (part: number, name: string, resumed: boolean) => void
   readonly onFailure: (error: MeshError) => void
   /** The chunk will never be written. */
-  readonly onLost: (chunk: SealedChunk) => void
+  readonly onLost: (chunk: EndedChunk) => void
 }
 
 /**
@@ -31,7 +31,7 @@ export interface PartQueueOptions {
  */
 export class PartQueue {
   readonly #options: PartQueueOptions
-  readonly #chunks: SealedChunk[] = []
+  readonly #chunks: EndedChunk[] = []
   #backlogBytes = 0
   #part: PartWriter | undefined
   #nextPart = 0
@@ -64,7 +64,7 @@ export class PartQueue {
     this.#tellOf(this.#part)
   }
 
-  offer(chunk: SealedChunk): void {
+  offer(chunk: EndedChunk): void {
     if (this.#stopped) {
       this.#options.onLost(chunk)
       return
@@ -125,7 +125,7 @@ export class PartQueue {
     return part.length >= maxBytes || part.spanNs >= maxSpanNs
   }
 
-  #taken(chunk: SealedChunk): void {
+  #taken(chunk: EndedChunk): void {
     this.#chunks.shift()
     this.#backlogBytes -= chunk.bytes.length
     if (this.#backlogBytes <= DRAINED_BYTES) for (const { resolve } of this.#waiting.splice(0)) resolve()

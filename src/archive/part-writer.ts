@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import { addLedger, emptyLedger } from '../core/ledger.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import { FIXED_CHANNEL_IDS, RECORDING_SCHEMAS, fixedChannel } from './channels.ts'
-import type { SealedChunk } from './chunk-builder.ts'
+import type { EndedChunk } from './chunk-builder.ts'
 import { LEDGER_METADATA, PROFILE, RECORDING_METADATA, infoMetadata } from './info-metadata.ts'
 import { ledgerMetadata } from './ledger-codec.ts'
 import { OPCODE, buildRecords } from './mcap.ts'
@@ -75,7 +75,7 @@ export class PartWriter {
   }
 
   /** Appends a chunk. Where that fails the part is cut back to its last whole chunk, and the error thrown. */
-  async append(chunk: SealedChunk): Promise<void> {
+  async append(chunk: EndedChunk): Promise<void> {
     const chunkStart = this.#length
     await this.#append(chunk.bytes)
     addLedger(this.#ledger, chunk.ledger)

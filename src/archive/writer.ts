@@ -5,7 +5,7 @@ import { addLedger, emptyLedger } from '../core/ledger.ts'
 import type { Ledger } from '../core/ledger.ts'
 import type { RecordingInfo, RecordingWriter } from '../core/recording.ts'
 import { ChunkBuilder } from './chunk-builder.ts'
-import type { SealedChunk } from './chunk-builder.ts'
+import type { EndedChunk } from './chunk-builder.ts'
 import { exchangeBound, lateResponseBound } from './exchange-encoder.ts'
 import { droppedLedger, isEmptyLedger, subtractLedger } from './ledger-codec.ts'
 import { originOf } from './info-metadata.ts'
@@ -158,8 +158,8 @@ class ExchangeWriter implements ChunkedRecordingWriter {
       return
     }
     // One delta speaks of both chunks. It stands in the second, so that a crash between them leaves the ledger short, not wrong.
-    if (this.#late.length > 0) this.#seal(this.#late, emptyLedger())
-    this.#seal(this.#onTime, delta)
+    if (this.#late.length > 0) this.#endChunk(this.#late, emptyLedger())
+    this.#endChunk(this.#onTime, delta)
   }
 
   drained(): Promise<void> {
@@ -183,9 +183,9 @@ class ExchangeWriter implements ChunkedRecordingWriter {
     await this.#queue.close()
   }
 
-  #seal(builder: ChunkBuilder, delta: Ledger): void {
+  #endChunk(builder: ChunkBuilder, delta: Ledger): void {
     const idleNs = Number.isFinite(this.#newestNs) ? this.#newestNs : 0
-    this.#queue.offer(builder.seal(delta, idleNs, this.#nowNs()))
+    this.#queue.offer(builder.end(delta, idleNs, this.#nowNs()))
   }
 
   #discard(delta: Ledger): void {
@@ -200,7 +200,7 @@ class ExchangeWriter implements ChunkedRecordingWriter {
     this.#lose(lost, delta, bytes)
   }
 
-  #lose(lost: Pick<SealedChunk, 'exchanges' | 'lateResponses'>, delta: Ledger, bytes: number): void {
+  #lose(lost: Pick<EndedChunk, 'exchanges' | 'lateResponses'>, delta: Ledger, bytes: number): void {
     const reason = this.#queue.failure === undefined ? 'backlog' : 'disk'
     const dropped = droppedLedger(delta, reason)
     addLedger(this.#carried, dropped)

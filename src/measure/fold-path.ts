@@ -4,9 +4,15 @@ const MAX_NAME_CHARS = 160
 /** Deeper paths share the route of their first segments. */
 const MAX_SEGMENTS = 16
 
-/** Folds ids in a path (without query): `/users/42/orders/2024-05-01` becomes `/users/:id/orders/:date`. */
+/** Parameters of a segment (RFC 3986 3.3): `;jsessionid=4f2a` is another in each session, and a secret. */
+const PARAMETERS = /;[^;=/]*=[^/]*/g
+
+/**
+ * Folds ids in a path (without query): `/users/42/orders/2024-05-01` becomes `/users/:id/orders/:date`. Parameters of segments are
+ * left out.
+ */
 export function foldPath(path: string): string {
-  const segments = path.split('/')
+  const segments = (path.includes(';') ? path.replaceAll(PARAMETERS, '') : path).split('/')
   const folded = segments.slice(0, MAX_SEGMENTS).map(foldSegment)
   if (segments.length > MAX_SEGMENTS) folded.push('*')
   const name = folded.join('/')

@@ -3,18 +3,18 @@ import { PROTOCOL_NAMES } from '../core/exchange.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import type { McapChannel } from './mcap.ts'
 import { typeDescriptor } from './protobuf.ts'
-import { EXCHANGE_TYPE, LATE_RESPONSE_TYPE, LEDGER_TYPE } from './schema.ts'
+import { EXCHANGE_TYPE, LATE_RESPONSE_TYPE, LEDGER_TYPE, SEALED_TYPE } from './schema.ts'
 
 /** What a channel carries; the first part of its topic. */
-export const CHANNEL_KINDS = ['ledger', 'late-response', 'exchange', 'late'] as const
+export const CHANNEL_KINDS = ['ledger', 'late-response', 'exchange', 'late', 'sealed'] as const
 export type ChannelKind = (typeof CHANNEL_KINDS)[number]
 
 export const LEDGER_CHANNEL = 0
 export const LATE_RESPONSE_CHANNEL = 1
 
-const SCHEMA_IDS = { [EXCHANGE_TYPE]: 1, [LATE_RESPONSE_TYPE]: 2, [LEDGER_TYPE]: 3 } as const
+const SCHEMA_IDS = { [EXCHANGE_TYPE]: 1, [LATE_RESPONSE_TYPE]: 2, [LEDGER_TYPE]: 3, [SEALED_TYPE]: 4 } as const
 
-/** The three schemas of every recording. Shared: not to be written to. */
+/** The schemas of every recording. Shared: not to be written to. */
 export const RECORDING_SCHEMAS: readonly { id: number; name: string; encoding: string; data: Uint8Array }[] =
   Object.entries(SCHEMA_IDS).map(([name, id]) => ({ id, name, encoding: 'protobuf', data: typeDescriptor(name) }))
 
@@ -29,6 +29,12 @@ export function exchangeChannel(info: RecordingInfo, protocol: ProtocolName, lat
     protocol,
   })
 }
+
+/** Far from those of exchanges, which grow with the protocols. */
+const SEALED_CHANNEL_ID = 1000
+
+/** What masking took; only chunks that have it declare it. */
+export const SEALED_CHANNEL: McapChannel = channel(SEALED_CHANNEL_ID, SCHEMA_IDS[SEALED_TYPE], 'sealed', {})
 
 /** The channels that every recording has: they stand before the first chunk. */
 export type FixedChannelId = 0 | 1

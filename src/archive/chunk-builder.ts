@@ -2,13 +2,15 @@ import { crc32 } from 'node:zlib'
 import { concatBytes } from '../core/bytes.ts'
 import type { Exchange, LateResponse } from '../core/exchange.ts'
 import type { Ledger } from '../core/ledger.ts'
+import type { Originals, Seal } from '../core/originals.ts'
 import { ByteBuilder } from './byte-builder.ts'
-import { LATE_RESPONSE_CHANNEL, LEDGER_CHANNEL, exchangeChannel, fixedChannel } from './channels.ts'
+import { LATE_RESPONSE_CHANNEL, LEDGER_CHANNEL, SEALED_CHANNEL, exchangeChannel, fixedChannel } from './channels.ts'
 import type { FixedChannelId } from './channels.ts'
 import { encodeExchange, encodeLateResponse, exchangeBound, lateResponseBound } from './exchange-encoder.ts'
 import { encodeLedger } from './ledger-codec.ts'
 import { MESSAGE_HEAD_BYTES, OPCODE, RECORD_HEAD_BYTES, buildRecords, recordsBuilder } from './mcap.ts'
 import type { McapChannel } from './mcap.ts'
+import { OriginalsEncoder, encodeSealed } from './originals-encoder.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import { zstdCompress } from './zstd.ts'
 
@@ -55,23 +57,26 @@ export class ChunkBuilder {
   readonly #exchangeChannels = new Map<string, McapChannel>()
   readonly #buildChunk = recordsBuilder()
   readonly #late: boolean
+  readonly #seal: Seal | undefined
+  readonly #originals = new OriginalsEncoder()
   #startNs = Infinity
   #endNs = -Infinity
   #sequence = 0
   exchanges = 0
   lateResponses = 0
 
-  /** `late`: its exchanges go to the channel for those that are out of the window. */
-  constructor(info: RecordingInfo, late: boolean) {
+  /** `late`: its exchanges go to the channel for those that are out of the window. Originals are kept where there is a `seal`. */
+  constructor(info: RecordingInfo, late: boolean, seal?: Seal) {
     this.#info = info
     this.#late = late
+    this.#seal = seal
     this.#originHigh = Number(info.originUnixNs / BigInt(TWO_32))
     this.#originLow = Number(info.originUnixNs % BigInt(TWO_32))
   }
 
   /** Bytes so far, before compression. */
   get length(): number {
-    return this.#records.length
+    return this.#records.length + this.#originals.length
   }
 
   addExchange(exchange: Exchange, publishNs: number): void {
@@ -79,6 +84,7 @@ export class ChunkBuilder {
     const start = this.#begin(channel, exchange.requestFirstNs, publishNs, exchangeBound(exchange))
     encodeExchange(this.#records, exchange)
     this.#finish(start)
+    this.#addOriginals(exchange.id, exchange.originals)
     this.exchanges++
   }
 
@@ -88,6 +94,7 @@ export class ChunkBuilder {
     const start = this.#begin(channel, response.lastNs, publishNs, lateResponseBound(response))
     encodeLateResponse(this.#records, late.exchangeId, response, response.lastNs)
     this.#finish(start)
+    this.#addOriginals(late.exchangeId, late.originals)
     this.lateResponses++
   }
 
@@ -96,6 +103,7 @@ export class ChunkBuilder {
    * compresses it, and is empty again.
    */
   end(ledger: Ledger, idleNs: number, publishNs: number): EndedChunk {
+    this.#sealOriginals(publishNs)
     this.#addLedger(ledger, Number.isFinite(this.#endNs) ? this.#endNs : idleNs, publishNs)
     const records = this.#records.borrow()
     const compressed = zstdCompress(records)
@@ -141,11 +149,25 @@ export class ChunkBuilder {
   /** Forgets what is in it. */
   discard(): void {
     this.#records.reset(KEPT_BYTES)
+    this.#originals.reset()
     this.#open.clear()
     this.#startNs = Infinity
     this.#endNs = -Infinity
     this.exchanges = 0
     this.lateResponses = 0
+  }
+
+  #addOriginals(exchangeId: number, originals: Originals | undefined): void {
+    if (this.#seal !== undefined && originals !== undefined) this.#originals.add(exchangeId, originals)
+  }
+
+  #sealOriginals(publishNs: number): void {
+    if (this.#seal === undefined || this.#originals.length === 0) return
+    const bytes = encodeSealed(this.#seal(this.#originals.borrow()))
+    const channel = this.#open.get(SEALED_CHANNEL.id) ?? this.#openChannel(SEALED_CHANNEL)
+    const start = this.#begin(channel, this.#endNs, publishNs, bytes.length)
+    this.#records.append(bytes)
+    this.#finish(start)
   }
 
   #addLedger(ledger: Ledger, atNs: number, publishNs: number): void {

@@ -3,10 +3,13 @@ import { latin1 } from '../core/bytes.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Exchange, LateResponse } from '../core/exchange.ts'
 import type { Ledger } from '../core/ledger.ts'
+import type { Originals, Unseal } from '../core/originals.ts'
+import { restoreExchange, restoreLateResponse } from '../core/restore.ts'
 import { readUint64 } from './byte-builder.ts'
 import { channelKind } from './channels.ts'
 import { ExchangeDecoder } from './exchange-decoder.ts'
 import { decodeLedger } from './ledger-codec.ts'
+import { decodeOriginals, decodeSealed } from './originals-decoder.ts'
 import { MAX_RECORD_BYTES, MESSAGE_HEAD_BYTES, OPCODE, RECORD_HEAD_BYTES, parseRecord } from './mcap.ts'
 import { zstdDecompress } from './zstd.ts'
 
@@ -30,12 +33,18 @@ export class ChunkContents {
   readonly #decoder: ExchangeDecoder
   readonly #records: Uint8Array
   readonly #where: string
+  /** By exchange; undefined where they are not to be restored. */
+  readonly #originals: ReadonlyMap<number, Originals> | undefined
+  readonly #originalBytes: number
 
-  constructor(records: Uint8Array, spans: MessageSpans, where: string) {
+  constructor(records: Uint8Array, spans: MessageSpans, where: string, unseal?: Unseal) {
     this.#records = records
     this.#spans = spans
     this.#decoder = new ExchangeDecoder(records)
     this.#where = where
+    const opened = unseal === undefined ? undefined : openOriginals(records, spans.sealed, unseal, where)
+    this.#originals = opened?.byExchange
+    this.#originalBytes = opened?.byteLength ?? 0
     this.times = spans.exchanges.times
     this.lateResponseCount = spans.lateResponses.times.length
     this.ledgerCount = spans.ledgers.times.length
@@ -43,13 +52,15 @@ export class ChunkContents {
   }
 
   get byteLength(): number {
-    return this.#records.length
+    return this.#records.length + this.#originalBytes
   }
 
   exchange(index: number): Exchange {
     const { starts, ends, times } = this.#spans.exchanges
     try {
-      return this.#decoder.exchange(starts[index] ?? 0, ends[index] ?? 0, times[index] ?? 0)
+      const exchange = this.#decoder.exchange(starts[index] ?? 0, ends[index] ?? 0, times[index] ?? 0)
+      const originals = this.#originals?.get(exchange.id)
+      return originals === undefined ? exchange : restoreExchange(exchange, originals)
     } catch (error) {
       throw placed(error, this.#where)
     }
@@ -58,7 +69,9 @@ export class ChunkContents {
   lateResponse(index: number): LateResponse {
     const { starts, ends, times } = this.#spans.lateResponses
     try {
-      return this.#decoder.lateResponse(starts[index] ?? 0, ends[index] ?? 0, times[index] ?? 0)
+      const late = this.#decoder.lateResponse(starts[index] ?? 0, ends[index] ?? 0, times[index] ?? 0)
+      const originals = this.#originals?.get(late.exchangeId)
+      return originals === undefined ? late : restoreLateResponse(late, originals)
     } catch (error) {
       throw placed(error, this.#where)
     }
@@ -84,23 +97,25 @@ interface MessageSpans {
   exchanges: Spans
   readonly lateResponses: Spans
   readonly ledgers: Spans
+  readonly sealed: Spans
   endsWithLedger: boolean
 }
 
 /**
- * Reads a chunk from the bytes of its whole record. `channelKinds` grows by the channels that the chunk declares. Throws
- * `MESH_ERR_FILE_CORRUPT` where the record is not what its lengths and CRC promise.
+ * Reads a chunk from the bytes of its whole record. `channelKinds` grows by the channels that the chunk declares. With `unseal`, masked
+ * values are restored. Throws `MESH_ERR_FILE_CORRUPT` where the record is not what its lengths and CRC promise, or its seal.
  */
 export function readChunk(
   record: Uint8Array,
   channelKinds: Map<number, string>,
   originUnixNs: bigint,
   where: string,
+  unseal?: Unseal,
 ): ChunkContents {
   const records = unpack(record, where)
   const spans = findMessages(records, channelKinds, originUnixNs, where)
   spans.exchanges = inOrder(spans.exchanges)
-  return new ChunkContents(records, spans, where)
+  return new ChunkContents(records, spans, where, unseal)
 }
 
 /** Bytes of a chunk record before its compression's name: head, times (16), size (8), CRC (4), length of the name (4). */
@@ -153,6 +168,7 @@ function findMessages(
     exchanges: noSpans(),
     lateResponses: noSpans(),
     ledgers: noSpans(),
+    sealed: noSpans(),
     endsWithLedger: false,
   }
   let at = 0
@@ -182,7 +198,29 @@ function findMessages(
 function spansOf(spans: MessageSpans, kind: string): Spans | undefined {
   if (kind === 'exchange' || kind === 'late') return spans.exchanges
   if (kind === 'late-response') return spans.lateResponses
+  if (kind === 'sealed') return spans.sealed
   return kind === 'ledger' ? spans.ledgers : undefined
+}
+
+/** What was sealed in a chunk, and how many bytes it takes. */
+function openOriginals(
+  records: Uint8Array,
+  { starts, ends }: Spans,
+  unseal: Unseal,
+  where: string,
+): { byExchange: ReadonlyMap<number, Originals>; byteLength: number } {
+  const byExchange = new Map<number, Originals>()
+  let byteLength = 0
+  try {
+    for (const [index, start] of starts.entries()) {
+      const plain = unseal(decodeSealed(records.subarray(start, ends[index] ?? start)))
+      byteLength += plain.length
+      for (const [id, originals] of decodeOriginals(plain)) byExchange.set(id, originals)
+    }
+  } catch (error) {
+    throw placed(error, where)
+  }
+  return { byExchange, byteLength }
 }
 
 /** What a chunk says of its channels wins over what was said before: a CRC covers it. */

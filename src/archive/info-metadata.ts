@@ -1,7 +1,7 @@
 import { isRecordableTime } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
-import type { RecordingInfo } from '../core/recording.ts'
+import type { RecordingInfo, RecordingSeal } from '../core/recording.ts'
 
 /** `Header.profile`: says that an MCAP file is a recording of ours. */
 export const PROFILE = 'mesh'
@@ -29,7 +29,16 @@ export function infoMetadata(info: RecordingInfo): Map<string, string> {
     ['mask_key_id', info.maskKeyId],
     ['max_body_bytes', String(info.maxBodyBytes)],
     ['version', info.version],
+    ...(info.seal === undefined ? [] : sealEntries(info.seal)),
   ])
+}
+
+function sealEntries({ key, recipients, maskRules }: RecordingSeal): [key: string, value: string][] {
+  return [
+    ['seal_key', key],
+    ['seal_recipients', String(recipients)],
+    ['seal_mask_rules', maskRules.join(' ')],
+  ]
 }
 
 /** The inverse of `infoMetadata`. `where` names the file. */
@@ -58,6 +67,21 @@ export function parseInfoMetadata(entries: ReadonlyMap<string, string>, where: s
     maskKeyId: text('mask_key_id'),
     maxBodyBytes: whole('max_body_bytes'),
     version: text('version'),
+    ...sealIn(entries),
+  }
+}
+
+function sealIn(entries: ReadonlyMap<string, string>): Pick<RecordingInfo, 'seal'> {
+  const key = entries.get('seal_key')
+  if (key === undefined) return {}
+  const rules = entries.get('seal_mask_rules') ?? ''
+  const recipients = Number(entries.get('seal_recipients'))
+  return {
+    seal: {
+      key,
+      recipients: Number.isSafeInteger(recipients) ? recipients : 0,
+      maskRules: rules === '' ? [] : rules.split(' '),
+    },
   }
 }
 

@@ -91,6 +91,7 @@ export function equalLedgers(a: Ledger, b: Ledger): boolean {
 export function droppedLedger(delta: Ledger, reason: string): Ledger {
   const dropped = emptyLedger()
   addLedger(dropped, delta)
+  for (const key of dropped.reasons.keys()) if (key.startsWith('sealed.')) dropped.reasons.delete(key)
   for (const unit of LEDGER_UNITS) {
     if (unit === 'connections') continue
     const row = dropped[unit]

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { MeshError } from '../core/errors.ts'
-import type { RecordingReader } from '../core/recording.ts'
+import type { OpenSeal, RecordingReader } from '../core/recording.ts'
 import { expandPaths } from './expand-paths.ts'
 import { openPart, openPartBytes, readParts } from './reader.ts'
 import type { OpenPart } from './reader.ts'
@@ -13,21 +13,23 @@ export const RECORDING_EXTENSION = '.mcap'
 /**
  * Opens the recordings that arguments name: files, directories, patterns, `-` for `stdin`. Files of one recording id are parts of one
  * recording, whatever they are called. Recordings come in the order in which the arguments first name them, a stream before them. Where
- * exchanges are asked for more than once (`many`), stdin is read to its end first and kept in a temporary file.
+ * exchanges are asked for more than once (`many`), stdin is read to its end first and kept in a temporary file. With `openSeal`, masked values
+ * of recordings that it opens are restored.
  */
 export async function openRecordings(
   args: readonly string[],
   stdin: AsyncIterable<Uint8Array>,
   passes: 'one' | 'many' = 'one',
+  openSeal?: OpenSeal,
 ): Promise<readonly RecordingReader[]> {
   const paths = await uniquePaths(await expandPaths(args, RECORDING_EXTENSION))
   const opened: RecordingReader[] = []
   const parts: OpenPart[] = []
   try {
     for (const path of paths) {
-      if (path === '-' && passes === 'many') parts.push(await openPartBytes(await spoolBytes(stdin, 'stdin')))
-      else if (path === '-') opened.push(await openRecordingStream(stdin, 'stdin'))
-      else parts.push(await openPart(path))
+      if (path === '-' && passes === 'many') parts.push(await openPartBytes(await spoolBytes(stdin, 'stdin'), openSeal))
+      else if (path === '-') opened.push(await openRecordingStream(stdin, 'stdin', undefined, openSeal))
+      else parts.push(await openPart(path, openSeal))
     }
     for (const group of byRecording(parts)) opened.push(await readParts(group))
     return opened

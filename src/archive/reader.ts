@@ -2,7 +2,8 @@ import { MeshError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { addLedger, emptyLedger } from '../core/ledger.ts'
 import type { Ledger } from '../core/ledger.ts'
-import type { RecordingInfo, RecordingReader, TimeRange } from '../core/recording.ts'
+import type { Unseal } from '../core/originals.ts'
+import type { OpenSeal, RecordingInfo, RecordingReader, TimeRange } from '../core/recording.ts'
 import type { ChunkContents } from './chunk-contents.ts'
 import { readChunk } from './chunk-contents.ts'
 import type { ChunkRef, PartContents } from './chunk-list.ts'
@@ -34,6 +35,8 @@ export interface OpenPart {
   readonly contents: PartContents
   /** Grows by the channels that chunks declare. */
   readonly channelKinds: Map<number, string>
+  /** Where masked values are to be restored. */
+  readonly unseal?: Unseal | undefined
 }
 
 /** A chunk and where it is. */
@@ -52,15 +55,16 @@ export interface FileRecordingReader extends RecordingReader {
 }
 
 /** Opens one file and finds out what it holds. Throws a `MeshError` where it is not a recording, or none any more. */
-export async function openPart(path: string): Promise<OpenPart> {
-  return openPartBytes(await openFileBytes(path))
+export async function openPart(path: string, openSeal?: OpenSeal): Promise<OpenPart> {
+  return openPartBytes(await openFileBytes(path), openSeal)
 }
 
 /** The same for bytes from anywhere; it owns them. */
-export async function openPartBytes(bytes: ReadableBytes): Promise<OpenPart> {
+export async function openPartBytes(bytes: ReadableBytes, openSeal?: OpenSeal): Promise<OpenPart> {
   try {
     const contents = await listChunks(bytes)
-    return { bytes, contents, channelKinds: new Map(contents.channelKinds) }
+    const unseal = await openSeal?.(contents.info, bytes.name)
+    return { bytes, contents, channelKinds: new Map(contents.channelKinds), unseal }
   } catch (error) {
     await bytes.close()
     throw error
@@ -196,9 +200,9 @@ function placedChunks(parts: readonly OpenPart[]): PlacedChunk[] {
 
 /** Reads and unpacks one chunk. */
 export async function readPartChunk(part: OpenPart, ref: ChunkRef): Promise<ChunkContents> {
-  const { bytes, contents, channelKinds } = part
+  const { bytes, contents, channelKinds, unseal } = part
   const record = await bytes.read(ref.offset, ref.length)
-  return readChunk(record, channelKinds, contents.info.originUnixNs, `${bytes.name}, offset ${ref.offset}`)
+  return readChunk(record, channelKinds, contents.info.originUnixNs, `${bytes.name}, offset ${ref.offset}`, unseal)
 }
 
 async function addDeltas(total: Ledger, part: OpenPart): Promise<void> {

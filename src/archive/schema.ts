@@ -7,6 +7,7 @@ export const SCHEMA_FILE = 'mesh/v1/recording.proto'
 export const EXCHANGE_TYPE = 'mesh.v1.Exchange'
 export const LATE_RESPONSE_TYPE = 'mesh.v1.LateResponse'
 export const LEDGER_TYPE = 'mesh.v1.Ledger'
+export const SEALED_TYPE = 'mesh.v1.Sealed'
 
 export const SCHEMA_TEXT = `syntax = "proto3";
 
@@ -129,5 +130,37 @@ message LedgerRow {
   sint64 dropped = 10;
   sint64 framing = 11;
   sint64 pending = 12;
+}
+
+// What masking took from the exchanges of this chunk, encrypted.
+message Sealed {
+  // An Originals: a nonce of 12 bytes, AES-256-GCM ciphertext, a tag of 16 bytes.
+  bytes box = 1;
+}
+
+// Never in a recording as it is, only sealed.
+message Originals {
+  // Each distinct value once.
+  repeated bytes values = 1;
+  repeated ExchangeOriginals exchanges = 2;
+}
+
+message ExchangeOriginals {
+  uint64 exchange_id = 1;
+  MessageOriginals request = 2;
+  // Of the response, or of the late response.
+  MessageOriginals response = 3;
+  // One more than the index of its value; 0 where the session key is as it was.
+  uint64 session = 4;
+}
+
+// Changes of masked bytes, from front to back, three numbers each: where it starts, how many masked bytes are replaced, and the index of
+// the value that was received in their place.
+message MessageOriginals {
+  repeated uint64 head = 1;
+  repeated uint64 body = 2;
+  repeated uint64 trailers = 3;
+  // The message is cut only because its body was withheld.
+  bool was_whole = 4;
 }
 `

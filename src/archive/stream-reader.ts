@@ -2,7 +2,8 @@ import { MeshError, toMeshError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { addLedger, emptyLedger } from '../core/ledger.ts'
 import type { Ledger } from '../core/ledger.ts'
-import type { RecordingInfo, RecordingReader, TimeRange } from '../core/recording.ts'
+import type { Unseal } from '../core/originals.ts'
+import type { OpenSeal, RecordingInfo, RecordingReader, TimeRange } from '../core/recording.ts'
 import { flattenBatches } from './batches.ts'
 import { channelKind } from './channels.ts'
 import { describedInfo } from './chunk-list.ts'
@@ -34,11 +35,12 @@ export async function openRecordingStream(
   input: AsyncIterable<Uint8Array>,
   name: string,
   maxHeldBytes: number = MAX_HELD_BYTES,
+  openSeal?: OpenSeal,
 ): Promise<RecordingReader> {
   await loadZstd()
   const stream = new RecordStream(input, name)
-  const reader = new StreamReader(stream, await stream.readInfo(), maxHeldBytes)
-  return reader
+  const info = await stream.readInfo()
+  return new StreamReader(stream, info, maxHeldBytes, await openSeal?.(info, name))
 }
 
 /** The records of a stream, pulled. */
@@ -112,14 +114,16 @@ class StreamReader implements RecordingReader {
   readonly info: RecordingInfo
   readonly #stream: RecordStream
   readonly #maxHeldBytes: number
+  readonly #unseal: Unseal | undefined
   readonly #ledger = emptyLedger()
   #started = false
   #chunks = 0
 
-  constructor(stream: RecordStream, info: RecordingInfo, maxHeldBytes: number) {
+  constructor(stream: RecordStream, info: RecordingInfo, maxHeldBytes: number, unseal: Unseal | undefined) {
     this.#stream = stream
     this.info = info
     this.#maxHeldBytes = maxHeldBytes
+    this.#unseal = unseal
   }
 
   get ending(): 'closed' | 'cut' {
@@ -176,7 +180,7 @@ class StreamReader implements RecordingReader {
       }
       if (found.opcode !== OPCODE.chunk) continue
       const where = `${name}, offset ${found.offset}`
-      const contents = readChunk(found.bytes, channelKinds, this.info.originUnixNs, where)
+      const contents = readChunk(found.bytes, channelKinds, this.info.originUnixNs, where, this.#unseal)
       for (let index = 0; index < contents.ledgerCount; index++) addLedger(this.#ledger, contents.ledger(index))
       return contents
     }

@@ -3,6 +3,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Exchange, LateResponse } from '../core/exchange.ts'
 import { addLedger, emptyLedger } from '../core/ledger.ts'
 import type { Ledger } from '../core/ledger.ts'
+import type { Seal } from '../core/originals.ts'
 import type { RecordingInfo, RecordingWriter } from '../core/recording.ts'
 import { ChunkBuilder } from './chunk-builder.ts'
 import type { EndedChunk } from './chunk-builder.ts'
@@ -57,6 +58,8 @@ export interface RecordingWriterOptions {
   readonly takeLedgerDelta: () => Ledger
   /** Opens the place of a part: `fileParts`, `streamPart`. */
   readonly openPart: (part: number) => Promise<WritableBytes>
+  /** Encrypts the originals of masked values, which exchanges bring along. Default: they are left out. */
+  readonly seal?: Seal
   /** Default: one part. */
   readonly rotation?: Rotation
   /** `stop` for sources that can wait: `drained` and `close` reject. `resume` (default) for live traffic: it goes on in a new part. */
@@ -108,8 +111,8 @@ class ExchangeWriter implements ChunkedRecordingWriter {
 
   constructor(options: RecordingWriterOptions) {
     this.#options = options
-    this.#onTime = new ChunkBuilder(options.info, false)
-    this.#late = new ChunkBuilder(options.info, true)
+    this.#onTime = new ChunkBuilder(options.info, false, options.seal)
+    this.#late = new ChunkBuilder(options.info, true, options.seal)
     this.#maxBacklogBytes = options.maxBacklogBytes ?? MAX_BACKLOG_BYTES
     this.#nowNs = options.nowNs ?? clockFrom(options.info.originUnixNs)
     this.#queue = new PartQueue({

@@ -1,3 +1,4 @@
+import type { Originals } from './originals.ts'
 import type { Endpoint } from './segment.ts'
 
 /** The protocols that a recording can hold. */
@@ -59,12 +60,16 @@ export interface Exchange {
   readonly requestFirstNs: number
   readonly requestLastNs: number
   readonly response: Response | MissingResponse
+  /** What masking took from it: secrets, for a writer that seals them. An exchange that was read never has it. */
+  readonly originals?: Originals
 }
 
 /** A response that came after its exchange had to be written; joined to it by id. */
 export interface LateResponse {
   readonly exchangeId: number
   readonly response: Response
+  /** As of an exchange. */
+  readonly originals?: Originals
 }
 
 /** True where the exchange has its response. */

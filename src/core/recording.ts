@@ -1,5 +1,22 @@
 import type { Exchange, LateResponse } from './exchange.ts'
 import type { Ledger } from './ledger.ts'
+import type { Unseal } from './originals.ts'
+
+/** How the originals of masked values were sealed. */
+export interface RecordingSeal {
+  /** The key of the originals, as an armored age file. */
+  readonly key: string
+  /** For how many public keys it was encrypted; age does not tell for which. */
+  readonly recipients: number
+  /** The `--mask` rules beside the built-in ones: what else is a secret in what is restored. */
+  readonly maskRules: readonly string[]
+}
+
+/**
+ * Finds what opens the seal of a recording; undefined leaves it closed, or there is none. `where` is the file's name. Throws a
+ * `MeshError` where it should open and does not.
+ */
+export type OpenSeal = (info: RecordingInfo, where: string) => Promise<Unseal | undefined>
 
 /** What a recording says of itself: where it comes from and what was done to it. Written at its start and its end. */
 export interface RecordingInfo {
@@ -22,6 +39,8 @@ export interface RecordingInfo {
   readonly secrets: 'masked' | 'kept'
   /** Identifies the mask key without revealing it; '' where nothing was masked. Equal keys give equal pseudonyms. */
   readonly maskKeyId: string
+  /** Absent where no originals were kept. */
+  readonly seal?: RecordingSeal
   readonly maxBodyBytes: number
   /** Version of `mesh` that wrote it. */
   readonly version: string

@@ -4,6 +4,10 @@ import { MeshError } from '../core/errors.ts'
 /** How a pseudonym looks: `mesh-` and 16 hexadecimal digits, which need no escaping in a header, a URL, a cookie or JSON. */
 const PSEUDONYM = /mesh-[0-9a-f]{16}/
 
+/** What every pseudonym begins with, and how long one is. */
+export const PSEUDONYM_PREFIX = 'mesh-'
+export const PSEUDONYM_CHARS: number = PSEUDONYM_PREFIX.length + 16
+
 const ONLY_PSEUDONYM = /^mesh-[0-9a-f]{16}$/
 
 /** True where a value is, or holds, a pseudonym: it is no longer what the client sent, and a server will not take it. */

@@ -11,7 +11,7 @@ const HOUSE: Readonly<Record<string, { folders: readonly string[]; packages: rea
   net: { folders: ['core'], packages: [] },
   wire: { folders: ['core'], packages: [] },
   select: { folders: ['core'], packages: ['@marcbachmann/cel-js'] },
-  mask: { folders: ['core'], packages: [] },
+  mask: { folders: ['core'], packages: ['age-encryption'] },
   compare: { folders: ['core'], packages: [] },
   archive: { folders: ['core'], packages: ['@mcap/core', 'protobufjs', '@foxglove/wasm-zstd'] },
   measure: { folders: ['core'], packages: ['hdr-histogram-js'] },

@@ -91,10 +91,10 @@ describe('the file that a writer makes', () => {
     await recorder.writer.close()
     const records = await libraryRecords(disk.parts[0] ?? new Uint8Array(0))
     expect(types(records)).toEqual([
-      ...['Header', 'Metadata', 'Schema', 'Schema', 'Schema', 'Channel', 'Channel'],
+      ...['Header', 'Metadata', 'Schema', 'Schema', 'Schema', 'Schema', 'Channel', 'Channel'],
       ...['Chunk', 'Channel', 'Message', 'Channel', 'Message', 'MessageIndex', 'MessageIndex'],
       ...['Metadata', 'Metadata', 'DataEnd'],
-      ...['Schema', 'Schema', 'Schema', 'Channel', 'Channel', 'Channel', 'Statistics'],
+      ...['Schema', 'Schema', 'Schema', 'Schema', 'Channel', 'Channel', 'Channel', 'Statistics'],
       ...['MetadataIndex', 'MetadataIndex', 'MetadataIndex', 'ChunkIndex'],
       ...['SummaryOffset', 'SummaryOffset', 'SummaryOffset', 'SummaryOffset', 'SummaryOffset', 'Footer'],
     ])

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { MeshError, toMeshError } from '../core/errors.ts'
+import { checkRecipients } from '../mask/age.ts'
 import type { Flag, FlagGroups, FlagValues } from './flags.ts'
 import {
   countFlag,
@@ -29,6 +30,7 @@ export type CaptureFlags = {
   readonly sample: Flag<number>
   readonly mask: Flag<readonly string[]>
   readonly maskKey: Flag<string | undefined>
+  readonly seal: Flag<readonly string[]>
   readonly keepSecrets: Flag<boolean>
   readonly maxBody: Flag<number>
   readonly duration: Flag<number | undefined>
@@ -50,6 +52,11 @@ export const CAPTURE_FLAGS: CaptureFlags = {
     '<file>',
     'key of the pseudonyms, made if absent; hosts that share it share pseudonyms',
   ),
+  seal: listFlag(
+    'seal',
+    '<age1...>',
+    'keep originals of what is masked, encrypted for this public key of age; several',
+  ),
   keepSecrets: switchFlag('keep-secrets', 'write cookies, tokens and passwords as they are'),
   maxBody: withDefault(sizeFlag('max-body', 'longer bodies are cut; such requests are not replayable'), '1MiB'),
   duration: spanFlag(['d', 'duration'], 'stop after this time'),
@@ -62,7 +69,7 @@ export const CAPTURE_FLAGS: CaptureFlags = {
 export const CAPTURE_GROUPS: FlagGroups<CaptureFlags> = {
   'The recording:': ['output', 'host', 'service', 'rotate', 'duration', 'limit', 'maxBody'],
   'Which exchanges:': ['match', 'session', 'sample', 'keepReplayed'],
-  'Secrets:': ['mask', 'maskKey', 'keepSecrets'],
+  'Secrets:': ['mask', 'maskKey', 'seal', 'keepSecrets'],
 }
 
 /** A mask key has this many bytes. */
@@ -95,6 +102,7 @@ export function recordSettings(
     sample: flags.sample,
     maskKey: flags.keepSecrets ? undefined : readMaskKey(flags.maskKey),
     maskRules: flags.mask,
+    seal: recipientsOf(flags),
     keepReplayed: flags.keepReplayed,
     maxBodyBytes: flags.maxBody,
     limit: flags.limit,
@@ -103,6 +111,19 @@ export function recordSettings(
     live: source.live,
     version: VERSION,
   }
+}
+
+/** @throws MeshError MESH_ERR_USAGE where they are no public keys, or nothing is masked. */
+function recipientsOf({ seal, keepSecrets }: FlagValues<CaptureFlags>): readonly string[] {
+  if (seal.length > 0 && keepSecrets) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: '--seal and --keep-secrets exclude each other',
+      remedy: 'leave --keep-secrets out: what is masked is sealed',
+    })
+  }
+  const recipients = [...new Set(seal.map((text) => text.trim()))]
+  checkRecipients(recipients, '--seal')
+  return recipients
 }
 
 function readRotation(text: string | undefined): RecordSettings['rotation'] {

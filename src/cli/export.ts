@@ -8,8 +8,9 @@ import { formatCount } from '../core/units.ts'
 import { EXPORT_FORMATS, EXPORTERS } from '../export/index.ts'
 import { compileMatch } from '../select/match.ts'
 import { EXIT } from './exit-codes.ts'
-import { choiceFlag, required, textFlag } from './flags.ts'
+import { choiceFlag, listFlag, required, textFlag } from './flags.ts'
 import { selected } from './inspect.ts'
+import { checkSealed, readUnsealing } from './unsealing.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 import { VERSION } from './version.ts'
@@ -18,6 +19,11 @@ const FLAGS = {
   format: choiceFlag('format', EXPORT_FORMATS, 'what to write'),
   output: textFlag(['o', 'output'], '<file>', 'where to, - for stdout; never overwritten'),
   match: textFlag('match', '<cel>', 'only exchanges for which this is true'),
+  unseal: listFlag(
+    'unseal',
+    '<file>',
+    'write originals of masked values, of recordings sealed for a secret key of age in it; several',
+  ),
   between: textFlag('between', '<14:00-14:30>', 'only requests of this time'),
 }
 
@@ -38,8 +44,10 @@ export function exportCommand(caller: Caller): Command {
         const format = required(flags.format, 'format', '--format har')
         const output = required(flags.output, 'output', '-o shop.har, or -o - for stdout')
         const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
-        const readers = await openRecordings(words, process.stdin)
+        const unsealing = readUnsealing(flags.unseal, (line) => terminal.warn(line))
+        const readers = await openRecordings(words, process.stdin, 'one', unsealing?.openSeal)
         const exporter = EXPORTERS[format](VERSION)
+        if (unsealing !== undefined) checkSealed(readers)
         const stream = await openOutput(output)
         let count = 0
         try {

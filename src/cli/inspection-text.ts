@@ -3,6 +3,7 @@ import { parseHead, requestLine, statusCode } from '../core/head.ts'
 import type { RecordingInfo } from '../core/recording.ts'
 import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
+import { SEALED_VALUES } from '../mask/keep-originals.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import { durationCell } from '../report/cells.ts'
 import type { Inspection } from './inspection.ts'
@@ -17,7 +18,6 @@ export function inspectionText(inspection: Inspection): string {
   const { info, span } = inspection
   const spanNs = span === undefined ? 0 : Number(span.toUnixNs - span.fromUnixNs)
   const rate = spanNs > 0 ? `, ${formatRate((inspection.exchanges * 1e9) / spanNs)}` : ''
-  const secrets = info.secrets === 'masked' ? `masked (key ${info.maskKeyId})` : 'KEPT'
   const lines = [
     `${info.host} (${info.service}), recording ${info.recordingId.slice(0, 8)}, ${inspection.ending === 'cut' ? 'CUT: its end is missing' : 'closed in order'}`,
     `  captured   ${info.source}`,
@@ -25,12 +25,21 @@ export function inspectionText(inspection: Inspection): string {
     `  exchanges  ${formatCount(inspection.exchanges)} on ${formatCount(inspection.connections)} connections, ${formatCount(inspection.sessions)} sessions`,
     `  without    ${formatCount(inspection.withoutResponse)} a response, ${formatCount(inspection.notReplayable)} a whole request`,
     `  bytes      ${formatBytes(inspection.requestBytes)} requests, ${formatBytes(inspection.responseBytes)} responses`,
-    `  secrets    ${secrets}`,
+    `  secrets    ${info.secrets === 'masked' ? `masked (key ${info.maskKeyId})` : 'KEPT'}`,
+    ...sealLine(inspection),
     ...filterLines(info),
     `  latency    ${latencyText(inspection.latency)}`,
     `  status     ${statusText(inspection.statuses)}`,
   ]
   return [...lines.map(visible), '', ...routeTable(inspection), '', ledgerTable(inspection.ledger), ''].join('\n')
+}
+
+/** Of whom the keys are, age does not tell. */
+function sealLine({ info: { seal }, ledger }: Inspection): string[] {
+  if (seal === undefined) return []
+  const values = ledger.reasons.get(SEALED_VALUES) ?? 0
+  const keys = `${seal.recipients} age key${seal.recipients === 1 ? '' : 's'}`
+  return [`  sealed     ${formatCount(values)} originals, for ${keys} (age does not tell which)`]
 }
 
 function filterLines(info: RecordingInfo): string[] {

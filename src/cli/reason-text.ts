@@ -25,6 +25,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'dropped.kernel-packets': 'packets dropped by the kernel',
   'match.not-evaluated': '--match could not be evaluated',
   'mask.body-withheld': 'bodies left out, because they could not be masked',
+  'sealed.values': 'originals of masked values sealed',
+  'sealed.too-large': 'messages whose originals were too large to be sealed',
   'responses.late': 'responses later than their requests were written',
   'responses.interim': 'responses of 1xx',
 }

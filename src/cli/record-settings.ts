@@ -15,6 +15,8 @@ export interface RecordSettings {
   /** undefined: secrets are kept. */
   readonly maskKey: Uint8Array | undefined
   readonly maskRules: readonly string[]
+  /** Public keys of age that the originals are sealed for; empty where none are kept. */
+  readonly seal: readonly string[]
   readonly keepReplayed: boolean
   readonly maxBodyBytes: number
   readonly limit: number | undefined

@@ -4,6 +4,7 @@ import { createRecordingWriter } from '../archive/writer.ts'
 import { fileParts, streamPart } from '../archive/parts.ts'
 import { RecordingPipeline } from '../capture/pipeline.ts'
 import { LedgerKeeper } from '../core/ledger.ts'
+import { createSealingKey } from '../mask/sealing-key.ts'
 import type { RecordSettings } from './record-settings.ts'
 import { createStages } from './recording-stages.ts'
 import { PROTOCOLS } from '../wire/registry.ts'
@@ -25,8 +26,9 @@ export async function createRecorder(
   settings: RecordSettings,
   onEvent: (event: RecordingEvent) => void,
 ): Promise<Recorder> {
-  const { stages, maskKeyId, note } = createStages(settings)
   const ledger = new LedgerKeeper()
+  const { stages, maskKeyId, note } = createStages(settings, (reason, count) => ledger.note(reason, count))
+  const key = settings.seal.length === 0 ? undefined : await createSealingKey(settings.seal)
   const writer = await createRecordingWriter({
     info: {
       recordingId: randomUUID(),
@@ -40,10 +42,14 @@ export async function createRecorder(
       sample: settings.sample,
       secrets: settings.maskKey === undefined ? 'kept' : 'masked',
       maskKeyId,
+      ...(key === undefined
+        ? {}
+        : { seal: { key: key.encrypted, recipients: settings.seal.length, maskRules: settings.maskRules } }),
       maxBodyBytes: settings.maxBodyBytes,
       version: settings.version,
     },
     takeLedgerDelta: () => ledger.takeDelta(),
+    ...(key === undefined ? {} : { seal: key.seal }),
     openPart: settings.output === '-' ? streamPart(process.stdout, 'stdout') : fileParts(settings.output),
     ...(settings.rotation === undefined ? {} : { rotation: settings.rotation }),
     whenDiskFails: settings.live ? 'resume' : 'stop',

@@ -1,5 +1,6 @@
 import type { Stages } from '../capture/stages.ts'
 import type { LedgerKeeper } from '../core/ledger.ts'
+import { originalsKeeper } from '../mask/keep-originals.ts'
 import { createMasker } from '../mask/masker.ts'
 import { compileMatch } from '../select/match.ts'
 import { sampleSessions } from '../select/sample.ts'
@@ -14,12 +15,19 @@ export interface RecordingStages {
   readonly note: (ledger: LedgerKeeper) => void
 }
 
-/** The stages of the settings. Throws where an expression or a rule is wrong: call it before anything is opened. */
-export function createStages(settings: RecordSettings): RecordingStages {
+/**
+ * The stages of the settings. `count` counts in the ledger what is sealed. Throws where an expression or a rule is wrong: call it
+ * before anything is opened.
+ */
+export function createStages(
+  settings: RecordSettings,
+  count: (reason: string, count: number) => void = () => undefined,
+): RecordingStages {
   const matcher = settings.match === '' ? undefined : compileMatch(settings.match)
   const session = settings.session === '' ? defaultSessionKey : compileSession(settings.session)
   const origin = settings.session === '' ? 'credential' : 'value'
   const masker = settings.maskKey === undefined ? undefined : createMasker(settings.maskKey, settings.maskRules)
+  const keeper = settings.seal.length === 0 ? undefined : originalsKeeper(count)
   const stages: Stages = {
     keepReplayed: settings.keepReplayed,
     ...(matcher === undefined ? {} : { matches: matcher.matches }),
@@ -29,10 +37,14 @@ export function createStages(settings: RecordSettings): RecordingStages {
       ? {}
       : {
           mask: (exchange) => {
-            const masked = masker.mask(exchange)
-            return { ...masked, session: exchange.session === '' ? '' : masker.maskSession(exchange.session, origin) }
+            const session = exchange.session === '' ? '' : masker.maskSession(exchange.session, origin)
+            const masked = { ...masker.mask(exchange), session }
+            return keeper?.exchange(exchange, masked) ?? masked
           },
-          maskLate: (late) => ({ ...late, response: masker.maskMessage(late.response) }),
+          maskLate: (late) => {
+            const masked = { ...late, response: masker.maskMessage(late.response) }
+            return keeper?.lateResponse(late, masked) ?? masked
+          },
         }),
   }
   return {

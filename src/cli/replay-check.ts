@@ -79,11 +79,16 @@ export function responseCheckOf(
 function bodyComparisonOf({ ignored }: CheckSettings, options: ScheduleOptions, survey: Survey): BodyComparison {
   const { keepHost, authority } = options.rewrite
   return new BodyComparison({
-    masker: createMasker(randomBytes(MASK_KEY_BYTES)),
+    masker: createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey)),
     ignored,
     issuing: new IssuingFields(survey.correlation?.rules ?? []),
     authority: keepHost ? undefined : authority,
     hasClones: mostAmplified(options) > 1 || options.ending === 'loop',
     nowNs: monotonicNs,
   })
+}
+
+/** What else the recorders took for secrets, where it may have been restored. What one of them kept on purpose, another may not have. */
+function recordedMaskRules({ recordings }: Survey): readonly string[] {
+  return recordings.flatMap(({ info }) => info.seal?.maskRules ?? []).filter((rule) => !rule.startsWith('keep:'))
 }

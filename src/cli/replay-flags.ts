@@ -70,6 +70,7 @@ export type ReplayFlags = {
   readonly rewrite: Flag<readonly string[]>
   readonly hook: Flag<string | undefined>
   readonly jwtKey: Flag<string | undefined>
+  readonly unseal: Flag<readonly string[]>
   readonly authCommand: Flag<string | undefined>
   readonly keepHost: Flag<boolean>
   readonly header: Flag<readonly string[]>
@@ -161,6 +162,11 @@ export const REPLAY_FLAGS: ReplayFlags = {
     '<file>',
     'a module whose function request(request) changes them, or gives false to leave one out',
   ),
+  unseal: listFlag(
+    'unseal',
+    '<file>',
+    'send originals of masked values, of recordings sealed for a secret key of age in it; several',
+  ),
   jwtKey: textFlag('jwt-key', '<file>', 'sign JSON Web Tokens anew, exp, iat and nbf shifted: a secret, or a PEM key'),
   authCommand: textFlag('auth-command', '<command>', 'set Authorization to what it prints, again before that is over'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),
@@ -241,6 +247,7 @@ export const REPLAY_GROUPS: FlagGroups<ReplayFlags> = {
     'header',
     'authCommand',
     'jwtKey',
+    'unseal',
     'keepHost',
     'insecure',
     'cacert',

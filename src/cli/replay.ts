@@ -35,6 +35,7 @@ import { planText } from './plan-text.ts'
 import type { Terminal } from './terminal.ts'
 import { sendingSettings } from './sending-settings.ts'
 import { listenForStop } from './signals.ts'
+import { readUnsealing, sealedLines } from './unsealing.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
@@ -58,9 +59,11 @@ export function replayCommand(caller: Caller): Command {
         if (new Set(words).size < words.length) {
           terminal.warn('mesh: a recording that is named twice is read once; --amplify multiplies')
         }
-        const readers = await openRecordings(words, process.stdin, 'many')
+        const unsealing = readUnsealing(flags.unseal, (line) => terminal.warn(line))
+        const readers = await openRecordings(words, process.stdin, 'many', unsealing?.openSeal)
         try {
-          return await planAndRun(readers, url, flags, terminal, config)
+          const sealLines = (await unsealing?.planLines(readers)) ?? sealedLines(readers)
+          return await planAndRun(readers, sealLines, url, flags, terminal, config)
         } finally {
           await Promise.all(readers.map((reader) => reader.close()))
         }
@@ -72,6 +75,7 @@ export function replayCommand(caller: Caller): Command {
 
 async function planAndRun(
   readers: readonly RecordingReader[],
+  sealLines: readonly string[],
   url: string,
   flags: FlagValues<ReplayFlags>,
   terminal: Terminal,
@@ -93,7 +97,7 @@ async function planAndRun(
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
-  const shown = [planText(plan, url), ...chosen.planLines().map((line) => `${line}\n`)].join('')
+  const shown = [planText(plan, url), ...[...sealLines, ...chosen.planLines()].map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
   const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, flags, check)
   const capacity = flags.findCapacity ? planCapacity({ survey, plan, options, flags, gates, check }) : undefined

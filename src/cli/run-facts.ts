@@ -8,7 +8,7 @@ import type { RunPlan, RunRequest } from '../report/run.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 
 /** Values that are credentials as often as not, and files of keys. */
-const SECRET_OPTIONS: ReadonlySet<string> = new Set(['header', 'key', 'jwtKey', 'authCommand'])
+const SECRET_OPTIONS: ReadonlySet<string> = new Set(['header', 'key', 'jwtKey', 'authCommand', 'unseal'])
 
 /** What was asked for, for `run.json`. Values of headers stay out: they are credentials as often as not. */
 export function runRequestOf({

@@ -32,9 +32,15 @@ export interface LoginShop {
  * session cookie for it, POST /login gives a new session cookie and redirects with a one-time code; GET /welcome takes the code; POST
  * /api/token gives a JWT, POST /api/refresh another for it; POST /api/orders issues a numeric id in JSON (compressed) and Location;
  * orders have ETags. GET /form is a login form without a cookie. POST /api/token also takes a user's name without any session, and
- * X-Auth-Token is as good as Authorization. Its login redirects to `origin`. With `revokesTokens` a token is over once another was given for it. Any password will do: a recording may hold a pseudonym of it.
+ * X-Auth-Token is as good as Authorization. Its login redirects to `origin`. With `revokesTokens` a token is over once another was given for it. Any password will do,
+ * since a recording may hold a pseudonym of it, unless there is a `passwordOf` a user.
  */
-export function createLoginShop(firstOrder: number, revokesTokens = true, origin = ''): LoginShop {
+export function createLoginShop(
+  firstOrder: number,
+  revokesTokens = true,
+  origin = '',
+  passwordOf?: (user: string) => string,
+): LoginShop {
   const secret = randomUUID()
   const forms = new Map<string, string>()
   const openForms = new Set<string>()
@@ -69,8 +75,12 @@ export function createLoginShop(firstOrder: number, revokesTokens = true, origin
     const csrf = form.get('csrf_token') ?? ''
     if (csrf !== forms.get(cookie) && !openForms.delete(csrf)) return { status: 403, json: { error: 'csrf' } }
     forms.delete(cookie)
+    const user = form.get('user') ?? ''
+    if (passwordOf !== undefined && form.get('password') !== passwordOf(user)) {
+      return { status: 401, json: { error: 'password' } }
+    }
     const [next, code] = [newCookie(), randomUUID()]
-    sessions.set(next, { user: form.get('user') ?? '', code })
+    sessions.set(next, { user, code })
     return {
       status: 302,
       headers: { location: `${origin}/welcome?code=${code}`, 'set-cookie': [`sid=${next}; Path=/`] },

@@ -48,7 +48,7 @@ export async function shopOnce(port: number, user: string, visit: ShopVisit = {}
     if (login !== 'token') {
       const form = await ask('GET', login === 'form' ? '/form' : '/login')
       const csrf = /value="([^"]*)"/.exec(form.body)?.[1]?.replaceAll('&quot;', '"').replaceAll('&amp;', '&') ?? ''
-      const fields = new URLSearchParams({ user, password: `secret of ${user}`, csrf_token: csrf })
+      const fields = new URLSearchParams({ user, password: passwordOf(user), csrf_token: csrf })
       const urlencoded = { 'content-type': 'application/x-www-form-urlencoded' }
       const home = await ask('POST', '/login', fields.toString(), urlencoded)
       await ask('GET', home.location)
@@ -73,6 +73,11 @@ export async function shopOnce(port: number, user: string, visit: ShopVisit = {}
   } finally {
     agent.destroy()
   }
+}
+
+/** What users log in with. */
+export function passwordOf(user: string): string {
+  return `secret of ${user}`
 }
 
 function tokenIn(body: string): string {

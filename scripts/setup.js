@@ -12,7 +12,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LEAST_NODE = [20, 19]
 
 /** Programs that tests drive for real, and the Debian package of each. */
-const TEST_PROGRAMS = { tcpdump: 'tcpdump', nginx: 'nginx-light', curl: 'curl', openssl: 'openssl' }
+const TEST_PROGRAMS = {
+  tcpdump: 'tcpdump',
+  nginx: 'nginx-light',
+  curl: 'curl',
+  openssl: 'openssl',
+  chromium: 'chromium',
+}
 
 /** A step that says what it does and stops everything where it fails. */
 function run(title, command, args, environment = {}) {

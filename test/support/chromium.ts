@@ -1,0 +1,14 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+
+const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+const CHROMIUM = PATHS.find((path) => existsSync(path))
+
+/** Why tests in a browser are skipped, or false. */
+export const CHROMIUM_ABSENT: string | false = CHROMIUM === undefined ? 'chromium is not installed' : false
+
+/** A real browser without a window. Whoever starts it closes it. */
+export function startChromium(): Promise<Browser> {
+  // As root, which CI often is, it has no sandbox of its own.
+  return chromium.launch({ executablePath: CHROMIUM ?? 'chromium', args: ['--no-sandbox'] })
+}

@@ -15,6 +15,8 @@ import { NO_PARAMETERS } from './upstream-statement.ts'
 export interface DumpTransportOptions {
   readonly passable: Passable
   readonly log: ExecutionLog
+  /** A server that says nothing for so long has its connection closed. */
+  readonly maxSilenceMs: number
   release(connection: UpstreamConnection): void
 }
 
@@ -37,6 +39,7 @@ export class DumpTransport {
   #ready: (() => void) | undefined
   #failed = false
   #inTransaction = false
+  #silence: NodeJS.Timeout | undefined
 
   constructor(connection: UpstreamConnection, options: DumpTransportOptions) {
     this.#connection = connection
@@ -87,8 +90,10 @@ export class DumpTransport {
     this.#error = undefined
     const sentNs = monotonicNs()
     const ready = new Promise<void>((resolve) => (this.#ready = resolve))
+    this.#silence = setTimeout(() => server.destroy(), this.#options.maxSilenceMs)
     server.write(query(text))
     await ready
+    clearTimeout(this.#silence)
     const end: Execution = this.#error ?? { kind: 'complete', tag: this.#tag, rows: this.#rows }
     const statement = { text, parameterTypes: [], bindTail: NO_PARAMETERS }
     const { processId } = server
@@ -97,7 +102,7 @@ export class DumpTransport {
     if (this.#answerBytes > MAX_ANSWER_BYTES) throw tooLarge(`an answer of at most ${MAX_ANSWER_BYTES} bytes`)
     if (this.#connection.isLost) {
       throw new MeshError('MESH_ERR_POSTGRES', {
-        what: 'expected an answer, found the connection lost',
+        what: `expected an answer within ${this.#options.maxSilenceMs / 1000} s, found none, or the connection lost`,
         where: server.where,
       })
     }
@@ -105,6 +110,7 @@ export class DumpTransport {
   }
 
   #take(frame: PgFrame): void {
+    this.#silence?.refresh()
     const bytes = frame.piece ?? frame.bytes
     this.#answerBytes += bytes.length
     if (this.#answerBytes <= MAX_ANSWER_BYTES) this.#answer.push(Uint8Array.from(bytes))

@@ -87,7 +87,7 @@ export async function openGate(options: GateOptions, signal: AbortSignal): Promi
 
 async function connect(options: GateOptions, limits: GateLimits, signal: AbortSignal): Promise<UpstreamConnection> {
   const parameters = { ...options.upstream.parameters, ...sessionParameters(limits) }
-  return new UpstreamConnection(await connectServer({ ...options.upstream, parameters }, signal))
+  return new UpstreamConnection(await connectServer({ ...options.upstream, parameters }, signal), limits.maxSilenceMs)
 }
 
 function sizes(limits: GateLimits): {
@@ -202,6 +202,7 @@ class OpenGate implements Gate {
     return new DumpTransport(connection, {
       passable: this.#passable,
       log: this.#transactions.log,
+      maxSilenceMs: this.#limits.maxSilenceMs,
       release: (done) => this.#pool.release(done),
     })
   }

@@ -18,6 +18,8 @@ export interface GateOptions {
   readonly idleTimeoutMs?: number
   /** statement_timeout of every connection. Default 60 s. */
   readonly statementTimeoutMs?: number
+  /** A connection on which production owes an answer and says nothing for so long is given up, with 08006. Default 5 s more than `statementTimeoutMs`. */
+  readonly maxSilenceMs?: number
   /** How long a transaction on production may stay open between its statements, for a client's snapshot or cursor. Default 5 min. */
   readonly maxTransactionMs?: number
   /** Of one passed statement or foreign scan: more fails with 54000. Default 16 GiB. */
@@ -36,18 +38,24 @@ export interface GateLimits {
   readonly waitTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly maxSilenceMs: number
   readonly maxTransactionMs: number
   readonly maxResultBytes: number
 }
 
+/** Production ends a statement by itself, and has this long to say so. */
+const SILENCE_GRACE_MS = 5000
+
 const MIN_POOL_SIZE = 2
 
 export function limitsOf(options: GateOptions): GateLimits {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
   return {
     poolSize: Math.max(options.poolSize ?? 10, MIN_POOL_SIZE),
     waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
-    statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
+    statementTimeoutMs,
+    maxSilenceMs: options.maxSilenceMs ?? statementTimeoutMs + SILENCE_GRACE_MS,
     maxTransactionMs: options.maxTransactionMs ?? 300_000,
     maxResultBytes: options.maxResultBytes ?? 16 * 1024 ** 3,
   }

@@ -164,6 +164,8 @@ export class Pool {
     const index = this.#idle.findIndex((entry) => entry.connection === connection)
     if (index >= 0) this.#idle.splice(index, 1)
     this.#busy.delete(connection)
+    // Others have heard nothing for longer: whoever took one would have to find that out as slowly.
+    if (connection.isSilent) for (const idle of this.#idle.splice(0)) idle.connection.server.destroy()
     this.#serve()
   }
 

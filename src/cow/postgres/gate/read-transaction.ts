@@ -189,9 +189,7 @@ export class ReadTransaction {
       this.#finish()
       return
     }
-    const { connection } = this
-    connection.isTainted = true
-    connection.server.cancel().catch(() => connection.server.destroy())
+    this.connection.cancel()
     this.commit()
   }
 

@@ -53,7 +53,7 @@ export class ResultLimit implements RowSink {
       return { kind: 'failed', error, rows: end.rows }
     }
     if (end.kind !== 'failed') return end
-    const { lost: _, ...failed } = end
-    return failed
+    const { kind, error, rows, unrun } = end
+    return { kind, error, rows, ...(unrun === undefined ? {} : { unrun }) }
   }
 }

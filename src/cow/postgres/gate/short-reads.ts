@@ -180,7 +180,10 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
       if (this.#heldBytes > MAX_HELD_BYTES) this.history.lose()
       this.#giveHeld()
     }
-    this.#transaction?.ended(this, this.#limit.judge(execution), execution.kind === 'failed' && execution.lost)
+    const isFailed = execution.kind === 'failed'
+    const outcome = this.#limit.judge(execution)
+    if (isFailed && execution.isSilent === true && outcome.kind === 'failed') this.end(outcome)
+    else this.#transaction?.ended(this, outcome, isFailed && execution.lost)
   }
 
   end(outcome: ShortOutcome): void {

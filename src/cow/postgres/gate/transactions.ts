@@ -79,7 +79,7 @@ export class Transactions {
       const started = await this.#startOnce(request, statement, options, sink)
       const { end, wasUsed } = started
       if (end.kind !== 'failed' || end.rows > 0 || request.signal?.aborted === true) return started
-      const isLost = end.lost || ENDED_CODES.has(end.error.code)
+      const isLost = (end.lost && end.isSilent !== true) || ENDED_CODES.has(end.error.code)
       if (!wasUsed || !(isLost || STALE_CODES.has(end.error.code))) return started
       // The same text may be refused for good with the same code: once more, not again and again.
       if (last !== undefined && !isLost) return started

@@ -3,7 +3,7 @@ import type { TransactionStatus } from '../../../wire/postgres/backend.ts'
 import { type PgErrorFields, readErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgFrame } from '../../../wire/postgres/framer.ts'
 import type { ServerConnection } from '../server-connection.ts'
-import { gateFault, SQLSTATE } from './faults.ts'
+import { CANCELLED, gateFault, SQLSTATE } from './faults.ts'
 import { PreparedNames } from './prepared-names.ts'
 import type { RowSink } from './upstream-statement.ts'
 
@@ -22,6 +22,8 @@ export type Execution =
       readonly error: PgErrorFields
       readonly rows: number
       readonly lost: boolean
+      /** Lost because production has stopped answering: another connection would have to wait as long. */
+      readonly isSilent?: true
       readonly unrun?: Unrun
     }
 
@@ -46,6 +48,12 @@ export type Step =
 /** A reader that stops may keep a transaction on production open for so long, as one that leaves a cursor open may. */
 const MAX_STALL_MS = 300_000
 
+/** A backend that was asked to cancel what it runs, and does not, hangs. */
+const CANCEL_GRACE_MS = 5000
+
+/** Silence is measured in so many looks, so that hearing costs a frame no more than a flag. */
+const LOOKS = 8
+
 const LOST = gateFault(
   SQLSTATE.connectionFailure,
   'the connection to production was lost',
@@ -66,15 +74,32 @@ export class UpstreamConnection {
   /** The execution that is awaited was bound. */
   #bound = false
   #lost = false
+  #fault: PgErrorFields = LOST
+  #isSilent = false
+  #isPaused = false
+  #hasHeard = false
+  #silentLooks = 0
+  readonly #maxSilenceMs: number
+  readonly #look: NodeJS.Timeout
+  #cancelled: NodeJS.Timeout | undefined
 
-  constructor(server: ServerConnection) {
+  /** `maxSilenceMs`: a server that owes an answer and says nothing for so long is given up. */
+  constructor(server: ServerConnection, maxSilenceMs: number) {
     this.server = server
+    this.#maxSilenceMs = maxSilenceMs
+    this.#look = setInterval(() => this.#noteSilence(), maxSilenceMs / LOOKS)
+    this.#look.unref()
     server.onMessage((frame) => this.#take(frame), { runTypes: [BACKEND.dataRow] })
     void server.closed.then(() => this.#lose())
   }
 
   get isLost(): boolean {
     return this.#lost
+  }
+
+  /** It was given up since production did not answer on it. */
+  get isSilent(): boolean {
+    return this.#isSilent
   }
 
   /** Nothing is awaited. */
@@ -92,7 +117,34 @@ export class UpstreamConnection {
     this.server.write(bytes)
   }
 
+  /** Asks production to stop what runs. Not to be used again: the cancel may come late. */
+  cancel(): void {
+    this.isTainted = true
+    const giveUp = (): void => {
+      if (!this.isQuiet) this.#fault = CANCELLED
+      this.server.destroy()
+    }
+    this.server.cancel().then(() => {
+      if (this.#lost || this.#cancelled !== undefined) return
+      this.#cancelled = setTimeout(() => {
+        if (!this.isQuiet) giveUp()
+      }, CANCEL_GRACE_MS)
+    }, giveUp)
+  }
+
+  #noteSilence(): void {
+    const isAwaited = this.#steps.length > 0 && !this.#isPaused
+    this.#silentLooks = isAwaited && !this.#hasHeard ? this.#silentLooks + 1 : 0
+    this.#hasHeard = false
+    // The first look may have come right behind the question.
+    if (this.#silentLooks <= LOOKS) return
+    this.#isSilent = true
+    this.#fault = silence(this.#maxSilenceMs)
+    this.server.destroy()
+  }
+
   #take(frame: PgFrame): void {
+    this.#hasHeard = true
     const step = this.#steps[0]
     if (step === undefined) return
     if (frame.type === BACKEND.dataRow) {
@@ -139,10 +191,12 @@ export class UpstreamConnection {
     this.#rows += messages
     if (sink.rows(frame.piece ?? frame.bytes, messages)) return
     this.server.pause()
+    this.#isPaused = true
     // Production cannot end a statement whose rows nobody takes: neither a cancel nor its own timeout reaches it while it sends.
     const stalled = setTimeout(() => this.server.destroy(), MAX_STALL_MS)
     void sink.whenReady().then(() => {
       clearTimeout(stalled)
+      this.#isPaused = false
       this.server.resume()
     })
   }
@@ -173,7 +227,11 @@ export class UpstreamConnection {
     if (step.kind === 'execution') {
       // A FATAL error ends our connection; the caller's goes on.
       const end = { kind: 'failed', error: { ...error, severity: 'ERROR' }, rows, lost: this.#lost } as const
-      step.done(unrun === undefined ? end : { ...end, unrun })
+      const known = {
+        ...(unrun === undefined ? {} : { unrun }),
+        ...(this.#isSilent ? { isSilent: true as const } : {}),
+      }
+      step.done({ ...end, ...known })
     } else if (step.kind === 'command') step.failed?.(error)
     else if (step.kind === 'sync') step.done('I')
   }
@@ -188,6 +246,16 @@ export class UpstreamConnection {
 
   #lose(): void {
     this.#lost = true
-    for (const step of this.#steps.splice(0)) this.#fail(step, LOST)
+    clearInterval(this.#look)
+    clearTimeout(this.#cancelled)
+    for (const step of this.#steps.splice(0)) this.#fail(step, this.#fault)
   }
+}
+
+function silence(maxSilenceMs: number): PgErrorFields {
+  return gateFault(
+    SQLSTATE.connectionFailure,
+    `production has not answered for ${maxSilenceMs / 1000} s`,
+    'check that its server is well; the next statement connects anew',
+  )
 }

@@ -127,7 +127,7 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
       password: READER_PASSWORD,
     }
     const pool = new Pool({
-      connect: async (signal) => new UpstreamConnection(await connectServer(upstream, signal)),
+      connect: async (signal) => new UpstreamConnection(await connectServer(upstream, signal), 60_000),
       size: 2,
       waitTimeoutMs: 10_000,
       idleTimeoutMs: 60_000,

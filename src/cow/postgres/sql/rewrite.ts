@@ -200,17 +200,18 @@ class Draft {
 function refusalOf(statement: Statement, resolve: ResolveRelation): Refusal | undefined {
   for (const use of statement.relations) {
     if (use.role === 'named' || !isMerged(resolve(nameOf(use)))) continue
+    if (!use.sampled && !use.only) continue
     const position = characterAt(statement.text, use.position)
-    if (use.sampled) return { ...SAMPLED, position }
-    if (use.only) return { ...ONLY, position }
+    return use.sampled ? { ...SAMPLED, position } : { ...ONLY, position }
   }
   for (const level of statement.writes) {
     const table = resolve(nameOf(level.target))
     if (!isMerged(table)) continue
-    const position = characterAt(statement.text, level.target.position)
+    // Counting characters reads the whole text.
+    const position = (): number => characterAt(statement.text, level.target.position)
     if (table.kind === 'matview')
-      return { code: '42809', message: `cannot change materialized view "${table.name}"`, position }
-    if (statement.currentOf && hasCurrentOf(level)) return { ...CURRENT_OF, position }
+      return { code: '42809', message: `cannot change materialized view "${table.name}"`, position: position() }
+    if (statement.currentOf && hasCurrentOf(level)) return { ...CURRENT_OF, position: position() }
   }
   return undefined
 }

@@ -54,6 +54,15 @@ describe('rewrite of a write', () => {
     )
   })
 
+  it('reads a long text once, not once for each of its tables', () => {
+    const lookups = Array.from(
+      { length: 5000 },
+      (_, place) => `c${place} AS (SELECT total FROM orders WHERE id = ${place})`,
+    )
+    const text = `/* ${' '.repeat(10_000_000)} */ WITH ${lookups.join(', ')} SELECT 1`
+    expect(rewritten(text)).toMatchObject({ changed: false, probes: [] })
+  }, 20_000)
+
   it('asks for base rows by the whole condition, with the same parameters', () => {
     expect(probesOf('update orders set total = $2 where id = $1 and user_id = $3')).toStrictEqual([
       `SELECT "orders"."id" FROM "public"."orders" WHERE (id = $1 ) AND (user_id = $3 ) AND ${BASE_ORDERS}`,

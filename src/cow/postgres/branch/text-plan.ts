@@ -60,6 +60,8 @@ export interface TextPlan {
   readonly direct: string | undefined
   readonly statements: readonly PlannedStatement[]
   readonly changesSchema: boolean
+  /** Nothing of it may run: nobody knows what it would need. */
+  readonly refusal?: Refusal
 }
 
 /** What is known besides names; `maxRows` of production may come to the branch by one statement. */
@@ -69,9 +71,12 @@ export interface PlanFacts extends RewriteFacts {
 
 const DEFAULT_MAX_ROWS = 50_000
 
+/** SQLSTATEs by which our parser gives up texts that PostgreSQL may take: they are too long, or too deep. */
+const LIMITS: ReadonlySet<string> = new Set(['54000', '54001'])
+
 /**
  * Plans a text. One that the parser does not take is passed on as it is, for the overlay to refuse it in its own words: what cannot be
- * parsed cannot run.
+ * parsed cannot run. One that is beyond limits of ours could, and is refused.
  */
 export function planText(
   text: string,
@@ -80,7 +85,11 @@ export function planText(
   { maxRows = DEFAULT_MAX_ROWS, ...facts }: PlanFacts = {},
 ): TextPlan {
   const parsed = analyse(text)
-  if (parsed.failure) return { direct: text, statements: [], changesSchema: false }
+  if (parsed.failure) {
+    const { code, message, hint = '' } = parsed
+    const refusal = LIMITS.has(code) ? { refusal: { code, message, hint } } : {}
+    return { direct: text, statements: [], changesSchema: false, ...refusal }
+  }
   const statements = parsed.statements.map((statement): PlannedStatement => {
     const rewriting = rewrite(statement, catalog, resolve, facts)
     const partitions = partitionText(statement, resolve, maxRows)

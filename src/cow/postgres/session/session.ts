@@ -278,6 +278,12 @@ export class PostgresSession implements CowSession {
     const undone = this.#statements.close('')
     const plan = this.#options.branch.plan(text, this.#names)
     this.#extended?.passage.joinPipeline()
+    if (plan.refusal !== undefined) {
+      this.#options.branch.counters.refused++
+      raise(this.#link, plan.refusal)
+      this.#link.send(sync(), { kind: 'sync' })
+      return undefined
+    }
     if (plan.direct === undefined && !hasParameters(plan)) return this.#runOneByOne(plan)
     if (plan.statements.length === 0) this.#extended?.note(undefined)
     for (const statement of plan.statements) this.#note(statement)
@@ -302,9 +308,10 @@ export class PostgresSession implements CowSession {
     const single = plan.statements.length === 1 && statement !== undefined
     const prepared: PreparedStatement = { plan, statedTypes: message.parameterTypes, parameterTypes: undefined }
     const undone = this.#statements.prepare(message.name, prepared)
-    if (single && statement.refusal !== undefined) {
+    const refusal = plan.refusal ?? (single ? statement.refusal : undefined)
+    if (refusal !== undefined) {
       undone(this.#link.skipping ? 'skipped' : 'failed')
-      raise(this.#link, statement.refusal)
+      raise(this.#link, refusal)
       return undefined
     }
     const copied = single ? statement.copyIn?.textFor(COPY_TABLE) : undefined

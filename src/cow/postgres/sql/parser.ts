@@ -22,8 +22,8 @@ const MAX_CACHE_ENTRY_BYTES = 1 << 20
 const TREE_BYTES_PER_CHARACTER = 40
 /** Below this parsing is fast enough as it is. */
 const MIN_ELIDED_CHARACTERS = 16 << 10
-/** About two seconds of parsing, which no other client can use. */
-const MAX_PARSED_TOKENS = 200_000
+/** Half a second of parsing and planning and more, which no other client can use. */
+const MAX_PARSED_TOKENS = 100_000
 /** What a parser whose stack overflowed may still be asked, while its successor loads. It was seen to die after 35. */
 const MAX_OVERFLOWS = 8
 

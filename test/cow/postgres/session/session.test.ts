@@ -73,6 +73,24 @@ async function waitUntilBlocked(client: pg.Client): Promise<void> {
   }
 }
 
+describe('a text that is too long to be looked at', () => {
+  it('is refused as a whole, though PostgreSQL would take it, and leaves the session', async () => {
+    const client = await connect()
+    const condition = Array.from({ length: 20_000 }, (_, place) => `id <> ${place} + 1000000`).join(' AND ')
+    const update = `UPDATE jobs SET state = 'long' WHERE id = 3 AND ${condition}`
+    const extended = { text: update, queryMode: 'extended' }
+    for (const query of [update, extended, `SELECT 1; ${update}`]) {
+      await expect(client.query(query)).rejects.toMatchObject({ code: '54000', hint: 'Send it in parts, or use COPY.' })
+      await client.query('BEGIN')
+      await expect(client.query(query)).rejects.toMatchObject({ code: '54000' })
+      await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: '25P02' })
+      await client.query('ROLLBACK')
+    }
+    expect((await client.query('SELECT state FROM jobs WHERE id = 3')).rows).toEqual([{ state: 'new' }])
+    await client.end()
+  })
+})
+
 describe('a session', () => {
   it('reads production, writes beside it, and reads its own writes', async () => {
     const client = await connect()

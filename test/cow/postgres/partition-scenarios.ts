@@ -182,9 +182,11 @@ export const PARTITION_SCENARIOS: readonly PartitionScenario[] = [
   {
     title: 'columns of a partitioned table that a migration changes',
     statements: [
+      `CREATE VIEW seen AS SELECT id, note FROM events_02`,
       `ALTER TABLE events ADD COLUMN extra int DEFAULT 5`,
       `SELECT * FROM events_01 ORDER BY id`,
       `UPDATE events_01 SET extra = 6 WHERE id = 3 RETURNING *`,
+      `SELECT * FROM seen ORDER BY id`,
       `ALTER TABLE events ADD COLUMN IF NOT EXISTS extra int`,
       `ALTER TABLE events DROP COLUMN IF EXISTS nothing`,
       `ALTER TABLE events DROP COLUMN nothing`,

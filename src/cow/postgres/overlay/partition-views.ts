@@ -31,9 +31,14 @@ BEGIN
     FROM mesh.partitions AS p JOIN pg_class AS c ON c.oid = p.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE p.root = mesh_root AND p.parent IS NOT NULL
   LOOP
-    UPDATE mesh.partitions AS p SET relation = NULL, schema = mesh_each.schema, name = mesh_each.name, rule = coalesce(nullif(mesh_each.rule, ''), 'true'),
-      freed = json_build_object('owner', mesh_each.owner, 'grants', coalesce(mesh_each.grants, '[]')) WHERE p.id = mesh_each.id;
-    EXECUTE format('DROP VIEW %s', mesh_each.relation);
+    BEGIN
+      EXECUTE format('DROP VIEW %s', mesh_each.relation);
+      UPDATE mesh.partitions AS p SET relation = NULL, schema = mesh_each.schema, name = mesh_each.name, rule = coalesce(nullif(mesh_each.rule, ''), 'true'),
+        freed = json_build_object('owner', mesh_each.owner, 'grants', coalesce(mesh_each.grants, '[]')) WHERE p.id = mesh_each.id;
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+      -- What stands over it keeps its columns.
+      NULL;
+    END;
   END LOOP;
 END`,
   })

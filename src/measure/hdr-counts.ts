@@ -63,25 +63,31 @@ function visitCounts(bytes: Uint8Array, scale: Scale, visit: (value: number, cou
   }
 }
 
+/** Shifts by more would lose bits or turn negative. */
+const MAX_SHIFT = 30
+
 /** Which values the counters of an HdrHistogram stand for. */
 class Scale {
   readonly #unit: number
-  readonly #halfMagnitude: number
+  /** Counters of the first octave's upper half, and of each octave behind it: a power of two. */
+  readonly #half: number
 
   constructor(significantDigits: number, lowest: number) {
     if (!(significantDigits >= 0 && significantDigits <= 5 && lowest >= 1)) {
       throw new RangeError(`${significantDigits} digits from ${lowest} on`)
     }
     this.#unit = 2 ** Math.floor(Math.log2(lowest))
-    this.#halfMagnitude = Math.ceil(Math.log2(2 * 10 ** significantDigits)) - 1
+    this.#half = 2 ** (Math.ceil(Math.log2(2 * 10 ** significantDigits)) - 1)
   }
 
   /** The median of the values that are counted at this place. */
   middleOf(index: number): number {
-    const half = 2 ** this.#halfMagnitude
-    const octave = Math.max(0, Math.floor(index / half) - 1)
-    const step = index < half ? index : (index % half) + half
-    const width = this.#unit * 2 ** octave
+    const half = this.#half
+    if (index < 2 * half) return index * this.#unit + Math.floor(this.#unit / 2)
+    const octave = Math.floor(index / half) - 1
+    const step = (index % half) + half
+    // Some hundred times a histogram, thousands of histograms a run: a power is dear.
+    const width = this.#unit * (octave < MAX_SHIFT ? 1 << octave : 2 ** octave)
     return step * width + Math.floor(width / 2)
   }
 }

@@ -48,6 +48,11 @@ export interface ExactSums {
  */
 export function decodeHdr(text: string, where: string, exact?: ExactSums): Histogram {
   const histogram = new Histogram()
+  if (exact !== undefined) {
+    unpack(text, where, (value, count) => histogram.addBucket(bucketOf(value), count))
+    if (histogram.count > 0) histogram.addSums(exact.sumNs, exact.minNs, exact.maxNs)
+    return histogram
+  }
   const middles = { sumNs: 0, minNs: Number.POSITIVE_INFINITY, maxNs: 0 }
   unpack(text, where, (value, count) => {
     const bucket = bucketOf(value)
@@ -57,8 +62,7 @@ export function decodeHdr(text: string, where: string, exact?: ExactSums): Histo
     middles.minNs = Math.min(middles.minNs, ns)
     middles.maxNs = Math.max(middles.maxNs, ns)
   })
-  const { sumNs, minNs, maxNs } = exact ?? middles
-  if (histogram.count > 0) histogram.addSums(sumNs, minNs, maxNs)
+  if (histogram.count > 0) histogram.addSums(middles.sumNs, middles.minNs, middles.maxNs)
   return histogram
 }
 

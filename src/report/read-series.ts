@@ -34,14 +34,14 @@ export async function readSeries(directory: string, targetIntervalNs = 1e9): Pro
 function addLine(series: RunSeries, line: string, file: string): void {
   try {
     const value: unknown = JSON.parse(line)
-    series.add(secondOf(new JsonFields(value, `${file}: `)))
+    series.add(secondOf(value, new JsonFields(value, `${file}: `)))
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError) && !(thrown instanceof MeshError)) throw thrown
     series.unread += 1
   }
 }
 
-function secondOf(fields: JsonFields): SecondOfRun {
+function secondOf(value: unknown, fields: JsonFields): SecondOfRun {
   return {
     second: fields.number('second'),
     shots: fields.number('shots'),
@@ -52,14 +52,35 @@ function secondOf(fields: JsonFields): SecondOfRun {
     responseTime: histogramOf(fields.object('responseTime')),
     serviceTime: histogramOf(fields.object('serviceTime')),
     lagP99Ns: fields.object('lag').numberOrNull('p99Ns'),
-    routes: fields.list('routes', (value, where) => {
-      const route = new JsonFields(value, where)
-      return {
-        route: route.number('route'),
-        p99Ns: route.object('responseTime').numberOrNull('p99Ns'),
-      }
-    }),
+    routes: routesOf(value) ?? fields.list('routes', readRoute),
   }
+}
+
+/**
+ * The routes of a second where they are as they should be, else undefined: an hour of a hundred routes has 360,000 of them, and
+ * reading each with the place where it stands takes longer than all the rest.
+ */
+function routesOf(second: unknown): SecondOfRun['routes'] | undefined {
+  const found: unknown = isObject(second) ? second['routes'] : undefined
+  if (!Array.isArray(found)) return undefined
+  const rows: readonly unknown[] = found
+  const routes: { readonly route: number; readonly p99Ns: number | null }[] = []
+  for (const row of rows) {
+    const times = isObject(row) ? row['responseTime'] : undefined
+    const [route, p99Ns] = [isObject(row) ? row['route'] : undefined, isObject(times) ? times['p99Ns'] : undefined]
+    if (typeof route !== 'number' || (typeof p99Ns !== 'number' && p99Ns !== null)) return undefined
+    routes.push({ route, p99Ns })
+  }
+  return routes
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+function readRoute(value: unknown, where: string): SecondOfRun['routes'][number] {
+  const route = new JsonFields(value, where)
+  return { route: route.number('route'), p99Ns: route.object('responseTime').numberOrNull('p99Ns') }
 }
 
 function histogramOf(fields: JsonFields): Histogram {

@@ -3,6 +3,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { headerValue, parseHead, requestLine } from '../core/head.ts'
 import type { RecordingReader } from '../core/recording.ts'
 import { createMasker, type Masker } from '../mask/masker.ts'
+import { holdsPseudonym } from '../mask/pseudonym.ts'
 import type { SlowShot, SlowestShots } from '../measure/slowest-shots.ts'
 import type { Survey, SurveyedRecording } from '../replay/survey.ts'
 import type { SlowExchange } from '../report/run.ts'
@@ -93,7 +94,7 @@ function shown(exchange: Exchange, { info }: SurveyedRecording, masker: Masker):
     at: isoTime(info.originUnixNs + BigInt(Math.round(exchange.requestFirstNs))),
     exchange: exchange.id,
     connection: exchange.connection,
-    session: cut(info.secrets === 'masked' ? session : masker.maskSession(session, origin)),
+    session: cut(holdsPseudonym(session) ? session : masker.maskSession(session, origin)),
   }
 }
 

@@ -16,6 +16,7 @@ import type { CheckFindings } from '../report/describe-run.ts'
 import type { Config } from './config.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
+import { recordedMaskRules } from './unsealing.ts'
 
 /** Examples are masked under a key of this run alone. */
 const MASK_KEY_BYTES = 32
@@ -79,16 +80,11 @@ export function responseCheckOf(
 function bodyComparisonOf({ ignored }: CheckSettings, options: ScheduleOptions, survey: Survey): BodyComparison {
   const { keepHost, authority } = options.rewrite
   return new BodyComparison({
-    masker: createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey)),
+    masker: createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey.recordings.map(({ info }) => info))),
     ignored,
     issuing: new IssuingFields(survey.correlation?.rules ?? []),
     authority: keepHost ? undefined : authority,
     hasClones: mostAmplified(options) > 1 || options.ending === 'loop',
     nowNs: monotonicNs,
   })
-}
-
-/** What else the recorders took for secrets, where it may have been restored. What one of them kept on purpose, another may not have. */
-function recordedMaskRules({ recordings }: Survey): readonly string[] {
-  return recordings.flatMap(({ info }) => info.seal?.maskRules ?? []).filter((rule) => !rule.startsWith('keep:'))
 }

@@ -8,6 +8,7 @@ import type { SlowShot, SlowestShots } from '../measure/slowest-shots.ts'
 import type { Survey, SurveyedRecording } from '../replay/survey.ts'
 import type { SlowExchange } from '../report/run.ts'
 import { isoTime } from './inspection-text.ts'
+import { recordedMaskRules } from './unsealing.ts'
 
 /** Examples are masked under a key of this run alone. */
 const MASK_KEY_BYTES = 32
@@ -20,7 +21,7 @@ const REQUEST_IDS = ['x-request-id', 'request-id', 'x-correlation-id', 'tracepar
 
 /**
  * The slowest shots of a run with what was recorded of them, slowest first. Each is read again from its recording: what a sending thread had was
- * the request as it was sent, with values in it that the target issued. Secrets are masked, also those of a recording that has kept them; a
+ * the request as it was sent, with values in it that the target issued. Secrets are masked, also those of a recording that has kept them, or was unsealed; a
  * recording that cannot be read again leaves `recorded` null.
  */
 export async function slowestExchanges(
@@ -29,7 +30,7 @@ export async function slowestExchanges(
   readers: readonly RecordingReader[],
   routeNames: readonly string[],
 ): Promise<readonly SlowExchange[]> {
-  const masker = createMasker(randomBytes(MASK_KEY_BYTES))
+  const masker = createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey.recordings.map(({ info }) => info)))
   const found: SlowExchange[] = []
   for (const shot of shots) {
     const recording = survey.recordings[shot.recording]

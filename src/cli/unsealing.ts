@@ -47,6 +47,11 @@ export function sealedLines(readers: readonly RecordingReader[]): readonly strin
   ]
 }
 
+/** What else the recorders took for secrets, where it may have been restored. What one of them kept on purpose, another may not have. */
+export function recordedMaskRules(infos: readonly RecordingInfo[]): readonly string[] {
+  return infos.flatMap(({ seal }) => seal?.maskRules ?? []).filter((rule) => !rule.startsWith('keep:'))
+}
+
 function identitiesIn(file: string, warn: (line: string) => void): readonly string[] {
   if (looksLikeIdentity(file)) {
     throw new MeshError('MESH_ERR_USAGE', {

@@ -50,6 +50,7 @@ export function sendingSettings(
     if (ns !== undefined) settings[REPLAY_FLAGS[key].name] = exactTime(ns)
   }
   for (const key of GIVEN_FLAGS) if (flags[key] !== undefined) settings[REPLAY_FLAGS[key].name] = 'given'
+  if (flags.unseal.length > 0) settings[REPLAY_FLAGS.unseal.name] = 'given'
   const headers = flags.header.map(headerOf).map(({ name, value }) => {
     const lower = name.toLowerCase()
     return isSecretName(lower) && value !== '' ? lower : `${lower}: ${value}`

@@ -48,8 +48,8 @@ describe('sendingSettings', () => {
   })
 
   it('only says that there is a key, or a command that prints a secret', () => {
-    const given = settings({ jwtKey: 'key.pem', authCommand: 'print-token s3cr3t' })
-    expect(given).toMatchObject({ 'jwt-key': 'given', 'auth-command': 'given' })
-    expect(JSON.stringify(given)).not.toMatch(/s3cr3t|key\.pem/)
+    const given = settings({ jwtKey: 'key.pem', authCommand: 'print-token s3cr3t', unseal: ['replay.key'] })
+    expect(given).toMatchObject({ 'jwt-key': 'given', 'auth-command': 'given', unseal: 'given' })
+    expect(JSON.stringify(given)).not.toMatch(/s3cr3t|key\.pem|replay\.key/)
   })
 })

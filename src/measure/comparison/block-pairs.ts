@@ -2,7 +2,7 @@ import { seededRandom } from '../../core/random.ts'
 import type { Gate } from '../gates/gate.ts'
 import { histogramOfGate, readMetric } from '../gates/reading.ts'
 import { adjustedPValues } from '../statistics/false-discovery.ts'
-import { type PairedRatio, pairedRatio } from '../statistics/paired-ratio.ts'
+import { middleValue, type PairedRatio, pairedRatio } from '../statistics/paired-ratio.ts'
 import type { SpanTally, Tally } from '../tally.ts'
 import { FALSE_DISCOVERY_RATE, type Finding, type FindingAnswer, LEAST_CHANGE } from './finding.ts'
 
@@ -196,11 +196,7 @@ function ratioOf(
   if (baseline.length < Math.max(LEAST_PAIRS, before.length) || candidate.length < now.length) return undefined
   return {
     ratio: pairedRatio(baseline, candidate),
-    baseline: geometricMean(baseline),
-    candidate: geometricMean(candidate),
+    baseline: middleValue(baseline),
+    candidate: middleValue(candidate),
   }
-}
-
-function geometricMean(values: readonly number[]): number {
-  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
 }

@@ -1,17 +1,10 @@
 import { MeshError } from '../../core/errors.ts'
-import { seededRandom } from '../../core/random.ts'
 import type { Interval } from './wilson.ts'
-
-/** Up to this many pairs every one of the 2^n sign patterns is looked at: a million at most. */
-export const MAX_EXACT_PAIRS = 20
-
-/** Patterns drawn where there are more pairs: the error of a p of 0.01 is 0.0003. */
-const SAMPLED_PATTERNS = 100_000
 
 /** How a candidate compares with a baseline, pair by pair. */
 export interface PairedRatio {
   readonly pairs: number
-  /** Geometric mean of candidate over baseline: 1.15 is 15 % more. */
+  /** Candidate over baseline, the middle of what any two pairs say together (Hodges and Lehmann): 1.15 is 15 % more. */
   readonly ratio: number
   /** Where the true ratio lies; `low` 0 and `high` Infinity where so few pairs cannot tell at that confidence (fewer than 6 at 95 %). */
   readonly interval: Interval
@@ -22,36 +15,40 @@ export interface PairedRatio {
 /**
  * Compares two series that were measured in pairs (blocks of the same requests, one after the other), by the logarithm of each pair's ratio.
  *
- * The test is Fisher's sign flip: without a difference each logarithm could as well have had the other sign, so the sum that was found is
- * one of 2^n equally likely ones. That is exact for any symmetric distribution, however few the pairs. The interval inverts this very test, so that
- * it leaves 1 out just where `pValue` is at most 1 - confidence; an interval by Student's t would need normal logarithms, which blocks
- * with a pause in one of them are not. Inverting is sorting: flipping the signs of a set of pairs makes the sum no smaller where the mean of that
- * set is at most the value that is tested, so the k-th least and greatest of all means of sets are its ends (Hartigan, JASA 64, 1969).
+ * The test flips signs: without a difference each logarithm could as well have had the other sign. What is summed are the logarithms'
+ * ranks (Wilcoxon's signed-rank test), so that a pause in one block counts as one pair and not by its length: of the sum of the logarithms
+ * themselves two such pairs among twelve hide a difference of 15 %. It is exact for any symmetric distribution, however few the pairs.
+ * The interval inverts this very test (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3.3): its
+ * ends are means of two pairs, and it leaves 1 out just where `pValue` is at most 1 - confidence. Equal pairs count for neither side.
  *
- * Above 20 pairs, seeded random patterns stand for all. Throws MESH_ERR_INTERNAL for values that are not above 0, or of unequal number.
+ * Throws MESH_ERR_INTERNAL for values that are not above 0, or of unequal number.
  */
 export function pairedRatio(
   baseline: readonly number[],
   candidate: readonly number[],
-  { confidence = 0.95, seed = 1 }: { readonly confidence?: number; readonly seed?: number } = {},
+  { confidence = 0.95 }: { readonly confidence?: number } = {},
 ): PairedRatio {
   const logs = logRatios(baseline, candidate)
   if (logs.length === 0) return { pairs: 0, ratio: 1, interval: { low: 0, high: Infinity }, pValue: 1 }
-  const means = logs.length <= MAX_EXACT_PAIRS ? allMeans(logs) : sampledMeans(logs, seed)
-  means.sort()
-  const patterns = means.length + 1
-  const rank = Math.floor(((1 - confidence) / 2) * patterns * (1 + ROUNDING))
-  const [least, most] = [means[rank - 1] ?? -Infinity, means[means.length - rank] ?? Infinity]
-  const mean = logs.reduce((sum, value) => sum + value, 0) / logs.length
+  const means = meansOfTwo(logs)
+  const below = signedRankDistribution(logs.length)
+  const tail = below.findLastIndex((probability) => probability <= ((1 - confidence) / 2) * (1 + ROUNDING))
+  const [least, most] = tail < 0 ? [-Infinity, Infinity] : [means[tail] ?? 0, means[means.length - 1 - tail] ?? 0]
+  const [against, inFavour] = [countUpTo(means, 0), countFrom(means, 0)]
   return {
     pairs: logs.length,
-    ratio: Math.exp(mean),
+    ratio: Math.exp(middleOf(means)),
     interval: { low: Math.exp(least), high: Math.exp(most) },
-    pValue: Math.min(1, (2 * (1 + Math.min(countUpTo(means, 0), countFrom(means, 0)))) / patterns),
+    pValue: Math.min(1, 2 * (below[Math.min(against, inFavour)] ?? 1)),
   }
 }
 
-/** Sums of doubles that are equal on paper differ by this part. */
+/** What a series of values above 0 has in its middle, a few outliers or not: as `PairedRatio.ratio` is to its pairs. */
+export function middleValue(values: readonly number[]): number {
+  return Math.exp(middleOf(meansOfTwo(values.map((value) => Math.log(value)))))
+}
+
+/** Logarithms that are equal on paper differ by this much. */
 const ROUNDING = 1e-12
 
 function logRatios(baseline: readonly number[], candidate: readonly number[]): readonly number[] {
@@ -66,37 +63,32 @@ function logRatios(baseline: readonly number[], candidate: readonly number[]): r
   })
 }
 
-/** The mean of every set of values but the empty one; each set's sum is that of a smaller set and one value. */
-function allMeans(values: readonly number[]): Float64Array {
-  const sets = 2 ** values.length
-  const sums = new Float64Array(sets)
-  const sizes = new Uint8Array(sets)
-  for (const [index, value] of values.entries()) {
-    const bit = 2 ** index
-    for (let rest = 0; rest < bit; rest++) {
-      sums[bit + rest] = (sums[rest] ?? 0) + value
-      sizes[bit + rest] = (sizes[rest] ?? 0) + 1
-    }
+/** The means of any two values, each with itself too, sorted (Walsh averages). As many are above 0 as the sum of the ranks of values above 0. */
+function meansOfTwo(values: readonly number[]): Float64Array {
+  const means = new Float64Array((values.length * (values.length + 1)) / 2)
+  let place = 0
+  for (const [index, one] of values.entries()) {
+    for (const other of values.slice(index)) means[place++] = (one + other) / 2
   }
-  for (let set = 1; set < sets; set++) sums[set] = (sums[set] ?? 0) / (sizes[set] ?? 1)
-  return sums.subarray(1)
+  return means.sort()
 }
 
-function sampledMeans(values: readonly number[], seed: number): Float64Array {
-  const random = seededRandom(seed)
-  const means = new Float64Array(SAMPLED_PATTERNS)
-  for (let pattern = 0; pattern < means.length;) {
-    let [sum, size] = [0, 0]
-    for (const value of values) {
-      if (random() < 0.5) continue
-      sum += value
-      size += 1
+/** How probable a sum of ranks of at most 0, 1, 2, ... is where each of so many ranks is in it or not by the fall of a coin. */
+function signedRankDistribution(pairs: number): Float64Array {
+  const chances = new Float64Array((pairs * (pairs + 1)) / 2 + 1)
+  chances[0] = 1
+  for (let rank = 1; rank <= pairs; rank++) {
+    for (let sum = (rank * (rank + 1)) / 2; sum >= 0; sum--) {
+      chances[sum] = ((chances[sum] ?? 0) + (sum < rank ? 0 : (chances[sum - rank] ?? 0))) / 2
     }
-    if (size === 0) continue
-    means[pattern] = sum / size
-    pattern += 1
   }
-  return means
+  let total = 0
+  return chances.map((chance) => (total += chance))
+}
+
+function middleOf(sorted: Float64Array): number {
+  const half = sorted.length / 2
+  return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2
 }
 
 /** How many are at most `limit`. */

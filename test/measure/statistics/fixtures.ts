@@ -23,7 +23,7 @@ export interface StatisticsFixtures {
     low: number,
     high: number,
   ])[]
-  readonly signFlips: readonly {
+  readonly signedRanks: readonly {
     readonly baseline: readonly number[]
     readonly candidate: readonly number[]
     readonly ratio: number

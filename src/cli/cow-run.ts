@@ -102,6 +102,10 @@ export function sayCowStart(
       'mesh: the branch keeps the schema that it was made with, and fails where it reads what is gone; another --branch, or this one after mesh cow branch drop, has the new one',
     )
   }
+  for (const entry of branch.leftOut)
+    terminal.warn(
+      `mesh: the branch does without ${entry}: it refers to a table of production that is none of its own there`,
+    )
   const made = branch.isNew ? 'made' : 'as it was left'
   const tables = `${formatCount(branch.tables)} ${branch.tables === 1 ? 'table' : 'tables'}`
   terminal.say(

@@ -44,6 +44,8 @@ export interface BranchState {
   readonly sameCollation: boolean
   /** In what production's tables differ from what they were when the branch was made, a line each. */
   readonly drift: readonly string[]
+  /** What a new branch does without, since it refers to a table of production that is none here. */
+  readonly leftOut: readonly string[]
 }
 
 /** The setting of `mesh.settings` that says that a branch was made to its end. */
@@ -76,7 +78,7 @@ export async function openBranchDatabase(
 ): Promise<BranchState> {
   const database = branchDatabase(source.upstream.database, name)
   const isNew = !(await isComplete(source, database, signal))
-  if (isNew) await makeBranch(source, database, signal)
+  const leftOut = isNew ? await makeBranch(source, database, signal) : []
   const admin = await source.overlay.connectAdmin(database, signal)
   try {
     if (source.overlay.self === undefined) await requireSameProduction(admin, source, database)
@@ -90,7 +92,7 @@ export async function openBranchDatabase(
       (await source.gate.query(fingerprint)).rows,
     ]
     const drift = isNew ? [] : await findDrift(admin, source.gate)
-    return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours), drift }
+    return { name, database, isNew, tables, sameCollation: sameCollation(theirs, ours), drift, leftOut }
   } finally {
     await admin.end()
   }
@@ -165,7 +167,7 @@ function requireReadable({ role, unreadable }: RoleReport): void {
   })
 }
 
-async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<void> {
+async function makeBranch(source: BranchSource, database: string, signal: AbortSignal): Promise<readonly string[]> {
   const { overlay, upstream } = source
   const maintenance = maintenanceDatabase(upstream.database)
   const { image, locale, owner } = source.schema ?? (await readBranchSchema(source, signal))
@@ -173,7 +175,7 @@ async function makeBranch(source: BranchSource, database: string, signal: AbortS
     await admin.query(`DROP DATABASE IF EXISTS ${quoteName(database)} WITH (FORCE)`)
     await createDatabase(admin, database, locale)
   })
-  const { partitioned } = await withAdmin(overlay, database, signal, (admin) =>
+  const { partitioned, leftOut } = await withAdmin(overlay, database, signal, (admin) =>
     restoreSchema(image, { admin, database }),
   )
   // Whoever owns production's database may do here what its owner may: create in the schema public, for one.
@@ -187,6 +189,7 @@ async function makeBranch(source: BranchSource, database: string, signal: AbortS
       await admin.query(`INSERT INTO mesh.settings VALUES (${quoteText(COMPLETE)}, 'yes')`)
     }),
   )
+  return leftOut
 }
 
 async function withAdmin<Result>(

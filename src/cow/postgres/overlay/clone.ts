@@ -1,6 +1,6 @@
 import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
-import { fitDump } from './dump-text.ts'
+import { dumpEntries, fitDump } from './dump-text.ts'
 import { AVAILABLE_QUERY, EXTENSIONS_QUERY, requireExtensions } from './extensions.ts'
 import { PARTITIONS_TABLE } from './partition-tree.ts'
 import { type FlattenedTrees, flattenTrees, PARTITIONS_QUERY } from './partitions.ts'
@@ -63,6 +63,8 @@ export interface CloneReport {
   readonly partitioned: ReadonlySet<string>
   /** Tables that cannot be named in the overlay: their rows are in their root. */
   readonly absent: readonly string[]
+  /** What refers to such tables, and was left out: `VIEW "all_dogs"`. */
+  readonly leftOut: readonly string[]
   readonly sequences: number
 }
 
@@ -84,7 +86,7 @@ export async function readSchema(source: SchemaSource, signal: AbortSignal): Pro
     read(CREATORS_QUERY),
     read(WIDE_ROLES_QUERY),
   ])
-  const text = fitDump(dump).text
+  const text = fitDump(dump, trees.views).text
   return { text, trees, extensions, roles, memberships, sequences, settings, creators, wideRoles }
 }
 
@@ -99,15 +101,16 @@ export async function restoreSchema(image: SchemaImage, { admin, database }: Clo
   const { text, trees, extensions, roles, memberships, sequences, settings, creators, wideRoles } = image
   requireExtensions(extensions, firstColumn(rowsOf(await admin.query(AVAILABLE_QUERY))))
   await admin.query(`${PRELUDE}\n${rolesSql(roles, memberships)}`)
-  await restore(admin, text)
+  const leftOut = await restore(admin, text, trees.excluded.length > 0)
   const rights = `${roleSettingsSql(settings, database)}\n${creatorsSql(creators, database)}
 ${wideRightsSql(wideRoles)}`
-  await admin.query(`${trees.views}\n${trees.guards}\n${trees.members}\n${sequencesSql(sequences)}\n${rights}`)
+  await admin.query(`${trees.guards}\n${trees.members}\n${sequencesSql(sequences)}\n${rights}`)
   return {
     roles: roles.length,
     extensions,
     partitioned: trees.roots,
     absent: trees.absent,
+    leftOut,
     sequences: sequences.length,
   }
 }
@@ -125,16 +128,52 @@ function firstColumn(rows: Rows): string[] {
   return rows.map(([first]) => first ?? '')
 }
 
-async function restore(admin: SqlRunner, text: string): Promise<void> {
+/** Tables of production that are none on the branch are missed by what depends on them; the branch is of use without these. */
+const MAY_BE_LEFT_OUT: ReadonlySet<string> = new Set([
+  'VIEW',
+  'MATERIALIZED VIEW',
+  'FUNCTION',
+  'PROCEDURE',
+  'AGGREGATE',
+  'RULE',
+  'FK CONSTRAINT',
+  'ACL',
+  'COMMENT',
+])
+
+/** undefined_table, undefined_object, undefined_function, and wrong_object_type: a view is none that a foreign key can refer to. */
+const MISSES: ReadonlySet<string> = new Set(['42P01', '42704', '42883', '42809'])
+
+/** All at once; entry by entry where tables are none here, and something misses them. */
+async function restore(admin: SqlRunner, text: string, isFlattened: boolean): Promise<string[]> {
+  const leftOut: string[] = []
   try {
-    await admin.query(`${text}\nRESET search_path; RESET row_security; RESET check_function_bodies;`)
+    await admin.query(text)
   } catch (error) {
-    throw new MeshError('MESH_ERR_INTERNAL', {
-      what: `the overlay did not take production's schema: ${error instanceof Error ? error.message : String(error)}${statementAt(text, error)}`,
-      remedy: 'report this with the statement; --overlay URL with a server like production may help',
-      cause: error,
-    })
+    if (!isFlattened || !misses(error)) throw notTaken(text, error)
+    for (const entry of dumpEntries(text)) {
+      try {
+        await admin.query(entry.text)
+      } catch (thrown) {
+        if (!misses(thrown) || !MAY_BE_LEFT_OUT.has(entry.type)) throw notTaken(entry.text, thrown)
+        if (entry.type !== 'ACL' && entry.type !== 'COMMENT') leftOut.push(`${entry.type} ${entry.name}`)
+      }
+    }
   }
+  await admin.query('RESET search_path; RESET row_security; RESET check_function_bodies;')
+  return leftOut
+}
+
+function misses(error: unknown): boolean {
+  return MISSES.has(postgresErrorOf(error)?.code ?? '')
+}
+
+function notTaken(text: string, error: unknown): MeshError {
+  return new MeshError('MESH_ERR_INTERNAL', {
+    what: `the overlay did not take production's schema: ${error instanceof Error ? error.message : String(error)}${statementAt(text, error)}`,
+    remedy: 'report this with the statement; --overlay URL with a server like production may help',
+    cause: error,
+  })
 }
 
 /** The beginning of the line at an error's position, which counts characters from 1. */

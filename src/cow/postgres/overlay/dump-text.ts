@@ -1,3 +1,5 @@
+import { qualified } from './identifiers.ts'
+
 /**
  * The text of a schema dump, entry by entry. pg_dump heads each with a comment that names its type:
  *
@@ -66,10 +68,16 @@ export function dumpEntries(dump: string): DumpEntry[] {
 /**
  * Fits a dump to the overlay: partitioned roots and foreign tables become ordinary tables, since their rows are production's to
  * find; a materialised view becomes a view that mesh points at production, the real one being kept out of sight.
+ *
+ * `behind`: SQL by the qualified names of partitioned roots, that goes right behind them. Whatever refers to a partition comes later: it
+ * depends on the partition, and that on its root.
  */
-export function fitDump(dump: string): FittedDump {
+export function fitDump(dump: string, behind: ReadonlyMap<string, string> = new Map()): FittedDump {
   const materializedViews: DumpedView[] = []
-  const texts = dumpEntries(dump).flatMap((entry) => fitted(entry, materializedViews))
+  const texts = dumpEntries(dump).flatMap((entry) => [
+    ...fitted(entry, materializedViews),
+    ...(entry.type === 'TABLE' ? [behind.get(tableIn(entry.text)) ?? ''] : []),
+  ])
   return { text: texts.join(''), materializedViews }
 }
 
@@ -89,6 +97,18 @@ function fitted(entry: DumpEntry, views: DumpedView[]): string[] {
       ),
     ]
   return [text]
+}
+
+/** The qualified name of the table that a text makes; empty where it makes none. */
+function tableIn(text: string): string {
+  const { groups } =
+    /^CREATE (?:UNLOGGED )?TABLE (?<schema>"(?:[^"]|"")*"|[^\s".]+)\.(?<name>"(?:[^"]|"")*"|[^\s".]+) /m.exec(text) ??
+    {}
+  return groups === undefined ? '' : qualified(unquoted(groups['schema'] ?? ''), unquoted(groups['name'] ?? ''))
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
 }
 
 /** The clause stands on a line of its own, after the columns: `)\nPARTITION BY RANGE (at);`. */

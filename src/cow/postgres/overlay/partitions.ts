@@ -6,8 +6,9 @@ import { functionSql } from './sql-function.ts'
 
 /**
  * Members of inheritance trees: schema, name, kind of relation, whether it is a partition, topmost root's schema and name, owner, for a
- * partition which rows of the root it has, the columns as JSON, schema and name of what it is a partition of, its own partition key, and its
- * bound. A root stands with itself.
+ * partition which rows of the root it has, the columns as JSON, schema and name of what it is a partition of, its own partition key, its bound,
+ * and the rights of others as JSON: `[right, column or null, role or null for everyone, may be passed on]`, but where
+ * policies of its own would hide rows from them. A root stands with itself.
  */
 export const PARTITIONS_QUERY = `
 WITH RECURSIVE tree AS (
@@ -21,7 +22,12 @@ SELECT n.nspname, c.relname, c.relkind, c.relispartition, rn.nspname, r.relname,
   CASE WHEN c.relispartition THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END,
   (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   above.nspname, above.relname, CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
-  CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END
+  CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END,
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(g.privilege_type, g.attname, r.rolname, g.is_grantable)) FROM (
+    SELECT a.privilege_type, NULL::name AS attname, a.grantee, a.is_grantable FROM pg_catalog.aclexplode(c.relacl) AS a
+    UNION ALL SELECT x.privilege_type, a.attname, x.grantee, x.is_grantable FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS x
+      WHERE a.attrelid = c.oid AND NOT a.attisdropped) AS g LEFT JOIN pg_catalog.pg_roles r ON r.oid = g.grantee
+    WHERE c.relispartition AND NOT c.relrowsecurity AND g.grantee <> c.relowner AND (g.grantee = 0 OR r.rolname IS NOT NULL))
 FROM top t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_class r ON r.oid = t.root JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
 LEFT JOIN LATERAL (SELECT an.nspname, a.relname FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class a ON a.oid = h.inhparent
@@ -34,8 +40,8 @@ export interface FlattenedTrees {
   readonly roots: ReadonlySet<string>
   /** Members that are not dumped, each part quoted. */
   readonly excluded: readonly string[]
-  /** Views in place of partitions. */
-  readonly views: string
+  /** Views in place of partitions, as SQL by the qualified name of their root. */
+  readonly views: ReadonlyMap<string, string>
   /** Triggers on roots that refuse rows of no partition. */
   readonly guards: string
   /** Rows of `mesh.partitions`, once the views are made. */
@@ -49,9 +55,10 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
   const roots = new Set<string>()
   const excluded: string[] = []
   const absent: string[] = []
-  const views: string[] = []
+  const views = new Map<string, string>()
   const rules = new Map<string, string[]>()
-  for (const [schema, name, kind, isPartition, rootSchema, rootName, owner, constraint, columns] of rows) {
+  for (const row of rows) {
+    const [schema, name, kind, isPartition, rootSchema, rootName, owner, constraint, columns] = row
     const own = qualified(schema ?? '', name ?? '')
     const root = qualified(rootSchema ?? '', rootName ?? '')
     if (own === root) {
@@ -66,12 +73,15 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
       rules.set(root, [...(rules.get(root) ?? []), ofNewRow(ruleOf(constraint), namesIn(columns))])
     if (!partition || constraint?.includes('satisfies_hash_partition') === true)
       absent.push(`${schema ?? ''}.${name ?? ''}`)
-    else views.push(partitionView(own, root, owner ?? '', constraint ?? 'true'))
+    else {
+      const view = partitionView(own, root, owner ?? '', constraint ?? 'true')
+      views.set(root, `${views.get(root) ?? ''}${view}\n${grantsSql(own, row.at(-1))}\n`)
+    }
   }
   return {
     roots,
     excluded,
-    views: views.join('\n'),
+    views,
     guards: guardsSql(rules, roots),
     members: membersSql(rows),
     absent,
@@ -200,6 +210,18 @@ function ofNewRow(expression: string, columns: ReadonlySet<string>): string {
 
 function partitionView(own: string, root: string, owner: string, constraint: string): string {
   return `${viewOf(own, root, ruleOf(constraint))}\nALTER VIEW ${own} OWNER TO ${quoteName(owner)};`
+}
+
+function grantsSql(own: string, grants: string | null | undefined): string {
+  const parsed: unknown = JSON.parse(grants ?? '[]')
+  return (Array.isArray(parsed) ? parsed : [])
+    .map((grant: readonly [string, string | null, string | null, boolean]) => {
+      const [right, column, role, isGrantable] = grant
+      const what = column === null ? right : `${right} (${quoteName(column)})`
+      const whom = role === null ? 'PUBLIC' : quoteName(role)
+      return `GRANT ${what} ON ${own} TO ${whom}${isGrantable ? ' WITH GRANT OPTION' : ''};\n`
+    })
+    .join('')
 }
 
 function viewOf(own: string, root: string, rule: string): string {

@@ -26,6 +26,23 @@ CREATE TABLE measures (at date NOT NULL, sensor int NOT NULL, value float8, PRIM
 CREATE TABLE measures_2025 PARTITION OF measures FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE measures_2026 PARTITION OF measures FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY LIST (sensor);
 CREATE TABLE measures_2026_1 PARTITION OF measures_2026 FOR VALUES IN (1);
+CREATE TABLE measures_2027 PARTITION OF measures FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+ALTER TABLE measures_2027 ENABLE ROW LEVEL SECURITY;
+CREATE VIEW of_2025 AS SELECT at, value FROM measures_2025;
+CREATE VIEW both_views AS SELECT m.sensor FROM of_2025 JOIN measures AS m USING (at);
+CREATE MATERIALIZED VIEW kept_2025 AS SELECT count(*) FROM measures_2025;
+CREATE FUNCTION sum_2025() RETURNS float8 LANGUAGE sql BEGIN ATOMIC SELECT sum(value) FROM measures_2025; END;
+CREATE FUNCTION at_of(measures_2025) RETURNS date LANGUAGE sql AS 'SELECT $1.at';
+GRANT SELECT, INSERT ON measures_2025 TO reader;
+GRANT SELECT (at) ON measures_2026 TO staff WITH GRANT OPTION;
+GRANT SELECT ON measures_2027 TO reader;
+CREATE TABLE refers (at date, sensor int, FOREIGN KEY (at, sensor) REFERENCES measures_2025);
+CREATE TABLE animals (name text);
+CREATE TABLE dogs (breed text) INHERITS (animals);
+CREATE VIEW all_dogs AS SELECT * FROM dogs;
+CREATE FUNCTION bark(dogs) RETURNS text LANGUAGE sql AS 'SELECT $1.name';
+GRANT EXECUTE ON FUNCTION bark TO reader;
+COMMENT ON VIEW all_dogs IS 'nobody is left out';
 CREATE INDEX measures_value ON measures (value);
 CREATE TABLE accounts (id serial PRIMARY KEY, name citext UNIQUE, st status DEFAULT 'new', extra pair, small smallserial);
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := NEW.name || '!'; RETURN NEW; END $$;
@@ -56,6 +73,7 @@ INSERT INTO accounts (name) SELECT 'a' || i FROM generate_series(1, 20) AS i;
 INSERT INTO tenants VALUES (1, 'reader'), (2, 'other');
 INSERT INTO aside.parents VALUES (1);
 REFRESH MATERIALIZED VIEW totals;
+REFRESH MATERIALIZED VIEW kept_2025;
 `
 
 const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
@@ -124,7 +142,12 @@ describe('a cloned schema', () => {
   it('says what it cloned', () => {
     expect(report.extensions).toEqual(['citext'])
     expect([...report.partitioned]).toEqual(['public.measures'])
-    expect(report.absent).toEqual([])
+    expect(report.absent).toEqual(['public.dogs'])
+    expect(report.leftOut).toEqual([
+      'FUNCTION bark(public.dogs)',
+      'VIEW all_dogs',
+      'FK CONSTRAINT refers refers_at_sensor_fkey',
+    ])
   })
 
   it('sorts as production does', async () => {
@@ -146,6 +169,17 @@ describe('a cloned schema', () => {
     const catalog = await loadCatalog(admin)
     expect(catalog.tables.get('public.measures')?.kind).toBe('partitioned')
     await admin.end()
+  })
+
+  it('has what refers to partitions themselves: views, functions, rights', async () => {
+    const count = `SELECT (SELECT count(*) FROM both_views), (SELECT count FROM kept_2025), sum_2025()`
+    expect(await rows('app', count)).toEqual([['2', '2', '1']])
+    expect(await rows('app', 'SELECT at_of(m) FROM measures_2025 AS m WHERE value = 1')).toEqual([['2025-12-31']])
+    const rights = `SELECT has_table_privilege('measures_2025', 'SELECT, INSERT'), has_table_privilege('measures_2025', 'DELETE'),
+      has_column_privilege('measures_2026', 'at', 'SELECT WITH GRANT OPTION'), has_table_privilege('measures_2026', 'SELECT')`
+    expect(await rows('reader', rights)).toEqual([['t', 'f', 't', 'f']])
+    // Its own policies would have no say.
+    await expect(rows('reader', 'SELECT * FROM measures_2027')).rejects.toThrow(/permission denied/)
   })
 
   it('makes a superuser of production an ordinary role that owns its tables', async () => {

@@ -87,8 +87,18 @@ export async function openGate(options: GateOptions, signal: AbortSignal): Promi
 
 async function connect(options: GateOptions, limits: GateLimits, signal: AbortSignal): Promise<UpstreamConnection> {
   const parameters = { ...options.upstream.parameters, ...sessionParameters(limits) }
-  return new UpstreamConnection(await connectServer({ ...options.upstream, parameters }, signal), limits.maxSilenceMs)
+  const connection = await connectServer({ ...options.upstream, parameters }, signal)
+  if (connection.parameters.get(STRINGS) === 'on') return new UpstreamConnection(connection, limits.maxSilenceMs)
+  connection.destroy()
+  throw new MeshError('MESH_ERR_PERMISSION', {
+    what: `expected production to read strings by the standard, found ${STRINGS} not on though the connection asked for it`,
+    where: connection.where,
+    remedy: 'name production itself in --upstream: a pooler in between may drop what connections ask for',
+  })
 }
+
+/** Off, a backslash in a string moves its end: the server would run another statement than the gate has judged. */
+const STRINGS = 'standard_conforming_strings'
 
 function sizes(limits: GateLimits): {
   readonly size: number

@@ -66,6 +66,10 @@ export function sessionParameters(limits: GateLimits): Readonly<Record<string, s
   return {
     application_name: 'mesh cow',
     client_encoding: 'UTF8',
+    // Of those that the role may have there: what is sent means there what it means to the parser that judged it.
+    standard_conforming_strings: 'on',
+    array_nulls: 'on',
+    transform_null_equals: 'off',
     default_transaction_read_only: 'on',
     statement_timeout: String(limits.statementTimeoutMs),
     // Should mesh hang, production frees itself.

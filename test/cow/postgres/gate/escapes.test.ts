@@ -6,6 +6,7 @@ import {
   fingerprint,
   passed,
   type Production,
+  READER,
   RowTaker,
   SETUP_TIMEOUT_MS,
   startGate,
@@ -175,6 +176,22 @@ describe.skipIf(POSTGRES_ABSENT)('escape attempts at the gate', () => {
       await connection.end()
     }
     expect(await fingerprint(production.admin)).toBe(before)
+  })
+
+  it('has production read strings as its own parser does, whatever the role is set to there', async () => {
+    await production.admin.query(
+      `ALTER ROLE ${READER} SET standard_conforming_strings = off; ALTER ROLE ${READER} SET transform_null_equals = on`,
+    )
+    const set = await startGate(production.server)
+    try {
+      const taker = new RowTaker()
+      // Where a backslash moves the end of a string, the second one's inside is run.
+      await set.gate.pass(passed(`SELECT '\\', ' || (SELECT pg_sleep(0)::text) || ', NULL = NULL --'`), taker)
+      expect(taker.rowsTaken).toEqual([['\\', ' || (SELECT pg_sleep(0)::text) || ', null]])
+    } finally {
+      await set.close()
+      await production.admin.query(`ALTER ROLE ${READER} RESET ALL`)
+    }
   })
 
   it('sends nothing but reads in read-only transactions, by its own log', () => {

@@ -100,7 +100,7 @@ export class Learner {
 
   /** Whether a value of the request that was learnt last came from a reply. */
   wasIssued(node: number, value: string): boolean {
-    return (this.#values.get(node, value)?.issued.length ?? 0) > 0
+    return (this.#knownOf(node, value)?.issued.length ?? 0) > 0
   }
 
   /** The values of a request that may have come from a reply. */

@@ -111,3 +111,28 @@ describe('requests without the key of a session', () => {
     expect(Math.max(...shots)).toBe(1_024)
   })
 })
+
+describe('a masked cookie', () => {
+  const masked = (user: number): string => `mesh-0123456789abcdef-${user}`
+  const account = (user: number, atMs: number): Step => ({
+    atMs,
+    ask: 'GET /account',
+    session: `sid=${masked(user)}`,
+    lines: [`Cookie: sid=${masked(user)}`],
+    connection: user,
+  })
+
+  it('is of a session from before the recording where no reply issued it, and not where a login without a key did', async () => {
+    const login = (user: number, atMs: number): Step => ({
+      atMs,
+      ask: 'POST /login',
+      body: `user=u${user}`,
+      replyLines: [`Set-Cookie: sid=${masked(user)}; Path=/`],
+      connection: user,
+    })
+    const looks = [0, 1, 2].flatMap((user) => [account(user, 20), account(user, 40)])
+    const logins = [0, 1, 2].map((user) => login(user, 0))
+    expect((await learn(looks)).correlation.maskedStrangers).toBe(6)
+    expect((await learn([...logins, ...looks])).correlation.maskedStrangers).toBe(0)
+  })
+})

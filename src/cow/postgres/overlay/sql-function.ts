@@ -59,6 +59,8 @@ export function functionSql(definition: SqlFunction): string {
     rights === 'invoker' ? '' : 'SECURITY DEFINER',
     keepsPath ? '' : 'SET search_path = pg_catalog, pg_temp',
     ...settings.map((setting) => `SET ${setting}`),
+    // A pattern in the body means what it says, whatever the caller has set.
+    body.includes('\\') ? 'SET standard_conforming_strings = on' : '',
     `AS ${dollarQuoted(body)};`,
   ]
   const statements = [clauses.filter((clause) => clause !== '').join(' ')]

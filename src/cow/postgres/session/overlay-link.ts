@@ -77,6 +77,11 @@ export class OverlayLink {
     return this.#encoding
   }
 
+  /** A backslash in an ordinary string constant has a meaning: PostgreSQL reads texts by other rules than our parser. */
+  get hasEscapes(): boolean {
+    return this.connection.parameters.get('standard_conforming_strings') === 'off'
+  }
+
   /** The backend tells of another encoding when it is ready for more. */
   get knowsEncoding(): boolean {
     return this.synced && this.settled

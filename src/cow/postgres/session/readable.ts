@@ -5,6 +5,7 @@ import { unreadable } from './client-encoding.ts'
 import { messageOf } from './local-portal.ts'
 import { learnEncoding } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
+import type { Refusal } from '../sql/rewriting.ts'
 import { raise } from './raise.ts'
 import type { ReplyKind } from './reply-queue.ts'
 import { isProtocolFault } from './session-errors.ts'
@@ -30,13 +31,24 @@ export function takeReadable(
 ): Promise<void> | undefined {
   if (frame.piece !== undefined) return take(frame)
   const texts = textsOf(frame)
-  if (texts === undefined || isAscii(texts)) return take(frame)
+  if (texts === undefined) return take(frame)
   const isText = frame.type === FRONTEND.query || frame.type === FRONTEND.parse
+  if (isText && link.hasEscapes && texts.includes(BACKSLASH)) return refuse(link, frame, ESCAPES)
+  if (isAscii(texts)) return take(frame)
   // A name is an identifier of its own, whatever its bytes mean, as long as different ones are read differently.
   if (!isText) return isUtf8(texts) ? take(frame) : refuse(link, frame)
   if (link.knowsEncoding) return takeOr(inUtf8(link, frame, texts), take)
   const kept = messageOf(Uint8Array.from(frame.bytes))
   return learnEncoding(link).then(() => takeOr(inUtf8(link, kept, textsOf(kept) ?? kept.payload), take))
+}
+
+const BACKSLASH = 0x5c
+
+/** What PostgreSQL takes for the end of a string, and for another statement, is then not what our parser takes for it. */
+const ESCAPES: Refusal = {
+  code: '0A000',
+  message: 'a statement with a backslash cannot be read while standard_conforming_strings is off',
+  hint: "SET standard_conforming_strings TO on, and write such strings as E'...'.",
 }
 
 /** The reply to each message that is read here. */
@@ -81,9 +93,9 @@ function inUtf8(link: OverlayLink, frame: PgMessage, texts: Uint8Array): PgMessa
   return messageOf(frame.type === FRONTEND.query ? query(text) : parse({ ...readParse(frame.payload), text }))
 }
 
-function refuse(link: OverlayLink, frame: PgMessage): undefined {
+function refuse(link: OverlayLink, frame: PgMessage, refusal: Refusal = unreadable(link.encoding)): undefined {
   if (link.skipping) return undefined
-  raise(link, unreadable(link.encoding))
+  raise(link, refusal)
   if (frame.type === FRONTEND.query) link.send(sync(), { kind: 'sync' })
   return undefined
 }

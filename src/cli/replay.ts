@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openRecordings } from '../archive/open.ts'
 import { MeshError, toMeshError } from '../core/errors.ts'
@@ -93,7 +94,7 @@ async function planAndRun(
     if (ending === 'cut')
       terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
   }
-  if (flags.against !== undefined) await listRuns(flags.against)
+  if (flags.against !== undefined && !isMadeByOutput(flags.against, flags.output)) await listRuns(flags.against)
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
   const plan = planReplay(survey, options)
@@ -184,4 +185,9 @@ function refusalOf(plan: Plan, flags: FlagValues<ReplayFlags>): MeshError | unde
     where: '--warmup',
     remedy: 'nothing would be measured',
   })
+}
+
+/** The first run of `-o perf/one --against perf` makes the directory of earlier runs. */
+function isMadeByOutput(against: string, output: string | undefined): boolean {
+  return output !== undefined && dirname(resolve(output)) === resolve(against)
 }

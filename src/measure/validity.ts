@@ -32,6 +32,7 @@ export const REASON_CODES = [
   'nothing_sent',
   'no_replies',
   'refused',
+  'unissued',
   'few_samples',
   'no_data',
   'blocked',
@@ -120,6 +121,7 @@ export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VA
     ...ownErrors(evidence),
     ...emptiness(evidence),
     ...refusal(evidence),
+    ...unissued(evidence),
     ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
     ...health(evidence, limits),
     ...gates(evidence),
@@ -162,6 +164,17 @@ function refusal({ replies, refused = 0 }: RunEvidence): VerdictReason[] {
   const all = refused === replies ? 'every reply was' : `${percent(refused / replies)} of replies were`
   const what = `${all} 401 or 403, and not in the recording: the numbers are those of refusals`
   return [note('refused', what, 'are logins recorded, with secrets kept? -H and --auth-command set credentials')]
+}
+
+/** Beyond it the load was another than the recorded one. */
+const UNISSUED_SHARE = 0.1
+
+/** Requests that need a value of an earlier reply (a session, an id) are not sent where the target never gave it. */
+function unissued({ pace, errors }: RunEvidence): VerdictReason[] {
+  const lost = errors.get('correlation_lost') ?? 0
+  if (pace.due === 0 || lost / pace.due < UNISSUED_SHARE) return []
+  const what = `${percent(lost / pace.due)} of the requests were not sent, for want of a value that the target did not issue: the load was not the recorded one`
+  return [note('unissued', what, 'do logins work? --unseal, -H and --auth-command give credentials')]
 }
 
 const OWN_ERROR_REMEDIES: Readonly<Record<'no_ports' | 'no_descriptors', string>> = {

@@ -87,6 +87,13 @@ const rows: readonly Row[] = [
     ['no_ports'],
   ],
   ['descriptors are ours too', evidence({ errors: errors('no_descriptors', 5) }), 'INVALID', ['no_descriptors']],
+  [
+    'requests that had to be left out for want of a login are named, whoever is to blame',
+    evidence({ errors: errors('correlation_lost', 1_000) }),
+    'VALID',
+    ['unissued'],
+  ],
+  ['a few of them change no load', evidence({ errors: errors('correlation_lost', 900) }), 'VALID', []],
   ['timeouts are what the target does', evidence({ errors: errors('timeout', 500) }), 'VALID', []],
   ['refused connections as well', evidence({ errors: errors('refused', 9_000), replies: 1_000 }), 'VALID', []],
   [

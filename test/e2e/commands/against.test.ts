@@ -44,6 +44,14 @@ describe('mesh replay --against', () => {
     expect(gated.code).toBe(4)
   })
 
+  it('takes a directory of earlier runs that the run itself makes, the first of them', async () => {
+    const earlier = folder.path('new')
+    const flags = ['--on-invalid', 'warn', '--against', earlier, '-o', join(earlier, 'one')]
+    const { code, stdout } = await startReplay([file], target.url, ...flags).ended
+    expect(stdout).toMatch(/^compared {4}not judged against earlier runs: 0 comparable/m)
+    expect(code).toBe(0)
+  })
+
   it('refuses a directory that is not there before anything is sent', async () => {
     const { code, stderr } = await runMesh('replay', file, '--to', 'http://127.0.0.1:9', '--against', folder.path('no'))
     expect(stderr).toContain('MESH_ERR_FILE_NOT_FOUND')

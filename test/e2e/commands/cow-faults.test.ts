@@ -59,7 +59,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow postgres', () => {
     expect(rows).toEqual([])
   })
 
-  // Once in some fifty runs, on a busy machine, the row was not shown after the crash; the second attempt is a branch of its own.
+  // Once in some forty runs, on a busy machine, the row was not shown after the crash; the second attempt is a branch of its own.
   it('knows what was reset after its overlay crashed and recovered', { retry: 1 }, async () => {
     const state = folder.path(`crashed-${++attempts}`)
     await shareBinaries(state)

@@ -28,6 +28,8 @@ export interface GatedProxyOptions {
   readonly authentication?: Authentication
   readonly poolSize?: number
   readonly limits?: { readonly maxCopyUpRows: number }
+  /** Of the overlay's postgresql.conf, beside those that mesh sets. */
+  readonly overlaySettings?: Readonly<Record<string, string>>
 }
 
 /** Production with a schema and data: `shop`, and the same in `plain`, where a client may write for comparison. */
@@ -106,7 +108,15 @@ async function query(server: TestServer, user: string, database: string, text: s
 /** Starts a proxy before production. As root its folder is one that the overlay's user can enter. */
 export async function startGatedProxy(
   { server }: ProductionServer,
-  { thread, user = 'mesh_reader', trusted = false, authentication, poolSize, limits }: GatedProxyOptions,
+  {
+    thread,
+    user = 'mesh_reader',
+    trusted = false,
+    authentication,
+    poolSize,
+    limits,
+    overlaySettings,
+  }: GatedProxyOptions,
 ): Promise<GatedProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'mesh-gated-'))
   await chmod(folder, 0o755)
@@ -115,7 +125,12 @@ export async function startGatedProxy(
   const proxy = await startPostgresProxy(
     {
       upstream: server.options(user, 'shop'),
-      overlay: { kind: 'embedded', stateFolder: folder, name: 'overlay', settings: { fsync: 'off' } },
+      overlay: {
+        kind: 'embedded',
+        stateFolder: folder,
+        name: 'overlay',
+        settings: { fsync: 'off', ...overlaySettings },
+      },
       stateFolder: folder,
       branch: '',
       listen: { address: '127.0.0.1', port: 0 },

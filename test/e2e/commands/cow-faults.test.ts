@@ -1,5 +1,4 @@
 import { chmodSync } from 'node:fs'
-import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { shareBinaries } from '../../support/clusters.ts'
 import { runMesh, startMesh, temporaryFolder } from '../../support/mesh.ts'
@@ -10,25 +9,11 @@ const folder = temporaryFolder()
 let production: TestPostgres
 let upstream: string
 let flags: readonly string[]
-let attempts = 0
 
 const SHOP = `
   CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader; CREATE ROLE app LOGIN;
   CREATE TABLE orders (id int PRIMARY KEY, status text); GRANT ALL ON orders TO app;
   INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 100) AS i;`
-
-/** What a branch has of a row that it did not show: to tell a row that was lost from one that was hidden. */
-async function insightOf(client: Client): Promise<Readonly<Record<string, unknown>>> {
-  const texts = {
-    again: 'SELECT status FROM orders WHERE id = 1',
-    own: 'SELECT * FROM ONLY orders',
-    all: 'SELECT count(*) FROM orders',
-    plan: 'EXPLAIN (COSTS off) SELECT status FROM orders WHERE id = 1',
-  }
-  const insight: Record<string, unknown> = {}
-  for (const [name, text] of Object.entries(texts)) insight[name] = (await client.query(text)).rows
-  return insight
-}
 
 describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow postgres', () => {
   beforeAll(async () => {
@@ -59,12 +44,8 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow postgres', () => {
     expect(rows).toEqual([])
   })
 
-  // Once in some forty runs, on a busy machine, the row was not shown after the crash; the second attempt is a branch of its own.
-  it('knows what was reset after its overlay crashed and recovered', { retry: 1 }, async () => {
-    const state = folder.path(`crashed-${++attempts}`)
-    await shareBinaries(state)
-    const own = ['--upstream', upstream, '--state', state]
-    const mesh = startMesh(['cow', 'postgres', ...own, '--listen', '127.0.0.1:0'])
+  it('knows what was reset after its overlay crashed and recovered', async () => {
+    const mesh = startMesh(['cow', 'postgres', ...flags, '--listen', '127.0.0.1:0'])
     try {
       const [, port] = await mesh.said(/listening on 127\.0\.0\.1:(\d+)/)
       const url = `postgres://app@127.0.0.1:${port ?? ''}/postgres`
@@ -76,11 +57,10 @@ describe.skipIf(POSTGRES_ABSENT !== false)('mesh cow postgres', () => {
       await gone
       // Waits for the overlay's recovery instead of being refused.
       const client = await connectTo(url)
-      const { rows: found } = await client.query('SELECT status FROM orders WHERE id = 1')
-      expect({ found, ...(found.length === 1 ? {} : await insightOf(client)) }).toEqual({ found: [{ status: 'new' }] })
+      expect((await client.query('SELECT status FROM orders WHERE id = 1')).rows).toEqual([{ status: 'new' }])
       await client.query('TRUNCATE orders')
       await client.end()
-      expect((await runMesh('cow', 'reset', 'orders', '--force', ...own)).stdout).toContain(
+      expect((await runMesh('cow', 'reset', 'orders', '--force', ...flags)).stdout).toContain(
         'attached to production again',
       )
       const after = await connectTo(url)

@@ -28,6 +28,8 @@ BEGIN
   IF TG_EVENT = 'sql_drop' THEN PERFORM mesh.guard_drop(); END IF;
   IF mesh_lasting THEN
     PERFORM mesh.follow(${maxRows});
+    -- A schema that was told of is the branch's after a crash too.
+    PERFORM set_config('synchronous_commit', 'on', true);
     RAISE INFO USING MESSAGE = 'mesh changed', ERRCODE = '${SCHEMA_CHANGED}', DETAIL = mesh_ids::text;
   END IF;
   IF TG_EVENT = 'ddl_command_end' THEN PERFORM mesh.guard(); END IF;

@@ -110,7 +110,7 @@ async function openEmbedded(
   const roleOptions = (user: string, database: string): ServerOptions => ({ address: self, user, database })
   return {
     options: roleOptions,
-    connectAdmin: (database, aborted) => connectServer(roleOptions(ADMIN_ROLE, database), aborted),
+    connectAdmin: (database, aborted) => connectServer(lasting(roleOptions(ADMIN_ROLE, database)), aborted),
     self,
     closed: server.closed,
     close: () => server.close(),
@@ -160,12 +160,20 @@ function socketFolderOf(folder: string): string {
   return join(tmpdir(), `mesh-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`)
 }
 
+/**
+ * What mesh itself does to a branch is on the disk before it goes on: rows of clients that a crash loses are the last moments of a
+ * branch, but a branch whose making was lost in part, and that is served all the same, answers wrongly.
+ */
+function lasting(options: ServerOptions): ServerOptions {
+  return { ...options, parameters: { ...options.parameters, synchronous_commit: 'on' } }
+}
+
 function openExternal({ server, rolePassword }: Extract<OverlayOptions, { kind: 'external' }>): Overlay {
   const { password: _, ...reached } = server
   const password = rolePassword === undefined ? {} : { password: rolePassword }
   return {
     options: (user, database) => ({ ...reached, ...password, user, database }),
-    connectAdmin: (database, signal) => connectServer({ ...server, database }, signal),
+    connectAdmin: (database, signal) => connectServer(lasting({ ...server, database }), signal),
     self: undefined,
     closed: new Promise(() => undefined),
     close: async () => undefined,

@@ -44,7 +44,8 @@ const STOP_TIMEOUT_MS = 10_000
 
 /**
  * Room for 200 clients, the copy-up connection that each may open, and our own. Commits are not waited for on the disk:
- * a crash of the machine may lose the last moments of a branch, never its consistency.
+ * a crash, of the machine or of one of the server's processes, may lose the last rows that clients wrote to a branch, half a second of
+ * them, never its consistency. What mesh itself does is waited for (overlay.ts).
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '',

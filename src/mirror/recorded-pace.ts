@@ -23,9 +23,16 @@ export async function* atRecordedPace<Item>(
     const nowNs = atNs(item)
     dueNs += lastNs === undefined ? 0 : Math.min(Math.max(0, nowNs - lastNs), MAX_PAUSE_NS)
     lastNs = lastNs === undefined ? nowNs : Math.max(lastNs, nowNs)
-    const waitMs = Math.min((dueNs - monotonicNs()) / 1e6, MAX_WAIT_MS)
-    if (waitMs >= 1) await setTimeout(waitMs, undefined, { signal }).catch(() => undefined)
+    await until(dueNs, signal)
     if (signal.aborted) return
     yield item
+  }
+}
+
+/** Timers count whole milliseconds from when the event loop last looked at its clock, and so may fire one or two early. */
+async function until(dueNs: number, signal: AbortSignal): Promise<void> {
+  for (let waitNs = dueNs - monotonicNs(); waitNs > 0 && !signal.aborted; waitNs = dueNs - monotonicNs()) {
+    const waitMs = Math.min(Math.ceil(waitNs / 1e6), MAX_WAIT_MS)
+    await setTimeout(waitMs, undefined, { signal }).catch(() => undefined)
   }
 }

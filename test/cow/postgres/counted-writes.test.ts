@@ -1,12 +1,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type GatedProxy,
-  type ProductionServer,
-  startGatedProxy,
-  startProductionServer,
-} from '../../support/gated-proxy.ts'
 import { compiled } from '../../replay/compiled.ts'
+import { resultOf, SideBySide } from '../../support/side-by-side.ts'
 
 const SCHEMA = `
 CREATE TABLE items (id int PRIMARY KEY, name text, n int, twice int GENERATED ALWAYS AS (n * 2) STORED, at timestamptz, tags text[], raw bytea, took interval);
@@ -131,14 +126,7 @@ const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
 
 async function told(client: pg.Client, text: string): Promise<unknown> {
   try {
-    const given = await client.query<unknown[]>({
-      text,
-      rowMode: 'array',
-      types: { getTypeParser: () => (value: string) => value },
-    } as pg.QueryArrayConfig)
-    const { command, rowCount, rows } = given
-    if (!/order by/i.test(text)) rows?.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
-    return { command, rowCount, rows }
+    return await resultOf(client, text)
   } catch (error) {
     const { code, message } = error as pg.DatabaseError
     return { code, message }
@@ -146,42 +134,22 @@ async function told(client: pg.Client, text: string): Promise<unknown> {
 }
 
 describe('rows of production that are written where mesh does not see the statement', () => {
-  let production: ProductionServer
-  let proxy: GatedProxy
+  let sides: SideBySide
   let own: pg.Client
   let plain: pg.Client
-  let hash = ''
 
   beforeAll(async () => {
-    production = await startProductionServer(SCHEMA, DATA)
-    proxy = await startGatedProxy(production, { thread: thread(), limits: { maxCopyUpRows: 100 } })
-    own = await proxy.client()
-    plain = await production.plain()
-    hash = await production.hash()
+    sides = await SideBySide.start(thread(), SCHEMA, DATA, 100)
+    ;({ own, plain } = sides)
   }, 180_000)
-  afterAll(async () => {
-    await own?.end()
-    await plain?.end()
-    await proxy?.close()
-    await production?.remove()
-  }, 120_000)
+  afterAll(() => sides?.close(), 120_000)
 
   it.each(SCENARIOS.flatMap((each) => ['READ COMMITTED', 'REPEATABLE READ'].map((level) => ({ ...each, level }))))(
     'are counted and returned: $title, $level',
     async ({ statements, level }) => {
-      for (const client of [own, plain]) await client.query(`BEGIN ISOLATION LEVEL ${level}`)
-      for (const text of statements) {
-        const run = async (client: pg.Client): Promise<unknown> => {
-          await client.query('SAVEPOINT each')
-          const outcome = await told(client, text)
-          const hasFailed = typeof outcome === 'object' && outcome !== null && 'code' in outcome
-          await client.query(hasFailed ? 'ROLLBACK TO each' : 'RELEASE each')
-          return outcome
-        }
-        const [mine, theirs] = await Promise.all([run(own), run(plain)])
-        expect.soft({ text, outcome: mine }).toEqual({ text, outcome: theirs })
-      }
-      for (const client of [own, plain]) await client.query('ROLLBACK; RESET ALL')
+      const [mine, theirs] = await sides.outcomes(statements, told, `BEGIN ISOLATION LEVEL ${level}`)
+      expect(mine).toEqual(theirs)
+      for (const client of [own, plain]) await client.query('RESET ALL')
     },
   )
 
@@ -194,6 +162,6 @@ describe('rows of production that are written where mesh does not see the statem
   })
 
   it('leaves production as it was', async () => {
-    expect(await production.hash()).toBe(hash)
+    expect(await sides.hash()).toBe(sides.hashAtStart)
   })
 })

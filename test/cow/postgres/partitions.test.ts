@@ -1,12 +1,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type GatedProxy,
-  type ProductionServer,
-  startGatedProxy,
-  startProductionServer,
-} from '../../support/gated-proxy.ts'
 import { compiled } from '../../replay/compiled.ts'
+import { resultOf, SideBySide } from '../../support/side-by-side.ts'
 import { PARTITION_DATA, PARTITION_SCENARIOS, PARTITION_SCHEMA } from './partition-scenarios.ts'
 
 const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
@@ -14,9 +9,7 @@ const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
 /** What a client is told: rows, or the error. */
 async function told(client: pg.Client, text: string): Promise<unknown> {
   try {
-    const { command, rowCount, rows } = await client.query<unknown[]>({ text, rowMode: 'array' })
-    if (!/order by/i.test(text)) rows.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
-    return { command, rowCount, rows }
+    return await resultOf(client, text)
   } catch (error) {
     const { code, message } = error as pg.DatabaseError
     // Constraints are those of the root here, and a row is refused by the root.
@@ -25,46 +18,19 @@ async function told(client: pg.Client, text: string): Promise<unknown> {
 }
 
 describe('partitions that a branch makes and drops, and a plain database with the same rows', () => {
-  let production: ProductionServer
-  let proxy: GatedProxy
+  let sides: SideBySide
   let own: pg.Client
   let plain: pg.Client
-  let hash = ''
 
   beforeAll(async () => {
-    production = await startProductionServer(PARTITION_SCHEMA, PARTITION_DATA)
-    proxy = await startGatedProxy(production, { thread: thread(), limits: { maxCopyUpRows: 1000 } })
-    own = await proxy.client()
-    plain = await production.plain()
-    hash = await production.hash()
+    sides = await SideBySide.start(thread(), PARTITION_SCHEMA, PARTITION_DATA, 1000)
+    ;({ own, plain } = sides)
   }, 180_000)
-  afterAll(async () => {
-    await own?.end()
-    await plain?.end()
-    await proxy?.close()
-    await production?.remove()
-  }, 120_000)
-
-  /** Both at once; a statement that fails is taken back alone. */
-  const both = async (text: string): Promise<readonly [unknown, unknown]> => {
-    const run = async (client: pg.Client): Promise<unknown> => {
-      await client.query('SAVEPOINT each')
-      const outcome = await told(client, text)
-      await client.query(
-        typeof outcome === 'object' && outcome !== null && 'code' in outcome ? 'ROLLBACK TO each' : 'RELEASE each',
-      )
-      return outcome
-    }
-    return Promise.all([run(own), run(plain)])
-  }
+  afterAll(() => sides?.close(), 120_000)
 
   it.each(PARTITION_SCENARIOS)('gives the same with $title', { timeout: 120_000 }, async ({ statements }) => {
-    for (const client of [own, plain]) await client.query('BEGIN')
-    for (const text of statements) {
-      const [mine, theirs] = await both(text)
-      expect.soft({ text, outcome: mine }).toEqual({ text, outcome: theirs })
-    }
-    for (const client of [own, plain]) await client.query('ROLLBACK')
+    const [mine, theirs] = await sides.outcomes(statements, told)
+    expect(mine).toEqual(theirs)
     const read = 'SELECT * FROM events ORDER BY id'
     expect(await told(own, read)).toEqual(await told(plain, read))
   })
@@ -99,6 +65,6 @@ describe('partitions that a branch makes and drops, and a plain database with th
   })
 
   it('leaves production as it was', async () => {
-    expect(await production.hash()).toBe(hash)
+    expect(await sides.hash()).toBe(sides.hashAtStart)
   })
 })

@@ -29,8 +29,8 @@ export async function startNginx(locations: string, upstreams = ''): Promise<Ngi
   writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, locations, upstreams))
   const child = spawn(NGINX ?? 'nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' })
   const exited = once(child, 'exit')
-  for (let tries = 0; !(await answers(port)); tries++) {
-    if (tries > 200 || child.exitCode !== null) throw new Error(`nginx did not start on port ${port}`)
+  while (!(await answers(port))) {
+    if (child.exitCode !== null) throw new Error(`nginx did not start on port ${port}`)
     await pause(25)
   }
   return {

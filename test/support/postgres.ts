@@ -224,8 +224,8 @@ class ServerProcess {
     this.#running = { exited: once(child, 'exit'), over, kill: (signal) => void child.kill(signal) }
     child.stderr.on('data', (text: Buffer) => (this.log += text.toString()))
     process.once('exit', this.#killAtExit)
-    for (let tries = 0; !(await this.#answers()); tries++) {
-      if (tries > 600 || over()) throw new Error(`PostgreSQL did not start: ${this.log}`)
+    while (!(await this.#answers())) {
+      if (over()) throw new Error(`PostgreSQL did not start: ${this.log}`)
       await pause(20)
     }
   }

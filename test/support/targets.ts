@@ -5,6 +5,7 @@ import { connect, createServer as createTcpServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { monotonicNs } from '../../src/core/clock.ts'
 import { freePort } from './free-port.ts'
+import { notBefore } from './not-before.ts'
 
 /** One request, as the target itself saw it. */
 export interface SeenRequest {
@@ -98,16 +99,9 @@ export const answerAtOnce: Answer = (response) => {
   response.writeHead(200, { 'content-length': 2 }).end('ok')
 }
 
-/** Never earlier than `delayMs`, and as soon after it as timers allow: they may fire a part of a millisecond early. */
+/** Never earlier than `delayMs`, and as soon after it as timers allow. */
 export function answerAfter(delayMs: number): Answer {
-  return (response, request) => {
-    const dueNs = monotonicNs() + delayMs * 1e6
-    const look = (): void => {
-      if (monotonicNs() < dueNs) setImmediate(look)
-      else answerAtOnce(response, request)
-    }
-    setTimeout(look, delayMs - 1)
-  }
+  return (response, request) => notBefore(delayMs, () => answerAtOnce(response, request))
 }
 
 /** A target with a limit: it works on one request at a time, `serviceMs` each, first come first served. */

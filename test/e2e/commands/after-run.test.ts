@@ -7,7 +7,7 @@ import { startReplay } from '../../support/runs.ts'
 import { recordSessions } from '../../support/session-recordings.ts'
 import { MOUNT_ABSENT, mountSmallDisk } from '../../support/small-disk.ts'
 import type { HttpTarget } from '../../support/targets.ts'
-import { startHttpTarget } from '../../support/targets.ts'
+import { answerAtOnce, startHttpTarget } from '../../support/targets.ts'
 
 const PAGE = 4096
 
@@ -28,12 +28,17 @@ describe('a run whose result cannot all be kept', () => {
   it('is published without the comparison where the earlier runs are gone by its end, and ends with 1', async () => {
     const [earlier, run] = [folder.path('earlier'), folder.path('run')]
     mkdirSync(earlier)
-    const seen = target.seen.length
+    let goOn = (): void => undefined
+    const gone = new Promise<void>((resolve) => (goOn = resolve))
+    // The run cannot end before they are gone.
+    const patient = await startHttpTarget((response, request) => void gone.then(() => answerAtOnce(response, request)))
     const flags = ['--against', earlier, '--on-invalid', 'warn', '--exit-zero', '-o', run]
-    const replay = startReplay([file], target.url, ...flags)
-    await target.saw(seen + 1)
+    const replay = startReplay([file], patient.url, ...flags)
+    await patient.saw(1)
     rmSync(earlier, { recursive: true })
+    goOn()
     const { code, stdout, stderr } = await replay.ended
+    await patient.close()
     expect(stderr).toMatch(/^mesh: .*earlier.* \[MESH_ERR_FILE_NOT_FOUND\]$/m)
     expect(stderr).toMatch(/^exit 1: it was measured, but not all of its result is there: .*earlier.*\n$/m)
     expect(code).toBe(1)

@@ -69,13 +69,13 @@ describe('mesh replay --baseline', () => {
       const directory = folder.path(`dead-${side}`)
       const flags = ['--baseline', baseline.url, '--pairs', '8', '--step', '5s', '-o', directory]
       const { code, stderr } = await startReplay([file], candidate.url, ...flags).ended
+      // A block of 6 s has 240 shots: where the machine is busy it may be over before anybody looks.
       expect(stderr).toMatch(
-        new RegExp(`^exit 5: stopped by the breaker: the ${side}: 100 % of the last 1\\d\\d shots`, 'm'),
+        new RegExp(`^exit 5: stopped by the breaker: the ${side}: 100 % of the last [12]\\d\\d shots`, 'm'),
       )
       expect(code).toBe(5)
-      // A block of 6 s has some 240 of them.
       const dead = side === 'candidate' ? candidate : baseline
-      expect(dead.seen.length).toBeLessThan(240)
+      expect(dead.seen.length).toBeLessThanOrEqual(240)
       expect(await readRunDirectory(directory)).toMatchObject({ interrupted: false, comparison: { used: 0 } })
     } finally {
       await Promise.all([baseline.close(), candidate.close()])

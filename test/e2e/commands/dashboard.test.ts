@@ -56,9 +56,11 @@ describe.skipIf(!HAS_TERMINAL)('mesh replay on a terminal', () => {
     ['where NO_COLOR is set', [], { NO_COLOR: '1' }],
     ['on a dumb terminal', [], { TERM: 'dumb' }],
   ] as const)('shows lines %s', async (_, flags, environment) => {
-    const words = ['replay', file, '--to', target.url, '-d', '2s', ...flags]
-    const { text } = await startMeshOnTerminal(words, environment).ended
-    expect(text).toContain('of 2.00s')
+    const mesh = startMeshOnTerminal(['replay', file, '--to', target.url, '-d', '50s', ...flags], environment)
+    await mesh.shown(/ of 50\.0s/)
+    mesh.type('\u0003')
+    const { code, text } = await mesh.ended
+    expect(code).toBe(130)
     expect(text).not.toContain(OTHER_SCREEN)
   })
 

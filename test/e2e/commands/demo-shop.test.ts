@@ -9,7 +9,6 @@ import { startReplay } from '../../support/runs.ts'
 import { startTap } from '../../support/taps.ts'
 
 const USERS = 24
-const SHOPPING_MS = 4_000
 const AMPLIFY = 4
 
 const folder = temporaryFolder()
@@ -17,7 +16,11 @@ const file = folder.path('shop.mcap')
 const servers: Server[] = []
 
 /** A fresh shop, and how often it answered what: `POST /login 303`. */
-async function openShop(): Promise<{ readonly port: number; readonly served: ReadonlyMap<string, number> }> {
+async function openShop(): Promise<{
+  readonly server: Server
+  readonly port: number
+  readonly served: ReadonlyMap<string, number>
+}> {
   const server = createShop(memoryData())
   servers.push(server)
   const served = new Map<string, number>()
@@ -29,7 +32,7 @@ async function openShop(): Promise<{ readonly port: number; readonly served: Rea
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
-  return { port: typeof address === 'object' && address !== null ? address.port : 0, served }
+  return { server, port: typeof address === 'object' && address !== null ? address.port : 0, served }
 }
 
 function closeShops(): void {
@@ -64,8 +67,13 @@ let logins = 0
 beforeAll(async () => {
   const shop = await openShop()
   const tap = await startTap(shop.port, file)
-  const plan = { users: USERS, seed: 7, buys: true }
-  const { failures } = await visitShop(tap.port, plan, AbortSignal.timeout(SHOPPING_MS))
+  const enough = new AbortController()
+  // Everybody is logged in, and some have looked at what they ordered.
+  shop.server.on('request', () => {
+    const count = (key: string): number => shop.served.get(key) ?? 0
+    if (count('POST /login 303') >= 2 * USERS && count('GET /orders 200') >= USERS) enough.abort()
+  })
+  const { failures } = await visitShop(tap.port, { users: USERS, seed: 7, buys: true }, enough.signal)
   tap.signal('SIGTERM')
   await tap.ended
   logins = shop.served.get('POST /login 303') ?? 0

@@ -29,8 +29,10 @@ interface RunningMirror extends RunningMesh {
 }
 
 async function startMirror(upstream: number, ...flags: readonly string[]): Promise<RunningMirror> {
-  const words = ['mirror', '--listen', '127.0.0.1:0', '--upstream', `127.0.0.1:${upstream}`, '--grace', '1s']
-  const mesh = startMesh([...words, ...flags])
+  const words = ['mirror', '--listen', '127.0.0.1:0', '--upstream', `127.0.0.1:${upstream}`]
+  // Whoever answers at all answers within this, on any machine.
+  const patience = ['--grace', '60s', '--timeout', '60s']
+  const mesh = startMesh([...words, ...patience, ...flags])
   const [, port] = await mesh.said(/listening on 127\.0\.0\.1:(\d+)/)
   return { ...mesh, port: Number(port) }
 }

@@ -102,7 +102,7 @@ describe('a recording cut at any byte', () => {
       expect([...seen]).toEqual(['too short', '', '2', '2,1', '2,1,3'])
       expect(await readAll(whole)).toMatchObject({ ids: [2, 1, 3], ending: 'closed', findings: [] })
     })
-  }, 60_000)
+  })
 
   it('does so as a stream', async () => {
     await withFolder(async (folder) => {
@@ -119,7 +119,7 @@ describe('a recording cut at any byte', () => {
         }
       }
     })
-  }, 60_000)
+  })
 
   it('followed by zeros, as a crash of the machine leaves it, reads as far', async () => {
     await withFolder(async (folder) => {
@@ -141,7 +141,7 @@ describe('a recording with a wrong byte', () => {
         else expect([result.findings.length > 0, result.ids], `offset ${at}`).toEqual([true, [2, 1, 3]])
       }
     })
-  }, 60_000)
+  })
 
   it('never loses an exchange of a stream without an error', async () => {
     await withFolder(async (folder) => {
@@ -155,7 +155,7 @@ describe('a recording with a wrong byte', () => {
         }
       }
     })
-  }, 60_000)
+  })
 
   it('in a record ahead of its chunks leaves them to be found by the index', async () => {
     await withFolder(async (folder) => {

@@ -1,19 +1,31 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openRecordings } from '../../src/archive/open.ts'
 import { fileParts } from '../../src/archive/parts.ts'
 import { spoolBytes } from '../../src/archive/spool.ts'
 import { exchange } from '../support/exchanges.ts'
 import { rejectionOf } from '../support/errors.ts'
+import { temporaryFolder } from '../support/mesh.ts'
 import { TestRecorder, readIds, recordingInfo, withFolder } from '../support/recordings.ts'
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array, void, void> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-const spooled = (): string[] => readdirSync(tmpdir()).filter((name) => /^mesh-[0-9a-f-]{36}\.mcap$/.test(name))
+const folder = temporaryFolder()
+const place = folder.path('tmp')
+const spooled = (): string[] => readdirSync(place)
+
+// A folder of our own: others that read pipes meanwhile keep them in the machine's.
+beforeAll(() => {
+  mkdirSync(place)
+  vi.stubEnv('TMPDIR', place)
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+  folder.remove()
+})
 
 describe('a pipe that is read more than once', () => {
   it('is kept in a file without a name, and read at any place', async () => {

@@ -23,7 +23,7 @@ afterEach(() => busy?.stop())
 afterAll(() => folder.remove())
 
 /** A machine that others use too may disturb a whole search, which then says so. */
-const DISTURBED = { retry: 2, timeout: 240_000 }
+const DISTURBED = { retry: 2 }
 
 describe('mesh replay --find-capacity', () => {
   it('finds what four workers of 20 ms hold, over connections that stay, and shows how', DISTURBED, async (context) => {

@@ -26,9 +26,9 @@ describe('parseCpuTicks', () => {
 describe.runIf(existsSync('/proc/thread-self/schedstat'))('ThreadWatch', () => {
   it('sees the CPU time of its own thread', () => {
     const watch = new ThreadWatch('test')
-    let spun = 0
-    for (let round = 0; round < 3_000_000; round++) spun += Math.sqrt(round)
-    expect(spun).toBeGreaterThan(0)
+    // Some ticks of the kernel: it need not count less.
+    const before = process.cpuUsage()
+    while (process.cpuUsage(before).user < 50_000);
     const health = watch.read()
     expect(health).toMatchObject({ name: 'test', loopDelayP99Ns: undefined })
     expect(health.cpuShare).toBeGreaterThan(0)

@@ -22,7 +22,7 @@ export function mirrorSettings(port: number, changes: Partial<MirrorSettings> = 
     match: '',
     session: '',
     sample: 1,
-    timeoutNs: 10e9,
+    timeoutNs: 60e9,
     maxInFlight: 256,
     maxBodyBytes: 4 * 1024 * 1024,
     secure: false,

@@ -22,7 +22,7 @@ export function compiled(source: string): () => URL {
     const compiler = join(ROOT, 'node_modules', '.bin', 'tsc')
     // Types are another check's matter: the compiler writes what it read either way.
     await promisify(execFile)(compiler, ['-p', ROOT, '--outDir', folder]).catch(() => undefined)
-  }, 120_000)
+  })
   afterAll(async () => {
     if (own !== undefined) await rm(own, { recursive: true, force: true })
   })

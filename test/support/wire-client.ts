@@ -58,11 +58,11 @@ export class WireClient {
     return (await this.answers((said) => END_OF_BATCH.test(said.slice(-2).join(' ')))).join(' ')
   }
 
-  /** The same, or what was said so far where no more comes within 20 s. */
+  /** The same, or what was said so far where no more comes within 200 s. */
   async batchOrHung(messages: readonly Uint8Array[]): Promise<string> {
     let timer: NodeJS.Timeout | undefined
     const hung = new Promise<string>((resolve) => {
-      timer = setTimeout(() => resolve(`${this.saidSoFar} and no more within 20 s`), 20_000)
+      timer = setTimeout(() => resolve(`${this.saidSoFar} and no more within 200 s`), 200_000)
     })
     const said = await Promise.race([this.batch(messages), hung])
     clearTimeout(timer)

@@ -37,11 +37,11 @@ describe.each(['UTF8', 'LATIN1'])('a client in another encoding, production in %
   beforeAll(async () => {
     production = await startProductionServer(SCHEMA, DATA, upstream)
     proxy = await startGatedProxy(production, { thread: thread() })
-  }, 180_000)
+  })
   afterAll(async () => {
     await proxy?.close()
     await production?.remove()
-  }, 120_000)
+  })
 
   const clientOf = (encoding: string): Promise<WireClient> =>
     WireClient.open({ port: proxy.port }, { user: 'app', database: 'shop', client_encoding: encoding })
@@ -159,8 +159,8 @@ describe('encodings of one byte a character', () => {
 
   beforeAll(async () => {
     server = await startTestServer()
-  }, 60_000)
-  afterAll(() => server?.remove(), 60_000)
+  })
+  afterAll(() => server?.remove())
 
   it('are read as PostgreSQL reads them', async () => {
     const client = await server.client('mesh_admin', 'postgres')

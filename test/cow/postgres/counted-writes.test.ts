@@ -141,8 +141,8 @@ describe('rows of production that are written where mesh does not see the statem
   beforeAll(async () => {
     sides = await SideBySide.start(thread(), SCHEMA, DATA, 100)
     ;({ own, plain } = sides)
-  }, 180_000)
-  afterAll(() => sides?.close(), 120_000)
+  })
+  afterAll(() => sides?.close())
 
   it.each(SCENARIOS.flatMap((each) => ['READ COMMITTED', 'REPEATABLE READ'].map((level) => ({ ...each, level }))))(
     'are counted and returned: $title, $level',

@@ -67,14 +67,14 @@ beforeAll(async () => {
   hash = await production.hash()
   proxies.reader = await startGatedProxy(production, { thread: thread() })
   proxies.writer = await startGatedProxy(production, { thread: thread(), user: 'mesh_writer', trusted: true })
-}, 180_000)
+})
 
 afterAll(async () => {
   await Promise.all([proxies.reader?.close(), proxies.writer?.close()])
   await admin?.end()
   await watcher?.end()
   await production?.remove()
-}, 120_000)
+})
 
 async function fingerprint(): Promise<unknown> {
   const { rows: versions } = await admin.query<{ version: number }>(
@@ -117,7 +117,7 @@ describe('escape attempts through the proxy', () => {
     }
     // A session's last transaction on production ends after its client has gone.
     const held = async (): Promise<unknown> => (await admin.query(HELD, [watcherId])).rows
-    await expect.poll(held, { timeout: 10_000 }).toEqual([{ locks: 0, idle: 0 }])
+    await expect.poll(held).toEqual([{ locks: 0, idle: 0 }])
   })
 
   it.each(STARTUPS)('refuses at the door: %s', async (_why, code, options) => {

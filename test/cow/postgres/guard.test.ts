@@ -51,12 +51,12 @@ beforeAll(async () => {
     app: [await proxy.client(), await production.plain()],
     other: [await proxy.client({ user: 'other' }), plainOther],
   }
-}, 180_000)
+})
 afterAll(async () => {
   for (const pair of Object.values(clients ?? {})) for (const client of pair) await client.end()
   await proxy?.close()
   await production?.server.remove()
-}, 120_000)
+})
 
 async function told(client: pg.Client, text: string): Promise<unknown> {
   try {

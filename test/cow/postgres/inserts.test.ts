@@ -64,12 +64,12 @@ describe('rows that are inserted over rows of production', () => {
     own = await connectedTo(proxy.url)
     plain = await proxy.plain()
     hash = await proxy.upstreamHash()
-  }, 120_000)
+  })
   afterAll(async () => {
     await own?.end()
     await plain?.end()
     await proxy?.close()
-  }, 120_000)
+  })
   beforeEach(async () => {
     for (const client of [own, plain]) await client.query('ROLLBACK')
   })

@@ -42,7 +42,7 @@ let hash = ''
 beforeAll(async () => {
   proxy = await startGatedProxy(SCHEMA, DATA)
   hash = await proxy.upstreamHash()
-}, 120_000)
+})
 afterAll(async () => {
   await proxy?.close()
 })

@@ -24,17 +24,17 @@ describe('migrations on a branch, and on a plain database with the same rows', (
   beforeAll(async () => {
     sides = await SideBySide.start(thread(), MIGRATION_SCHEMA, MIGRATION_DATA, 1000)
     ;({ own, plain } = sides)
-  }, 180_000)
-  afterAll(() => sides?.close(), 120_000)
+  })
+  afterAll(() => sides?.close())
 
-  it.each(MIGRATIONS)('gives the same with $title', { timeout: 120_000 }, async ({ statements }) => {
+  it.each(MIGRATIONS)('gives the same with $title', async ({ statements }) => {
     const [mine, theirs] = await sides.outcomes(statements, told)
     expect(mine).toEqual(theirs)
     const read = 'SELECT * FROM orders ORDER BY id'
     expect(await told(own, read)).toEqual(await told(plain, read))
   })
 
-  it(`gives the same with ${LASTING.title}, each statement by itself`, { timeout: 120_000 }, async () => {
+  it(`gives the same with ${LASTING.title}, each statement by itself`, async () => {
     for (const text of LASTING.statements) {
       const [mine, theirs] = await Promise.all([told(own, text), told(plain, text)])
       expect.soft({ text, outcome: mine }).toEqual({ text, outcome: theirs })

@@ -25,12 +25,12 @@ describe('a schema with an object of every kind', () => {
     proxy = await startGatedProxy(production, { thread: thread() })
     major = Math.floor(proxy.proxy.role.serverVersion / 10_000)
     clients = [await proxy.client(), await production.plain()]
-  }, 180_000)
+  })
   afterAll(async () => {
     for (const client of clients) await client.end()
     await proxy?.close()
     await production?.remove()
-  }, 120_000)
+  })
 
   /** Statements, one after the other, that a client of the proxy and one of a plain database see differently. */
   const differences = async (statements: readonly string[], protocol: 'simple' | 'extended'): Promise<unknown[]> => {

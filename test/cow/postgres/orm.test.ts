@@ -80,7 +80,7 @@ beforeAll(async () => {
     JSON.stringify({ version: '7', dialect: 'postgresql', entries }),
   )
   for (const [place, migration] of MIGRATIONS.entries()) await writeFile(join(folder, `m${place}.sql`), migration)
-}, 120_000)
+})
 afterAll(async () => {
   await proxy?.close()
   await rm(folder, { recursive: true, force: true })

@@ -25,10 +25,10 @@ describe('partitions that a branch makes and drops, and a plain database with th
   beforeAll(async () => {
     sides = await SideBySide.start(thread(), PARTITION_SCHEMA, PARTITION_DATA, 1000)
     ;({ own, plain } = sides)
-  }, 180_000)
-  afterAll(() => sides?.close(), 120_000)
+  })
+  afterAll(() => sides?.close())
 
-  it.each(PARTITION_SCENARIOS)('gives the same with $title', { timeout: 120_000 }, async ({ statements }) => {
+  it.each(PARTITION_SCENARIOS)('gives the same with $title', async ({ statements }) => {
     const [mine, theirs] = await sides.outcomes(statements, told)
     expect(mine).toEqual(theirs)
     const read = 'SELECT * FROM events ORDER BY id'

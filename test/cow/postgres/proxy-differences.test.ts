@@ -40,11 +40,11 @@ describe('what differed from a plain database once', () => {
       `${PROXY_DATA} INSERT INTO days SELECT '2026-01-13'::date + i, i FROM generate_series(0, 9) i; INSERT INTO watched VALUES (1, 1), (2, 2); ${KEYLESS_DATA}`,
     )
     client = await connectedTo(proxy.url)
-  }, 120_000)
+  })
   afterAll(async () => {
     await client?.end()
     await proxy?.close()
-  }, 120_000)
+  })
 
   it("updates a row twice in one transaction though its parent is production's still", async () => {
     await client.query('BEGIN; UPDATE c SET v = v + 1 WHERE id = 3')

@@ -32,11 +32,11 @@ let proxy: GatedProxy
 beforeAll(async () => {
   production = await startProductionServer(TORTURE_SCHEMA, TORTURE_DATA)
   proxy = await startGatedProxy(production, { thread: thread() })
-}, 180_000)
+})
 afterAll(async () => {
   await proxy?.close()
   await production?.server.remove()
-}, 120_000)
+})
 
 const openOwn = (): Promise<WireClient> => WireClient.open({ port: proxy.port })
 const openPlain = (): Promise<WireClient> => {

@@ -34,7 +34,7 @@ function packageWithoutPostgres(place: string): string {
 }
 
 // Several at a time, on a machine that may have other work.
-describe.skipIf(POSTGRES_ABSENT !== false)('mesh demo', { timeout: 300_000 }, () => {
+describe.skipIf(POSTGRES_ABSENT !== false)('mesh demo', () => {
   it.concurrent('records, replays, and lets a staging shop order on production’s data without a write to it', async () => {
     const [tmp, output] = [ownTmp('tmp-whole'), folder.path('whole')]
     const demo = startMesh(['demo', '-o', output, '-d', '1s'], { environment: { TMPDIR: tmp } })

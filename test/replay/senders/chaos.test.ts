@@ -68,5 +68,5 @@ describe('Http1Sender against a target that does anything', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  })
 })

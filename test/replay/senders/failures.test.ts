@@ -175,7 +175,14 @@ describe('a reply', () => {
       if (path === '/2') socket.write(reply())
     })
     const { list, outcomes } = await sendShots([shot(0), shot(1), shot(2)], server.target, { timeoutNs: 400 * MS })
-    expect(list.results).toEqual(['timeout', 'timeout', 200])
+    expect(list.results.slice(0, 2)).toEqual(['timeout', 'timeout'])
+    // Answered at once, which a machine that has other things to do may read too late as well.
+    expect([200, 'timeout']).toContain(list.results[2])
+    expect(server.received.map(({ path, connection }) => [path, connection])).toEqual([
+      ['/0', 0],
+      ['/1', 1],
+      ['/2', 2],
+    ])
     for (const outcome of outcomes.slice(0, 2)) expect(outcome.doneNs - outcome.sentNs).toBeGreaterThanOrEqual(400 * MS)
     const [first, , third] = outcomes
     expect(third === undefined || first === undefined || responseTimeNs(third) > responseTimeNs(first)).toBe(true)

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 
 import { blockedNs, serviceTimeNs } from '../../../src/core/outcome.ts'
 import { noCounts, type SenderCounters } from '../../../src/replay/senders/sender.ts'
+import { notBefore } from '../../support/not-before.ts'
 import { sendShots, shot, until } from './shots.ts'
 import { reply, type Script, type ScriptedTarget, startTarget } from './targets.ts'
 
@@ -30,7 +31,7 @@ const answer: Script = ({ socket }) => socket.write(reply())
 const slowly =
   (ms: number): Script =>
   ({ socket }) =>
-    setTimeout(() => socket.write(reply()), ms)
+    notBefore(ms, () => socket.write(reply()))
 
 describe('Http1Sender in the order of connections', () => {
   it('gives each recorded connection one to the target, and keeps its order there', async () => {
@@ -65,8 +66,8 @@ describe('Http1Sender in the order of connections', () => {
     expect(server.connections).toBe(1)
     expect(second?.readyNs).toBeGreaterThanOrEqual(first?.doneNs ?? Infinity)
     expect(second?.sentNs).toBeGreaterThanOrEqual(second?.readyNs ?? Infinity)
-    expect(blockedNs(second ?? never())).toBeGreaterThan(55 * MS)
-    expect(serviceTimeNs(second ?? never())).toBeGreaterThan(55 * MS)
+    expect(blockedNs(second ?? never())).toBeGreaterThan(60 * MS)
+    expect(serviceTimeNs(second ?? never())).toBeGreaterThan(60 * MS)
   })
 
   it('never has more connections than -c allows, and shares them among the lanes by due time', async () => {
@@ -86,7 +87,7 @@ describe('Http1Sender in the order of connections', () => {
     const server = await target(slowly(60))
     const shots = [shot('a', { connection: 1 }), shot('b', { connection: 2 })]
     const { outcomes } = await sendShots(shots, server.target, { maxConnections: 1 })
-    expect(outcomes.map((outcome) => blockedNs(outcome) > 55 * MS)).toEqual([false, true])
+    expect(outcomes.map((outcome) => blockedNs(outcome) > 60 * MS)).toEqual([false, true])
   })
 
   it('closes a connection after the last shot of its lane', async () => {
@@ -147,7 +148,7 @@ describe('Http1Sender without order', () => {
       maxConnections: 2,
     })
     expect(summary.counters).toMatchObject({ answered: 3, peakConnections: 2 })
-    expect(outcomes.filter((outcome) => blockedNs(outcome) > 35 * MS)).toHaveLength(1)
+    expect(outcomes.filter((outcome) => blockedNs(outcome) > 40 * MS)).toHaveLength(1)
   })
 
   it('sheds what is beyond the shots it may have in flight', async () => {

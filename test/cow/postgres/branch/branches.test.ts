@@ -25,7 +25,7 @@ let store: BranchStore
 beforeAll(async () => {
   proxy = await startCowProxy(SCHEMA, DATA)
   store = await openTestStore(proxy)
-}, 120_000)
+})
 
 afterAll(() => proxy.close())
 

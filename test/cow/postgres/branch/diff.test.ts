@@ -29,7 +29,7 @@ beforeAll(async () => {
   store = await openTestStore(proxy)
   client = await connectTo(proxy.url)
   await client.query(`SELECT setval('orders_id_seq', 1000)`)
-}, 120_000)
+})
 
 afterEach(async () => {
   await client.end()

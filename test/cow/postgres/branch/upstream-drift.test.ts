@@ -12,8 +12,8 @@ describe("production's schema, changed since the branch was made", () => {
 
   beforeAll(async () => {
     proxy = await startGatedProxy(SCHEMA, 'INSERT INTO orders VALUES (1, $$a$$, 2), (2, $$b$$, 3)')
-  }, 120_000)
-  afterAll(() => proxy?.close(), 120_000)
+  })
+  afterAll(() => proxy?.close())
 
   const drift = async (): Promise<readonly string[]> => {
     const admin = await connectServer(proxy.overlay.options('mesh_admin', 'shop'), new AbortController().signal)

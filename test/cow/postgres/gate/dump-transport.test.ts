@@ -4,14 +4,7 @@ import { readErrorFields } from '../../../../src/wire/postgres/error-fields.ts'
 import { MessageFramer } from '../../../../src/wire/postgres/framer.ts'
 import { query } from '../../../../src/wire/postgres/frontend.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
-import {
-  fingerprint,
-  type Production,
-  SETUP_TIMEOUT_MS,
-  startGate,
-  startProduction,
-  type TestGate,
-} from './gate-setup.ts'
+import { fingerprint, type Production, startGate, startProduction, type TestGate } from './gate-setup.ts'
 
 /** What pg_dump 18 sends, in its order. */
 const DUMP: readonly string[] = [
@@ -59,7 +52,7 @@ describe.skipIf(POSTGRES_ABSENT)('pg_dump through the gate', () => {
     production = await startProduction()
     gate = await startGate(production.server)
     transport = await gate.gate.transportForDump()
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     transport.close()

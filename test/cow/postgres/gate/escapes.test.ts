@@ -8,7 +8,6 @@ import {
   type Production,
   READER,
   RowTaker,
-  SETUP_TIMEOUT_MS,
   startGate,
   startProduction,
   type TestGate,
@@ -114,7 +113,7 @@ describe.skipIf(POSTGRES_ABSENT)('escape attempts at the gate', () => {
       trustUpstreamRole: true,
     })
     before = await fingerprint(production.admin)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await gate.close()

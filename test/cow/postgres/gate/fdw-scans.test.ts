@@ -4,7 +4,6 @@ import {
   type Overlay,
   type Production,
   rowsOf,
-  SETUP_TIMEOUT_MS,
   startGate,
   startOverlay,
   startProduction,
@@ -24,7 +23,7 @@ describe.skipIf(POSTGRES_ABSENT)('foreign scans through the gate', () => {
     production = await startProduction()
     gate = await startGate(production.server)
     overlay = await startOverlay(gate.gate)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await overlay.close()

@@ -7,7 +7,6 @@ import {
   type Production,
   READER,
   rowsOf,
-  SETUP_TIMEOUT_MS,
   startGate,
   startOverlay,
   startProduction,
@@ -24,7 +23,7 @@ describe.skipIf(POSTGRES_ABSENT)('a gate in trouble', () => {
     production = await startProduction()
     first = await startGate(production.server)
     overlay = await startOverlay(first.gate)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterEach(async () => {
     for (const gate of gates.splice(0)) await gate.close()

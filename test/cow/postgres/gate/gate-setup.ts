@@ -11,9 +11,6 @@ import { MessageBuilder } from '../../../../src/wire/postgres/message-builder.ts
 import { connectServer, type ServerConnection } from '../../../../src/cow/postgres/server-connection.ts'
 import { startPostgres, type TestPostgres } from '../../../support/postgres.ts'
 
-/** Two servers are started, on a machine that runs other tests. */
-export const SETUP_TIMEOUT_MS = 60_000
-
 /** The role that the manual recommends: it reads and nothing else. */
 export const READER = 'reader'
 export const READER_PASSWORD = 'only-reads'

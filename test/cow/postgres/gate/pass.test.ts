@@ -2,16 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readRowDescription } from '../../../../src/wire/postgres/backend.ts'
 import { MessageBuilder } from '../../../../src/wire/postgres/message-builder.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
-import {
-  passed,
-  type Production,
-  rowsOf,
-  RowTaker,
-  SETUP_TIMEOUT_MS,
-  startGate,
-  startProduction,
-  type TestGate,
-} from './gate-setup.ts'
+import { passed, type Production, rowsOf, RowTaker, startGate, startProduction, type TestGate } from './gate-setup.ts'
 
 describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
   let production: Production
@@ -20,7 +11,7 @@ describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
   beforeAll(async () => {
     production = await startProduction()
     gate = await startGate(production.server, { maxResultBytes: 20_000_000 })
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await gate.close()
@@ -172,7 +163,7 @@ describe.skipIf(POSTGRES_ABSENT)('statements passed to production', () => {
     const controller = new AbortController()
     const text = 'SELECT count(*) FROM wide a JOIN wide b ON a.id <> b.id + 1 AND a.filler < b.filler'
     const running = Array.from({ length: 12 }, () => gate.gate.pass(passed(text), new RowTaker(), controller.signal))
-    await expect.poll(() => gate.gate.counters().busy, { timeout: 20_000 }).toBe(9)
+    await expect.poll(() => gate.gate.counters().busy).toBe(9)
     controller.abort()
     for (const outcome of await Promise.all(running))
       expect(outcome).toMatchObject({ kind: 'failed', error: { code: '57014' } })

@@ -4,7 +4,7 @@ import { loadShippable, type Shippable } from '../../../../src/cow/postgres/gate
 import type { ServerConnection } from '../../../../src/cow/postgres/server-connection.ts'
 import { loadParser } from '../../../../src/cow/postgres/sql/parser.ts'
 import { POSTGRES_ABSENT, startPostgres, type TestPostgres } from '../../../support/postgres.ts'
-import { connectAdmin, SETUP_TIMEOUT_MS } from './gate-setup.ts'
+import { connectAdmin } from './gate-setup.ts'
 
 /** `keeper` is nobody special, and owns an extension, as whoever installs a trusted one does. */
 const PRODUCTION = `
@@ -29,7 +29,7 @@ describe.skipIf(POSTGRES_ABSENT)('loadShippable()', () => {
     server = await startPostgres()
     admin = await connectAdmin(server)
     await admin.query(PRODUCTION)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await admin.end()

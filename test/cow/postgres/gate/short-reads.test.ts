@@ -15,7 +15,6 @@ import {
   READER,
   READER_PASSWORD,
   RowTaker,
-  SETUP_TIMEOUT_MS,
   startGate,
   startProduction,
   type TestGate,
@@ -32,7 +31,7 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
   beforeAll(async () => {
     production = await startProduction()
     gate = await startGate(production.server)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await gate.close()

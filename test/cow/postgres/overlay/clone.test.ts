@@ -131,13 +131,13 @@ describe('a cloned schema', () => {
     await createMerge(target, { gate, self: overlay.self, partitioned: report.partitioned })
     await target.end()
     dumping.destroy()
-  }, 120_000)
+  })
   afterAll(async () => {
     source?.destroy()
     await overlay?.close()
     await upstream?.remove()
     await rm(folder, { recursive: true, force: true })
-  }, 120_000)
+  })
 
   it('says what it cloned', () => {
     expect(report.extensions).toEqual(['citext'])

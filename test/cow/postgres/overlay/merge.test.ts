@@ -41,11 +41,11 @@ describe('the merged schema, by SQL alone', () => {
     hash = await pair.upstreamHash()
     app = await pair.app()
     await app.query(`SELECT setval('users_id_seq', 1000000), setval('orders_id_seq', 1000000)`)
-  }, 120_000)
+  })
   afterAll(async () => {
     await app?.end()
     await pair?.close()
-  }, 120_000)
+  })
 
   const rows = async (text: string, client = app): Promise<unknown[]> =>
     (await client.query({ text, rowMode: 'array' })).rows

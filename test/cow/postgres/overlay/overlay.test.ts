@@ -23,7 +23,7 @@ describe("the overlay's server", () => {
     stop.abort()
     expect((await rejectionOf(opening)).code).toBe('MESH_ERR_ABORTED')
     expect(await hasCluster(options)).toBe(false)
-  }, 60_000)
+  })
 
   it('starts on a folder where a run was killed while it made the cluster', async () => {
     const folder = join(options.stateFolder, options.name)
@@ -37,5 +37,5 @@ describe("the overlay's server", () => {
     await overlay.close()
     expect((await readdir(folder)).filter((name) => name.startsWith('data'))).toEqual(['data'])
     expect(await hasCluster(options)).toBe(true)
-  }, 60_000)
+  })
 })

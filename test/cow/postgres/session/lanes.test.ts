@@ -31,7 +31,7 @@ let before: string
 beforeAll(async () => {
   proxy = await startGatedProxy(SCHEMA, DATA)
   before = await proxy.upstreamHash()
-}, 120_000)
+})
 
 afterAll(async () => {
   await proxy?.close()

@@ -25,7 +25,7 @@ describe.skipIf(POSTGRES_ABSENT)('lookups by key in simple queries', () => {
     client = await connectTo(proxy.url)
     overlaid = await connectTo(proxy.overlayUrl)
     branch = await proxy.branch()
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await client?.end()

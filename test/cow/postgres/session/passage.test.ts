@@ -38,7 +38,7 @@ beforeAll(async () => {
   await client.query(`UPDATE dirty SET name = 'new' WHERE id = 1`)
   await client.end()
   branch = await proxy.branch()
-}, 120_000)
+})
 
 afterAll(async () => {
   await proxy?.close()
@@ -294,7 +294,7 @@ describe('drivers', () => {
     const wire = await Wire.open(proxy.url)
     await wire.say([query('SELECT * FROM wide')], (answers) => answers.length > 1)
     wire.end()
-    await expect.poll(() => proxy.gate.counters().busy, { timeout: 5000 }).toBe(0)
+    await expect.poll(() => proxy.gate.counters().busy).toBe(0)
   })
 
   it('that read slowly are waited for', async () => {

@@ -32,7 +32,7 @@ let before: string
 beforeAll(async () => {
   proxy = await startCowProxy(SCHEMA, DATA)
   before = await proxy.upstreamHash()
-}, 120_000)
+})
 
 afterAll(async () => {
   await proxy?.close()

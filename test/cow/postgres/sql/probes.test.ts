@@ -40,7 +40,7 @@ describe.skipIf(POSTGRES_ABSENT !== false)('probes on a real PostgreSQL', () => 
     const address = { socketFolder, port }
     connection = await connectServer({ address, user: superuser, database: 'postgres' }, AbortSignal.timeout(30_000))
     await connection.query(SCHEMA)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     connection?.destroy()

@@ -9,7 +9,7 @@ import {
 } from '../../../wire/postgres/backend.ts'
 import { errorResponse, type PgErrorFields, readErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
-import { flush, FRONTEND } from '../../../wire/postgres/frontend.ts'
+import { flush, FRONTEND, terminate } from '../../../wire/postgres/frontend.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { type ClientEncoding, encodingOf } from './client-encoding.ts'
 import { type AwaitedReply, ReplyQueue } from './reply-queue.ts'
@@ -129,6 +129,27 @@ export class OverlayLink {
     if (this.#replies.settled) return
     this.connection.write(flush())
     await this.#replies.whenSettled()
+  }
+
+  /**
+   * Says goodbye, and resolves when the backend is gone. It ends what it runs before it hears of that, and commits it: what it tells of
+   * touched rows until then is the other sessions' business. Only where the proxy ends, by the signal, nobody has to know.
+   */
+  async leave(signal: AbortSignal): Promise<void> {
+    const { connection } = this
+    connection.write(terminate())
+    if (!this.settled && !signal.aborted) {
+      connection.resume()
+      await new Promise<void>((resolve) => {
+        const stop = (): void => resolve()
+        signal.addEventListener('abort', stop)
+        void connection.closed.then(() => {
+          signal.removeEventListener('abort', stop)
+          resolve()
+        })
+      })
+    }
+    await connection.end()
   }
 
   #take(frame: PgFrame): void {

@@ -17,7 +17,6 @@ import {
   readParse,
   readQuery,
   sync,
-  terminate,
 } from '../../../wire/postgres/frontend.ts'
 import type { CowSession } from '../../engine.ts'
 import type { Branch } from '../branch/branch.ts'
@@ -145,9 +144,8 @@ export class PostgresSession implements CowSession {
     this.#extended?.end()
     output.flush()
     client.end()
+    await this.#link.leave(signal)
     this.#onStatus('I')
-    connection.write(terminate())
-    await connection.end()
   }
 
   /** Stops what runs, as PostgreSQL's cancel request does. */

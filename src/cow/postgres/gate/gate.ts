@@ -16,7 +16,7 @@ import { FdwScans } from './fdw-scans.ts'
 import { FdwServer, GATE_PORT } from './fdw-server.ts'
 import { FdwSession } from './fdw-session.ts'
 import { judgeFdwStatement } from './fdw-statement.ts'
-import { type GateLimits, type GateOptions, limitsOf, sessionParameters } from './options.ts'
+import { type GateLimits, type GateOptions, limitsOf } from './options.ts'
 import { loadPassable, type Passable } from './passable.ts'
 import { passStatement } from './pass.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
@@ -24,7 +24,8 @@ import { objectionToPassing } from './passed-statement.ts'
 import { ShortHistory } from './short-history.ts'
 import { Pool } from './pool.ts'
 import type { Cancellable } from './result-limit.ts'
-import { unknownSetting } from './settings.ts'
+import { SessionDefaults } from './session-defaults.ts'
+import { type SessionSettings, unknownSetting } from './settings.ts'
 import { ShortReads, type ShortOutcome } from './short-reads.ts'
 import { checkRole, type RoleReport } from './role-check.ts'
 import { loadShippable, type Shippable } from './shippable.ts'
@@ -72,12 +73,13 @@ export async function openGate(options: GateOptions, signal: AbortSignal): Promi
   const limits = limitsOf(options)
   await loadParser()
   const audit = options.auditFile === undefined ? undefined : await AuditLog.open(options.auditFile)
+  const defaults = new SessionDefaults(limits)
   const pool = new Pool({
-    connect: (closing) => connect(options, limits, AbortSignal.any([closing, signal])),
+    connect: (closing) => connect(options, defaults, limits.maxSilenceMs, AbortSignal.any([closing, signal])),
     ...sizes(limits),
   })
   try {
-    return await OpenGate.open(options, limits, pool, audit)
+    return await OpenGate.open({ options, limits, defaults, pool, audit })
   } catch (error) {
     await pool.close()
     await audit?.close()
@@ -85,10 +87,15 @@ export async function openGate(options: GateOptions, signal: AbortSignal): Promi
   }
 }
 
-async function connect(options: GateOptions, limits: GateLimits, signal: AbortSignal): Promise<UpstreamConnection> {
-  const parameters = { ...options.upstream.parameters, ...sessionParameters(limits) }
-  const connection = await connectServer({ ...options.upstream, parameters }, signal)
-  if (connection.parameters.get(STRINGS) === 'on') return new UpstreamConnection(connection, limits.maxSilenceMs)
+async function connect(
+  { upstream }: GateOptions,
+  defaults: SessionDefaults,
+  maxSilenceMs: number,
+  signal: AbortSignal,
+): Promise<UpstreamConnection> {
+  const parameters = { ...upstream.parameters, ...defaults.parameters }
+  const connection = await connectServer({ ...upstream, parameters }, signal)
+  if (connection.parameters.get(STRINGS) === 'on') return new UpstreamConnection(connection, maxSilenceMs)
   connection.destroy()
   throw new MeshError('MESH_ERR_PERMISSION', {
     what: `expected production to read strings by the standard, found ${STRINGS} not on though the connection asked for it`,
@@ -111,6 +118,14 @@ function sizes(limits: GateLimits): {
 /** Of EXPLAINs and scans: texts with values in them come and go. */
 const MAX_VERDICT_BYTES = 8 * 1024 * 1024
 
+interface GateParts {
+  readonly options: GateOptions
+  readonly limits: GateLimits
+  readonly defaults: SessionDefaults
+  readonly pool: Pool
+  readonly audit: AuditLog | undefined
+}
+
 class OpenGate implements Gate {
   readonly port: number = GATE_PORT
   readonly role: RoleReport
@@ -129,13 +144,7 @@ class OpenGate implements Gate {
   readonly #shortReads: ShortReads
   #server: FdwServer | undefined
 
-  private constructor(
-    options: GateOptions,
-    limits: GateLimits,
-    pool: Pool,
-    audit: AuditLog | undefined,
-    role: RoleReport,
-  ) {
+  private constructor({ options, limits, pool, audit }: GateParts, role: RoleReport) {
     this.#options = options
     this.#limits = limits
     this.#pool = pool
@@ -152,16 +161,14 @@ class OpenGate implements Gate {
     this.#explains = new ExplainCache(maxAgeMs === undefined ? {} : { maxAgeMs })
   }
 
-  static async open(
-    options: GateOptions,
-    limits: GateLimits,
-    pool: Pool,
-    audit: AuditLog | undefined,
-  ): Promise<OpenGate> {
+  static async open(parts: GateParts): Promise<OpenGate> {
+    const { options, defaults, pool, audit } = parts
     const first = new Transactions(pool, audit, () => undefined)
     const role = await checkRole((text, values) => runQuery(first, text, values))
     if (role.refused.length > 0 && options.trustUpstreamRole !== true) throw unsafeRole(role)
-    const gate = new OpenGate(options, limits, pool, audit, role)
+    await defaults.learn((text) => runQuery(first, text, [], NO_SETTINGS), role.isGuarded)
+    pool.renew()
+    const gate = new OpenGate(parts, role)
     await gate.reload()
     gate.#server = await FdwServer.listen({
       folder: options.folder,
@@ -330,6 +337,7 @@ async function runQuery(
   transactions: Transactions,
   text: string,
   values: readonly (string | null)[] = [],
+  settings: SessionSettings = CATALOG_SETTINGS,
 ): Promise<QueryResult> {
   let fields: readonly PgField[] = []
   const rows: (string | null)[][] = []
@@ -348,7 +356,7 @@ async function runQuery(
   const tail = new MessageBuilder().int16(0).count(values.length)
   for (const value of values) tail.value(value)
   const { end, thrown } = await transactions.start(
-    { purpose: 'reserved', isolation: 'statement', settings: CATALOG_SETTINGS },
+    { purpose: 'reserved', isolation: 'statement', settings },
     { text, parameterTypes: [], bindTail: tail.int16(0).finish() },
     { lane: 'catalog', maxRows: 0, after: 'commit', describe: true },
     sink,
@@ -359,4 +367,6 @@ async function runQuery(
 }
 
 /** Names in our own texts are PostgreSQL's, or written with their schema. */
-const CATALOG_SETTINGS: ReadonlyMap<string, string> = new Map([['search_path', 'pg_catalog']])
+const CATALOG_SETTINGS: SessionSettings = new Map([['search_path', 'pg_catalog']])
+
+const NO_SETTINGS: SessionSettings = new Map()

@@ -103,6 +103,11 @@ export class Pool {
     this.#serve()
   }
 
+  /** Closes the connections that nobody uses: the next ones are made anew. */
+  renew(): void {
+    for (const { connection } of this.#idle.splice(0)) void connection.server.end()
+  }
+
   /** Says goodbye on every connection. Statements under way fail. */
   async close(): Promise<void> {
     clearInterval(this.#sweep)

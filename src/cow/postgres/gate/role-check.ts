@@ -9,6 +9,8 @@ export interface RoleReport {
   readonly warned: readonly string[]
   /** Tables that it may not read, as `schema.name`: no branch can be made of a schema with them. */
   readonly unreadable: readonly string[]
+  /** Policies hide rows of some table from it. */
+  readonly isGuarded: boolean
   /** The server is a physical replica: no transaction there can write. */
   readonly isReplica: boolean
   /** As `server_version_num` has it: 150018. */
@@ -100,7 +102,7 @@ export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
   const [role = '', isSuper, replicates, createsRoles, createsDatabases, bypassesPolicies, isReplica, version] =
     row ?? []
   const facts = { role: role ?? '', isReplica: isReplica === 't', serverVersion: Number(version ?? 0) }
-  if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [], unreadable: [] }
+  if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [], unreadable: [], isGuarded: false }
   const refused = [
     ...(replicates === 't' ? ['it has REPLICATION'] : []),
     ...(createsRoles === 't' ? ['it has CREATEROLE'] : []),
@@ -110,6 +112,7 @@ export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
     ...named('it may move the sequence', await query(SEQUENCES)),
   ]
   const [rights] = (await query(DATABASE_RIGHTS)).rows
+  const guarded = await query(GUARDED)
   const warned = [
     ...(createsDatabases === 't' ? ['it has CREATEDB'] : []),
     ...(bypassesPolicies === 't' ? ['it has BYPASSRLS'] : []),
@@ -119,17 +122,14 @@ export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
       ? ['it may create temporary tables (harmless here; REVOKE TEMPORARY ON DATABASE .. FROM PUBLIC ends it)']
       : []),
     ...named('it may run the SECURITY DEFINER function', await query(SECURITY_DEFINERS)),
-    ...named(
-      'it reads only the rows that row level security lets it see (BYPASSRLS shows all) of',
-      await query(GUARDED),
-    ),
+    ...named('it reads only the rows that row level security lets it see (BYPASSRLS shows all) of', guarded),
     ...named(
       'it may not read the sequence, whose numbers on the branch may meet those of production (GRANT SELECT ON ALL SEQUENCES ends it),',
       await query(UNREADABLE_SEQUENCES),
     ),
   ]
   const unreadable = (await query(UNREADABLE)).rows.flatMap((found) => found[0] ?? [])
-  return { ...facts, refused, warned, unreadable }
+  return { ...facts, refused, warned, unreadable, isGuarded: guarded.rows.length > 0 }
 }
 
 function named(phrase: string, result: { readonly rows: readonly (readonly (string | null)[])[] }): readonly string[] {

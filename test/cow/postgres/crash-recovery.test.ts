@@ -8,8 +8,14 @@ import {
   startProductionServer,
 } from '../../support/gated-proxy.ts'
 
-const SCHEMA = 'CREATE TABLE orders (id int PRIMARY KEY, status text NOT NULL)'
-const DATA = `INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 20) AS i`
+const SCHEMA = `CREATE TABLE orders (id int PRIMARY KEY, status text NOT NULL);
+CREATE UNLOGGED TABLE visits (id serial PRIMARY KEY, page text);
+CREATE UNLOGGED TABLE clicks (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, page text);
+CREATE TABLE pages (id int PRIMARY KEY, page text)`
+const DATA = `INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 20) AS i;
+INSERT INTO visits (page) SELECT 'home' FROM generate_series(1, 3);
+INSERT INTO clicks (page) SELECT 'home' FROM generate_series(1, 3);
+INSERT INTO pages SELECT i, 'home' FROM generate_series(1, 3) AS i`
 
 /** Nothing that was not waited for reaches the disk before a crash. */
 const LAZY = { wal_writer_delay: '10s', wal_writer_flush_after: '1GB', checkpoint_timeout: '1h', autovacuum: 'off' }
@@ -54,6 +60,26 @@ describe('a branch whose server crashes with all that it need not have written',
     await crash(first)
     const second = await proxy.client()
     expect((await second.query('SELECT note FROM orders WHERE id = 7')).rows).toEqual([{ note: 'none' }])
+    await second.end()
+  })
+  it('has the rows of tables that are unlogged, on production or by a migration', async () => {
+    const first = await proxy.client()
+    // What comes before this commit is on the disk.
+    await first.query(`ALTER TABLE pages SET UNLOGGED; SET synchronous_commit = on`)
+    const written: unknown[] = []
+    for (const table of ['visits', 'clicks', 'pages']) {
+      await first.query(`UPDATE ${table} SET page = 'branch' WHERE id = 1; DELETE FROM ${table} WHERE id = 2`)
+      if (table !== 'pages') await first.query(`INSERT INTO ${table} (page) VALUES ('new')`)
+      written.push((await first.query(`SELECT * FROM ${table} ORDER BY id`)).rows)
+    }
+    await crash(first)
+    const second = await proxy.client()
+    const kept: unknown[] = []
+    for (const table of ['visits', 'clicks', 'pages'])
+      kept.push((await second.query(`SELECT * FROM ${table} ORDER BY id`)).rows)
+    expect(kept).toEqual(written)
+    for (const table of ['visits', 'clicks'])
+      expect((await second.query(`INSERT INTO ${table} (page) VALUES ('newer')`)).rowCount).toBe(1)
     await second.end()
   })
 })

@@ -66,7 +66,7 @@ export function dumpEntries(dump: string): DumpEntry[] {
 }
 
 /**
- * Fits a dump to the overlay: partitioned roots and foreign tables become ordinary tables, since their rows are production's to
+ * Fits a dump to the overlay: partitioned roots, foreign and unlogged tables become ordinary tables, since their rows are production's to
  * find; a materialised view becomes a view that mesh points at production, the real one being kept out of sight.
  *
  * `behind`: SQL by the qualified names of partitioned roots, that goes right behind them. Whatever refers to a partition comes later: it
@@ -85,7 +85,8 @@ function fitted(entry: DumpEntry, views: DumpedView[]): string[] {
   const { type, name, text } = entry
   if (LEFT_OUT.has(type)) return []
   if ((type === 'ACL' || type === 'COMMENT') && LEFT_OUT_NAMES.test(name)) return []
-  if (type === 'TABLE') return [withoutPartitioning(text)]
+  if (type === 'TABLE') return [withoutPartitioning(asLogged(text))]
+  if (type === 'SEQUENCE') return [asLogged(text)]
   if (type === 'FOREIGN TABLE') return [asOrdinaryTable(text)]
   if (type === 'MATERIALIZED VIEW') return [asView(text, views)]
   if (type === 'INDEX' && views.some((view) => text.includes(` ON ${view.name} USING `))) return []
@@ -114,6 +115,13 @@ function unquoted(name: string): string {
 /** The clause stands on a line of its own, after the columns: `)\nPARTITION BY RANGE (at);`. */
 function withoutPartitioning(text: string): string {
   return text.replace(/^\)\nPARTITION BY .*;$/m, ');')
+}
+
+/** What a crash of the overlay empties would be missing for good: the keys that hide production's rows stay. */
+function asLogged(text: string): string {
+  return text
+    .replace(/^CREATE UNLOGGED (TABLE|SEQUENCE) /m, 'CREATE $1 ')
+    .replace(/^ALTER SEQUENCE .* SET (?:UNLOGGED|LOGGED);\n/m, '')
 }
 
 function asOrdinaryTable(text: string): string {

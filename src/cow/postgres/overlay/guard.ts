@@ -14,8 +14,8 @@ const WITHOUT = 'Without it the branch would show wrong rows.'
 /**
  * What keeps a table's owner from taking mesh's own triggers and policies away, in functions and DO blocks too: `mesh.guard()` behind each
  * statement that changes the schema, as part of it, and `mesh.guard_drop()` where that drops something. Those that were switched off are on
- * again, so that DISABLE TRIGGER USER and DISABLE ROW LEVEL SECURITY mean what is the users' own; all else is refused. What is new goes
- * to those who read or write everything.
+ * again, so that DISABLE TRIGGER USER and DISABLE ROW LEVEL SECURITY mean what is the users' own; all else is refused. A merged table stays
+ * logged. What is new goes to those who read or write everything.
  *
  * Row-level security is always on in a merged table; that users have it off is told by the policy `mesh_all`, and that it does not bind
  * the owner by `mesh_owner`.
@@ -64,6 +64,10 @@ BEGIN
     JOIN pg_proc AS p ON p.oid = g.tgfoid WHERE p.pronamespace = 'mesh'::regnamespace AND g.tgenabled <> 'O'
   LOOP
     EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', mesh_found.relation, mesh_found.tgname);
+  END LOOP;
+  -- A crash would empty it, but not the keys that hide production's rows.
+  FOR mesh_found IN SELECT t.relation FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE c.relpersistence = 'u' LOOP
+    EXECUTE format('ALTER TABLE %s SET LOGGED', mesh_found.relation);
   END LOOP;
   ${grantNewSql()}
   ${enabledWithin()}

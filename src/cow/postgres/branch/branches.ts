@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { MeshError } from '../../../core/errors.ts'
 import { postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import { quoteName, quoteText } from '../overlay/identifiers.ts'
@@ -97,21 +98,36 @@ export async function createBranch(store: BranchStore, name: string, from: strin
       remedy: 'choose another, or drop it first',
     })
   }
-  await store.use(maintenanceDatabase(store.upstreamDatabase), async (admin) => {
-    // What a run that was killed left half made.
-    await admin.query(`DROP DATABASE IF EXISTS ${quoteName(database)} WITH (FORCE)`)
+  await copyDatabase(store, source, database, from)
+  return findBranch(store, name)
+}
+
+/** It gets its name when it is whole: a run that is killed on the way leaves no branch without its rights and settings. */
+async function copyDatabase(store: BranchStore, source: BranchEntry, database: string, from: string): Promise<void> {
+  const maintenance = maintenanceDatabase(store.upstreamDatabase)
+  const making = makingName(database)
+  await store.use(maintenance, async (admin) => {
+    for (const leftover of [making, database])
+      await admin.query(`DROP DATABASE IF EXISTS ${quoteName(leftover)} WITH (FORCE)`)
     try {
-      await admin.query(`CREATE DATABASE ${quoteName(database)} TEMPLATE ${quoteName(source.database)}`)
+      await admin.query(`CREATE DATABASE ${quoteName(making)} TEMPLATE ${quoteName(source.database)}`)
     } catch (thrown) {
       throw inUse(thrown, source, 'a branch is copied at rest: let its clients disconnect, then try again')
     }
-    await copySettings(store, source.database, database)
   })
-  await store.use(database, async (admin) => {
+  await copySettings(store, source.database, making)
+  await store.use(making, async (admin) => {
     await admin.query(`DELETE FROM mesh.settings WHERE name IN ('served', 'from');
       INSERT INTO mesh.settings VALUES ('from', ${quoteText(from)})`)
   })
-  return findBranch(store, name)
+  await store.use(maintenance, (admin) =>
+    admin.query(`ALTER DATABASE ${quoteName(making)} RENAME TO ${quoteName(database)}`),
+  )
+}
+
+/** Within the 63 bytes of a name, whatever the database's own. */
+function makingName(database: string): string {
+  return `mesh making ${createHash('sha256').update(database).digest('hex').slice(0, 32)}`
 }
 
 /** Rights and settings of a database are not its content, and stay behind when it is copied. */

@@ -43,6 +43,18 @@ function reset(...tables: readonly string[]): Promise<readonly TableReset[]> {
   return resetBranch(store, { branch: '', tables, force: true })
 }
 
+/** The store of a verb that is killed once it has used so many connections. */
+function stoppedAfter(steps: number): BranchStore {
+  let left = steps
+  return {
+    ...store,
+    use: async (database, work) => {
+      if (left-- === 0) throw new Error('killed')
+      return store.use(database, work)
+    },
+  }
+}
+
 describe('a reset', () => {
   it('is an error where a proxy says that it could not read the branch anew', async () => {
     const ears = await listenForResets({
@@ -136,6 +148,19 @@ describe('a branch', () => {
     await dropBranch(store, 'copy')
     expect(await listBranches(store)).toHaveLength(1)
     await reset()
+  })
+
+  it('is whole, or not there, wherever its making was stopped', async () => {
+    await run(`ALTER ROLE app IN DATABASE shop SET application_name = 'from the branch'`)
+    let names: readonly string[] = []
+    for (let steps = 0; !names.includes('copy'); steps++) {
+      await createBranch(stoppedAfter(steps), 'copy', '').catch(() => undefined)
+      names = (await listBranches(store)).map(({ name }) => name)
+    }
+    const copy = await proxy.overlay.client('app', 'shop@copy')
+    expect((await copy.query('SHOW application_name')).rows).toEqual([{ application_name: 'from the branch' }])
+    await copy.end()
+    await dropBranch(store, 'copy')
   })
 
   it('is not copied while clients are connected to it', async () => {

@@ -80,10 +80,13 @@ function installPrograms() {
   if (process.getuid?.() === 0 && onPath('apt-get')) {
     const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
     run('reading the package lists (apt-get update)', 'apt-get', ['update', '-qq'], quiet)
-    for (const name of packages) {
-      const words = [`installing ${name} (apt-get)`, 'apt-get', ['install', '-y', '-qq', name], quiet]
-      if (name === LARGE_PACKAGE) attempt(...words)
-      else run(...words)
+    const install = ['install', '-y', '-qq']
+    const ordinary = packages.filter((name) => name !== LARGE_PACKAGE)
+    if (ordinary.length > 0) {
+      run(`installing ${ordinary.join(', ')} (apt-get)`, 'apt-get', [...install, ...ordinary], quiet)
+    }
+    if (packages.includes(LARGE_PACKAGE)) {
+      attempt(`installing ${LARGE_PACKAGE} (apt-get)`, 'apt-get', [...install, LARGE_PACKAGE], quiet)
     }
     return
   }

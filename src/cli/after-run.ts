@@ -19,7 +19,7 @@ export class AfterRun {
   }
 
   /** What the work gives; undefined where it failed. */
-  async attempt<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  async attempt<Result>(work: () => Result | Promise<Result>): Promise<Result | undefined> {
     try {
       return await work()
     } catch (thrown) {

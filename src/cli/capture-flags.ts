@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { MeshError, toMeshError } from '../core/errors.ts'
 import { checkRecipients } from '../mask/age.ts'
+import { createMaskKey } from '../mask/masker.ts'
 import type { Flag, FlagGroups, FlagValues } from './flags.ts'
 import {
   countFlag,
@@ -72,9 +72,6 @@ export const CAPTURE_GROUPS: FlagGroups<CaptureFlags> = {
   'Secrets:': ['mask', 'maskKey', 'seal', 'keepSecrets'],
 }
 
-/** A mask key has this many bytes. */
-const MASK_KEY_BYTES = 32
-
 /** Keys of others' making may be longer; a file beyond this is no key. */
 const MAX_MASK_KEY_BYTES = 64 * 1024
 
@@ -136,10 +133,10 @@ function readRotation(text: string | undefined): RecordSettings['rotation'] {
 
 /** Without a file, a key for this run alone. A named file that is absent is made, readable by its owner only. */
 export function readMaskKey(path: string | undefined): Uint8Array {
-  if (path === undefined) return randomBytes(MASK_KEY_BYTES)
+  if (path === undefined) return createMaskKey()
   try {
     if (existsSync(path)) return readBytes(path, MAX_MASK_KEY_BYTES)
-    const key = randomBytes(MASK_KEY_BYTES)
+    const key = createMaskKey()
     writeFileSync(path, key, { mode: 0o600, flag: 'wx' })
     return key
   } catch (error) {

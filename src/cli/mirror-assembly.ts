@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import type { Stages } from '../capture/stages.ts'
 import { compileIgnore } from '../compare/ignore.ts'
 import type { LedgerKeeper } from '../core/ledger.ts'
-import { createMasker } from '../mask/masker.ts'
+import { createExampleMasker } from '../mask/masker.ts'
 import { RouteTable } from '../measure/routes.ts'
 import { ByteBudget } from '../mirror/byte-budget.ts'
 import { ReplyComparison } from '../mirror/comparison.ts'
@@ -20,9 +19,6 @@ import type { MirrorSettings } from './mirror-settings.ts'
 
 /** Replies of staging that wait to be compared: four times what production's may take, as both stagings' are kept. */
 const MAX_REPLY_BYTES = 64 * 1024 * 1024
-
-/** Examples are masked under a key of this run alone. */
-const MASK_KEY_BYTES = 32
 
 /** A mirror, and what stands before it. */
 export interface AssembledMirror {
@@ -79,7 +75,7 @@ function comparisonOf(
 ): { readonly moved: MovedBase | undefined; readonly replies: ReplyComparison } {
   const moved = settings.base === 'live' ? new MovedBase() : undefined
   const replies = new ReplyComparison({
-    masker: createMasker(randomBytes(MASK_KEY_BYTES), settings.maskRules),
+    masker: createExampleMasker(settings.maskRules),
     ignored: compileIgnore(settings.ignore, settings.ignoreWhere),
     moved,
     dropped,

@@ -22,7 +22,7 @@ export async function publishRun(
   terminal: Terminal,
 ): Promise<void> {
   if (directory !== undefined) await afterRun.attempt(() => directory.close(run, total.total().responseTime))
-  await afterRun.attempt(() => Promise.resolve().then(() => report(run, json, terminal)))
+  await afterRun.attempt(() => report(run, json, terminal))
   if (directory !== undefined) {
     await afterRun.attempt(() => writeReports(directory.path, run))
     terminal.say(`the run is in ${directory.path}/, report.html in it`)

@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import type { IgnoreRule } from '../compare/ignore.ts'
 import { compileIgnore } from '../compare/ignore.ts'
 import { monotonicNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
-import { createMasker } from '../mask/masker.ts'
+import { createExampleMasker } from '../mask/masker.ts'
 import type { CheckMode } from '../measure/reply-check.ts'
 import { BodyComparison } from '../replay/check/body-check.ts'
 import { IssuingFields } from '../replay/check/issuing-fields.ts'
@@ -17,9 +16,6 @@ import type { Config } from './config.ts'
 import type { FlagValues } from './flags.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { recordedMaskRules } from './unsealing.ts'
-
-/** Examples are masked under a key of this run alone. */
-const MASK_KEY_BYTES = 32
 
 /** What is to be compared, and which fields are left out. */
 export interface CheckSettings {
@@ -80,7 +76,7 @@ export function responseCheckOf(
 function bodyComparisonOf({ ignored }: CheckSettings, options: ScheduleOptions, survey: Survey): BodyComparison {
   const { keepHost, authority } = options.rewrite
   return new BodyComparison({
-    masker: createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey.recordings.map(({ info }) => info))),
+    masker: createExampleMasker(recordedMaskRules(survey.recordings.map(({ info }) => info))),
     ignored,
     issuing: new IssuingFields(survey.correlation?.rules ?? []),
     authority: keepHost ? undefined : authority,

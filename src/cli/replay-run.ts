@@ -82,7 +82,7 @@ export async function runReplayFleet(replay: PlannedReplay, stop: StopSignals, t
     throw error
   } finally {
     await screen.close()
-    await afterRun.attempt(async () => await watching?.close())
+    await afterRun.attempt(() => watching?.close())
   }
   gateWatch.end()
   measurement.finish()

@@ -1,17 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import type { Exchange } from '../core/exchange.ts'
 import { headerValue, parseHead, requestLine } from '../core/head.ts'
 import type { RecordingReader } from '../core/recording.ts'
-import { createMasker, type Masker } from '../mask/masker.ts'
+import { createExampleMasker, type Masker } from '../mask/masker.ts'
 import { holdsPseudonym } from '../mask/pseudonym.ts'
 import type { SlowShot, SlowestShots } from '../measure/slowest-shots.ts'
 import type { Survey, SurveyedRecording } from '../replay/survey.ts'
 import type { SlowExchange } from '../report/run.ts'
 import { isoTime } from './inspection-text.ts'
 import { recordedMaskRules } from './unsealing.ts'
-
-/** Examples are masked under a key of this run alone. */
-const MASK_KEY_BYTES = 32
 
 /** A longer request line, session or request id is cut. */
 const MAX_SHOWN_CHARS = 200
@@ -30,7 +26,7 @@ export async function slowestExchanges(
   readers: readonly RecordingReader[],
   routeNames: readonly string[],
 ): Promise<readonly SlowExchange[]> {
-  const masker = createMasker(randomBytes(MASK_KEY_BYTES), recordedMaskRules(survey.recordings.map(({ info }) => info)))
+  const masker = createExampleMasker(recordedMaskRules(survey.recordings.map(({ info }) => info)))
   const found: SlowExchange[] = []
   for (const shot of shots) {
     const recording = survey.recordings[shot.recording]

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { NO_BYTES } from '../core/bytes.ts'
 import type { Exchange, Message } from '../core/exchange.ts'
 import { hasResponse } from '../core/exchange.ts'
@@ -24,6 +25,19 @@ export interface Masker {
   maskSession(key: string, origin: SessionKeyOrigin): string
   /** How many bodies were left out because they could not be read (an unknown coding, too large inflated). */
   readonly withheld: () => number
+}
+
+/** A mask key that is made has this many bytes. */
+const MASK_KEY_BYTES = 32
+
+/** A new key for a masker: nobody else's pseudonyms are like those under it. */
+export function createMaskKey(): Uint8Array {
+  return randomBytes(MASK_KEY_BYTES)
+}
+
+/** Makes a masker of examples in reports: its key is of this run alone, and kept nowhere. */
+export function createExampleMasker(ruleTexts: readonly string[]): Masker {
+  return createMasker(createMaskKey(), ruleTexts)
 }
 
 /**

@@ -3,53 +3,21 @@ import { readRunDirectory } from '../../src/report/read-run.ts'
 import { temporaryFolder } from '../support/mesh.ts'
 import { startReplay } from '../support/runs.ts'
 import type { SessionRecording } from '../support/session-recordings.ts'
-import { recordSessions, stepMs, stepPath } from '../support/session-recordings.ts'
-import type { HttpTarget, SeenRequest } from '../support/targets.ts'
-import { startHttpTarget } from '../support/targets.ts'
-
-const TEN_OCLOCK = 1_767_607_200_000_000_000n
-const HOUR = 3_600_000_000_000n
-
-/** Three hosts on three days of the week, as far as their clocks go. */
-const HOSTS: readonly SessionRecording[] = ['a', 'b', 'c'].map((host, index) => ({
-  host,
-  startUnixNs: TEN_OCLOCK + BigInt(index) * 24n * HOUR,
-  users: 10,
-  steps: 10,
-  gapMs: 200,
-}))
+import { recordSessions, stepMs, stepPath, THREE_HOSTS } from '../support/session-recordings.ts'
+import { byConnection, HttpTargets } from '../support/targets.ts'
 
 const folder = temporaryFolder()
 const fileOf = ({ host }: SessionRecording): string => folder.path(`${host}.mcap`)
-const hostFiles = HOSTS.map(fileOf)
-const target: { current: HttpTarget | undefined } = { current: undefined }
-
-async function startTarget(...options: Parameters<typeof startHttpTarget>): Promise<HttpTarget> {
-  target.current = await startHttpTarget(...options)
-  return target.current
-}
+const hostFiles = THREE_HOSTS.map(fileOf)
+const targets = new HttpTargets()
 
 beforeAll(async () => {
-  for (const recording of HOSTS) await recordSessions(fileOf(recording), recording)
+  for (const recording of THREE_HOSTS) await recordSessions(fileOf(recording), recording)
 })
 
-afterEach(async () => {
-  await target.current?.close()
-  target.current = undefined
-})
+afterEach(() => targets.closeAll())
 
 afterAll(() => folder.remove())
-
-/** What the target saw, by its connections. */
-function byConnection(seen: readonly SeenRequest[]): readonly (readonly SeenRequest[])[] {
-  const connections = new Map<number, SeenRequest[]>()
-  for (const request of seen) {
-    const found = connections.get(request.connection)
-    if (found === undefined) connections.set(request.connection, [request])
-    else found.push(request)
-  }
-  return [...connections.values()]
-}
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
@@ -57,7 +25,7 @@ function median(values: readonly number[]): number {
 
 describe('three recordings of different days, folded onto one target with --amplify 3', () => {
   it('send every session three times, each on connections of its own, in the order and with the gaps recorded', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const directory = folder.path('tripled')
     const flags = ['--amplify', '3', '--align', 'start', '-o', directory]
     const { code, stdout, stderr } = await startReplay(hostFiles, url, ...flags).ended
@@ -67,7 +35,7 @@ describe('three recordings of different days, folded onto one target with --ampl
 
     const counts = new Map<string, number>()
     for (const { path } of seen) counts.set(path, (counts.get(path) ?? 0) + 1)
-    const expected = HOSTS.flatMap(({ host, users, steps }) =>
+    const expected = THREE_HOSTS.flatMap(({ host, users, steps }) =>
       Array.from({ length: users * steps }, (_, index) => stepPath(host, index % users, Math.floor(index / users))),
     )
     expect([...counts.keys()].toSorted()).toEqual(expected.toSorted())
@@ -78,7 +46,7 @@ describe('three recordings of different days, folded onto one target with --ampl
     const deviationsMs: number[] = []
     for (const requests of connections) {
       const [, host = '', user = ''] = /^\/(\w)\/user\/(\d+)\//.exec(requests[0]?.path ?? '') ?? []
-      const recording = HOSTS.find((one) => one.host === host)
+      const recording = THREE_HOSTS.find((one) => one.host === host)
       if (recording === undefined) throw new Error(`${host} was not recorded`)
       expect(requests.map(({ path }) => path)).toEqual(
         Array.from({ length: recording.steps }, (_, step) => stepPath(host, Number(user), step)),
@@ -94,11 +62,13 @@ describe('three recordings of different days, folded onto one target with --ampl
   })
 
   it('start at the same moment, whatever their clocks said', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const flags = ['--amplify', '2', '--align', 'start', '--jitter', '500ms']
     const { stderr } = await startReplay(hostFiles, url, ...flags).ended
     expect(stderr).toContain('each 2 times, clones up to 500ms later')
-    const startsNs = HOSTS.map(({ host }) => seen.find(({ path }) => path === stepPath(host, 0, 0))?.atNs ?? Number.NaN)
+    const startsNs = THREE_HOSTS.map(
+      ({ host }) => seen.find(({ path }) => path === stepPath(host, 0, 0))?.atNs ?? Number.NaN,
+    )
     expect(Math.max(...startsNs) - Math.min(...startsNs)).toBeLessThan(1e9)
   })
 })

@@ -24,6 +24,18 @@ export interface SessionRecording {
   readonly status?: number
 }
 
+const TEN_OCLOCK = 1_767_607_200_000_000_000n
+const DAY = 86_400_000_000_000n
+
+/** Three hosts on three days of the week, as far as their clocks go. */
+export const THREE_HOSTS: readonly SessionRecording[] = ['a', 'b', 'c'].map((host, index) => ({
+  host,
+  startUnixNs: TEN_OCLOCK + BigInt(index) * DAY,
+  users: 10,
+  steps: 10,
+  gapMs: 200,
+}))
+
 /** `/b/user/2/step/0`: the path tells whose request it is, and which. */
 export function stepPath(host: string, user: number, step: number): string {
   return `/${host}/user/${user}/step/${step}`

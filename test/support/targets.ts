@@ -94,6 +94,32 @@ function seenRequest(incoming: IncomingMessage, connection: number): SeenRequest
   }
 }
 
+/** What a target saw, by its connections. */
+export function byConnection(seen: readonly SeenRequest[]): readonly (readonly SeenRequest[])[] {
+  const connections = new Map<number, SeenRequest[]>()
+  for (const request of seen) {
+    const found = connections.get(request.connection)
+    if (found === undefined) connections.set(request.connection, [request])
+    else found.push(request)
+  }
+  return [...connections.values()]
+}
+
+/** Targets of a test file, each closed after its test: call `closeAll` in `afterEach`. */
+export class HttpTargets {
+  readonly #open: HttpTarget[] = []
+
+  async start(...options: Parameters<typeof startHttpTarget>): Promise<HttpTarget> {
+    const target = await startHttpTarget(...options)
+    this.#open.push(target)
+    return target
+  }
+
+  async closeAll(): Promise<void> {
+    for (const target of this.#open.splice(0)) await target.close()
+  }
+}
+
 /** 200 and two bytes. */
 export const answerAtOnce: Answer = (response) => {
   response.writeHead(200, { 'content-length': 2 }).end('ok')

@@ -5,22 +5,9 @@ import { readRunDirectory } from '../../../src/report/read-run.ts'
 import { runMesh, temporaryFolder } from '../../support/mesh.ts'
 import { readIntervals, startReplay } from '../../support/runs.ts'
 import type { SessionRecording } from '../../support/session-recordings.ts'
-import { recordSessions, stepBody, stepPath } from '../../support/session-recordings.ts'
+import { recordSessions, stepBody, stepPath, THREE_HOSTS } from '../../support/session-recordings.ts'
 import { notBefore } from '../../support/not-before.ts'
-import type { HttpTarget, SeenRequest } from '../../support/targets.ts'
-import { closedPort, startHttpTarget } from '../../support/targets.ts'
-
-const TEN_OCLOCK = 1_767_607_200_000_000_000n
-const HOUR = 3_600_000_000_000n
-
-/** Three hosts on three days of the week, as far as their clocks go. */
-const HOSTS: readonly SessionRecording[] = ['a', 'b', 'c'].map((host, index) => ({
-  host,
-  startUnixNs: TEN_OCLOCK + BigInt(index) * 24n * HOUR,
-  users: 10,
-  steps: 10,
-  gapMs: 200,
-}))
+import { byConnection, closedPort, HttpTargets } from '../../support/targets.ts'
 
 /** Reads and writes of one user in turn. */
 const WRITES: SessionRecording = {
@@ -33,39 +20,20 @@ const WRITES: SessionRecording = {
 
 const folder = temporaryFolder()
 const fileOf = ({ host }: SessionRecording): string => folder.path(`${host}.mcap`)
-const hostFiles = HOSTS.map(fileOf)
-const target: { current: HttpTarget | undefined } = { current: undefined }
-
-async function startTarget(...options: Parameters<typeof startHttpTarget>): Promise<HttpTarget> {
-  target.current = await startHttpTarget(...options)
-  return target.current
-}
+const hostFiles = THREE_HOSTS.map(fileOf)
+const targets = new HttpTargets()
 
 beforeAll(async () => {
-  for (const recording of [...HOSTS, WRITES]) await recordSessions(fileOf(recording), recording)
+  for (const recording of [...THREE_HOSTS, WRITES]) await recordSessions(fileOf(recording), recording)
 })
 
-afterEach(async () => {
-  await target.current?.close()
-  target.current = undefined
-})
+afterEach(() => targets.closeAll())
 
 afterAll(() => folder.remove())
 
-/** What the target saw, by its connections. */
-function byConnection(seen: readonly SeenRequest[]): readonly (readonly SeenRequest[])[] {
-  const connections = new Map<number, SeenRequest[]>()
-  for (const request of seen) {
-    const found = connections.get(request.connection)
-    if (found === undefined) connections.set(request.connection, [request])
-    else found.push(request)
-  }
-  return [...connections.values()]
-}
-
 describe('what a replay sends', () => {
   it('is reads only, unless writes are allowed', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { stderr } = await startReplay([fileOf(WRITES)], url).ended
     expect(stderr).toContain('held back  12 POST: they would write (--allow-writes sends them)')
     expect(seen).toHaveLength(12)
@@ -73,7 +41,7 @@ describe('what a replay sends', () => {
   })
 
   it('is everything with --allow-writes, bodies as recorded, in order', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { stderr } = await startReplay([fileOf(WRITES)], url, '--allow-writes').ended
     expect(stderr).not.toContain('held back')
     for (const requests of byConnection(seen)) {
@@ -91,7 +59,7 @@ describe('what a replay sends', () => {
   })
 
   it("bears the marks of the run and the target's Host, and the headers that -H sets", async () => {
-    const { url, port, seen } = await startTarget()
+    const { url, port, seen } = await targets.start()
     const directory = folder.path('marked')
     await startReplay([fileOf(WRITES)], url, '-H', 'Authorization: Bearer canary', '-H', 'Cookie:', '-o', directory)
       .ended
@@ -109,7 +77,7 @@ describe('what a replay sends', () => {
   })
 
   it('is nothing with --plan, which prints what it would be', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { code, stdout } = await startReplay(hostFiles, url, '--amplify', '3', '--plan').ended
     expect(code).toBe(0)
     expect(stdout).toMatch(/sends +900 requests of 30 sessions, each 3 times/)
@@ -117,7 +85,7 @@ describe('what a replay sends', () => {
   })
 
   it('is nothing where the peak is above the recorded one times N and --yes is missing', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { code, stderr } = await startReplay(hostFiles, url, '--speed', '10x').ended
     expect(code).toBe(2)
     expect(stderr).toMatch(/the peak of \d.* is above the recorded .*: confirm with --yes \[MESH_ERR_CONFIRMATION\]\n$/)
@@ -127,7 +95,7 @@ describe('what a replay sends', () => {
   })
 
   it('is nothing where the peak is above --max-rate, whatever was confirmed', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { code, stderr } = await startReplay(hostFiles, url, '--amplify', '3', '--max-rate', '50/s', '--yes').ended
     expect(code).toBe(1)
     expect(stderr).toMatch(/expected a peak of at most 50\.0\/s, found .* \(--max-rate\).*\[MESH_ERR_LIMIT\]\n$/)
@@ -163,7 +131,7 @@ describe('a replay onto a target that fails', () => {
   )
 
   it('is stopped by the breaker with exit 5 where most requests end in errors', async () => {
-    const { url, seen } = await startTarget((response) => response.writeHead(503, { 'content-length': 0 }).end())
+    const { url, seen } = await targets.start((response) => response.writeHead(503, { 'content-length': 0 }).end())
     const directory = folder.path('broken')
     const { code, stderr } = await startReplay(hostFiles, url, '--amplify', '3', '-o', directory).ended
     expect(stderr).toMatch(/stopped by the breaker: 100 % of the last \d+ shots .* were errors/)
@@ -173,7 +141,7 @@ describe('a replay onto a target that fails', () => {
   })
 
   it('goes on with --no-breaker, and counts the replies that differ from the recorded ones', async () => {
-    const { url, seen } = await startTarget((response) => response.writeHead(503, { 'content-length': 0 }).end())
+    const { url, seen } = await targets.start((response) => response.writeHead(503, { 'content-length': 0 }).end())
     const directory = folder.path('unbroken')
     await startReplay(hostFiles, url, '--no-breaker', '-o', directory).ended
     expect(seen).toHaveLength(300)
@@ -182,7 +150,7 @@ describe('a replay onto a target that fails', () => {
   })
 
   it('reports a target that dies in the middle, and does not send again what may have arrived', async () => {
-    const dying = await startTarget()
+    const dying = await targets.start()
     const directory = folder.path('dying')
     const replay = startReplay(hostFiles, dying.url, '--no-breaker', '-o', directory)
     await dying.saw(100)
@@ -203,7 +171,7 @@ describe('the directory of a run', () => {
   let printed = ''
 
   it('holds what the run printed: mesh report prints the same text again, and JSON', async () => {
-    const { url } = await startTarget()
+    const { url } = await targets.start()
     const run = await startReplay(hostFiles, url, '--amplify', '2', '--warmup', '500ms', '-o', directory).ended
     printed = run.stdout
     const reports = ['junit.xml', 'metrics.prom', 'report.html', 'summary.md']
@@ -240,7 +208,7 @@ describe('the directory of a run', () => {
     const slow = stepPath('b', 3, 0)
     const held: (() => void)[] = []
     let others = 2 * (300 - 10)
-    const { url } = await startTarget((response, { path }) => {
+    const { url } = await targets.start((response, { path }) => {
       if (path === slow) held.push(() => response.end('late'))
       else response.end('ok')
       if (!path.startsWith(stepPath('b', 3, 0).slice(0, -1)) && --others === 0)
@@ -266,7 +234,7 @@ describe('the directory of a run', () => {
   })
 
   it('is never written over', async () => {
-    const { url, seen } = await startTarget()
+    const { url, seen } = await targets.start()
     const { code, stderr } = await startReplay(hostFiles, url, '-o', directory).ended
     expect(code).toBe(1)
     expect(stderr).toMatch(/found 7 files in it .*\[MESH_ERR_FILE_EXISTS\]\n$/)
@@ -274,7 +242,7 @@ describe('the directory of a run', () => {
   })
 
   it('says interrupted after Ctrl-C, which ends the run with exit 130 and its partial result', async () => {
-    const { url, saw, seen } = await startTarget()
+    const { url, saw, seen } = await targets.start()
     const interrupted = folder.path('interrupted')
     const replay = startReplay(hostFiles, url, '--loop', '-o', interrupted)
     await saw(50)
@@ -289,7 +257,7 @@ describe('the directory of a run', () => {
   })
 
   it('prints run.json instead of the text with --json', async () => {
-    const { url } = await startTarget()
+    const { url } = await targets.start()
     const { stdout } = await startReplay([fileOf(WRITES)], url, '--json').ended
     expect(JSON.parse(stdout)).toMatchObject({ schema: 'mesh.run/v1', totals: { replies: 12 } })
   })

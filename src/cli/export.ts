@@ -8,9 +8,9 @@ import { formatCount } from '../core/units.ts'
 import { EXPORT_FORMATS, EXPORTERS } from '../export/index.ts'
 import { compileMatch } from '../select/match.ts'
 import { EXIT } from './exit-codes.ts'
-import { choiceFlag, listFlag, required, textFlag } from './flags.ts'
+import { choiceFlag, required, textFlag } from './flags.ts'
 import { selected } from './inspect.ts'
-import { checkSealed, readUnsealing } from './unsealing.ts'
+import { checkSealed, readUnsealing, unsealFlag } from './unsealing.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 import { VERSION } from './version.ts'
@@ -19,11 +19,7 @@ const FLAGS = {
   format: choiceFlag('format', EXPORT_FORMATS, 'what to write'),
   output: textFlag(['o', 'output'], '<file>', 'where to, - for stdout; never overwritten'),
   match: textFlag('match', '<cel>', 'only exchanges for which this is true'),
-  unseal: listFlag(
-    'unseal',
-    '<file>',
-    'write originals of masked values, of recordings sealed for a secret key of age in it; several',
-  ),
+  unseal: unsealFlag('write'),
   between: textFlag('between', '<14:00-14:30>', 'only requests of this time'),
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { openRecordings } from '../archive/open.ts'
 import type { FileRecordingReader } from '../archive/reader.ts'
 import { verifyRecording } from '../archive/verify.ts'
-import { toMeshError } from '../core/errors.ts'
+import { MeshError, toMeshError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { ledgerImbalance } from '../core/ledger.ts'
 import type { RecordingReader } from '../core/recording.ts'
@@ -21,6 +21,8 @@ import { exchangeLine, inspectionJson, inspectionText } from './inspection-text.
 import type { Inspection } from './inspection.ts'
 import { inspectRecording } from './inspection.ts'
 import type { Terminal } from './terminal.ts'
+import type { Unsealing } from './unsealing.ts'
+import { checkSealed, readUnsealing, unsealFlag } from './unsealing.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
@@ -28,6 +30,7 @@ const FLAGS = {
   verify: switchFlag('verify', 'read every byte; exit 3 where a ledger does not balance or a file is damaged'),
   list: switchFlag('list', 'one line an exchange'),
   correlations: switchFlag('correlations', 'which values of requests come from earlier replies, and how sure that is'),
+  unseal: unsealFlag('with --correlations: look at'),
   match: textFlag('match', '<cel>', 'look only at exchanges for which this is true'),
   between: textFlag('between', '<14:00-14:30>', 'look only at requests of this time'),
   json: switchFlag('json', 'one JSON document'),
@@ -49,8 +52,9 @@ export function inspectCommand(caller: Caller): Command {
       flags: FLAGS,
       run: async ({ flags, words, terminal, config }) => {
         const matcher = flags.match === undefined ? undefined : compileMatch(flags.match)
-        const readers = await openRecordings(words, process.stdin)
-        if (flags.correlations) return await showCorrelations(readers, matcher, flags, config, terminal)
+        const unsealing = unsealingOf(flags, terminal)
+        const readers = await openRecordings(words, process.stdin, 'one', unsealing?.openSeal)
+        if (flags.correlations) return await showCorrelations(readers, unsealing, matcher, flags, config, terminal)
         const documents: object[] = []
         let code: ExitCode = EXIT.ok
         try {
@@ -90,15 +94,29 @@ export function inspectCommand(caller: Caller): Command {
   )
 }
 
+/** Values are shown masked, whoever asks: only what is learnt of them may differ. */
+function unsealingOf(flags: FlagValues<typeof FLAGS>, terminal: Terminal): Unsealing | undefined {
+  if (flags.unseal.length > 0 && !flags.correlations) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: 'expected --correlations beside it, found none: nothing else of inspect shows values that are masked',
+      where: '--unseal',
+      remedy: 'mesh export --unseal FILE writes what was masked',
+    })
+  }
+  return readUnsealing(flags.unseal, (line) => terminal.warn(line))
+}
+
 /** What a replay of these recordings would learn. */
 async function showCorrelations(
   readers: readonly RecordingReader[],
+  unsealing: Unsealing | undefined,
   matcher: Matcher | undefined,
   flags: FlagValues<typeof FLAGS>,
   config: Config | undefined,
   terminal: Terminal,
 ): Promise<ExitCode> {
   try {
+    if (unsealing !== undefined) checkSealed(readers)
     const inputs = readers.map((reader) => ({
       info: reader.info,
       exchanges: () => selected(reader, matcher, flags.between),

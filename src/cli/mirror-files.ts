@@ -13,6 +13,8 @@ import { showProgress } from './progress.ts'
 import { listenForStop, type StopSignals } from './signals.ts'
 import type { Terminal } from './terminal.ts'
 import { after } from './timer.ts'
+import type { Unsealing } from './unsealing.ts'
+import { checkSealed, recordedMaskRules } from './unsealing.ts'
 
 /** Recordings number their connections alike; each has this many numbers of its own. */
 const CONNECTIONS_PER_RECORDING = 2 ** 32
@@ -21,6 +23,7 @@ const CONNECTIONS_PER_RECORDING = 2 ** 32
 export async function mirrorFiles(
   words: readonly string[],
   settings: MirrorSettings,
+  unsealing: Unsealing | undefined,
   durationNs: number | undefined,
   terminal: Terminal,
 ): Promise<MirrorOutcome> {
@@ -29,8 +32,10 @@ export async function mirrorFiles(
   )
   const stopTimer = durationNs === undefined ? undefined : after(durationNs, () => stop.stop())
   try {
-    const readers = await openRecordings(words, process.stdin)
+    const readers = await openRecordings(words, process.stdin, 'one', unsealing?.openSeal)
     try {
+      if (unsealing !== undefined) checkSealed(readers)
+      sayMasked(readers, unsealing !== undefined, terminal)
       return await mirrorRecordings(readers, settings, stop, terminal)
     } finally {
       await Promise.all(readers.map((reader) => reader.close()))
@@ -41,6 +46,16 @@ export async function mirrorFiles(
   }
 }
 
+/** Staging refuses credentials that are masked: those of recordings that are not unsealed. */
+function sayMasked(readers: readonly RecordingReader[], unseals: boolean, terminal: Terminal): void {
+  const masked = readers.filter(({ info }) => info.secrets === 'masked' && !(unseals && info.seal !== undefined))
+  if (masked.length === 0) return
+  const which = masked.length < readers.length ? `${masked.length} of these recordings` : 'these recordings'
+  const sealed = masked.some(({ info }) => info.seal !== undefined)
+  const remedy = sealed ? '--unseal KEYFILE sends what was masked' : 'see --keep-secrets, --seal and -H'
+  terminal.warn(`mesh: credentials in ${which} are masked, staging will refuse them; ${remedy}`)
+}
+
 async function mirrorRecordings(
   readers: readonly RecordingReader[],
   settings: MirrorSettings,
@@ -48,14 +63,10 @@ async function mirrorRecordings(
   terminal: Terminal,
 ): Promise<MirrorOutcome> {
   const clock = { nowNs: 0 }
-  const { mirror, stages, note } = assembleMirror(settings, () => clock.nowNs, true)
+  const maskRules = [...settings.maskRules, ...recordedMaskRules(readers.map(({ info }) => info))]
+  const { mirror, stages, note } = assembleMirror({ ...settings, maskRules }, () => clock.nowNs, true)
   const ledger = new LedgerKeeper()
   const intake = new ExchangeIntake({ writer: new MirrorWriter(mirror), ledger, stages })
-  if (readers.some(({ info }) => info.secrets === 'masked')) {
-    terminal.warn(
-      'mesh: credentials in these recordings are masked, staging will refuse them; see --keep-secrets and -H',
-    )
-  }
   terminal.say(`mirroring ${readers.length} recording${readers.length === 1 ? '' : 's'} to ${settings.target.url}`)
   stop.now.addEventListener('abort', () => mirror.destroy())
   const stopProgress = showProgress(terminal, () => progressText(mirror.report()))

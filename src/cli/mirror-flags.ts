@@ -2,6 +2,7 @@ import type { Flag } from './flags.ts'
 import { countFlag, listFlag, shareFlag, sizeFlag, spanFlag, switchFlag, textFlag, withDefault } from './flags.ts'
 import type { TapFlags } from './tap-flags.ts'
 import { TAP_FLAGS } from './tap-flags.ts'
+import { unsealFlag } from './unsealing.ts'
 
 /** The flags of `mesh mirror`. */
 export type MirrorFlags = TapFlags & {
@@ -13,6 +14,7 @@ export type MirrorFlags = TapFlags & {
   readonly match: Flag<string | undefined>
   readonly session: Flag<string | undefined>
   readonly sample: Flag<number | undefined>
+  readonly unseal: Flag<readonly string[]>
   readonly header: Flag<readonly string[]>
   readonly keepHost: Flag<boolean>
   readonly insecure: Flag<boolean>
@@ -35,6 +37,7 @@ export const MIRROR_FLAGS: MirrorFlags = {
   match: textFlag('match', '<cel>', 'mirror only exchanges for which this is true'),
   session: textFlag('session', '<cel>', 'whose request it is (default session cookie, else authorization)'),
   sample: shareFlag('sample', 'share of sessions to mirror, each whole (default 100%)'),
+  unseal: unsealFlag('send'),
   header: listFlag(['H', 'header'], '<name: value>', 'set a header on every copy; an empty value removes it'),
   keepHost: switchFlag('keep-host', 'keep the Host header of production'),
   insecure: switchFlag(['k', 'insecure'], 'take any certificate of the target'),

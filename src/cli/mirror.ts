@@ -19,6 +19,7 @@ import { environmentOf, mirrorSettingsOf } from './mirror-target.ts'
 import { proofText } from './mirror-text.ts'
 import { ringBytesOf, tapOptionsOf } from './tap-flags.ts'
 import type { Terminal } from './terminal.ts'
+import { readUnsealing } from './unsealing.ts'
 import type { Caller } from './verb.ts'
 import { commandOf } from './verb.ts'
 
@@ -37,6 +38,7 @@ export function mirrorCommand(caller: Caller): Command {
       flags: MIRROR_FLAGS,
       run: async ({ flags, words, terminal, config }) => {
         const environment = environmentOf(flags, config)
+        const unsealing = readUnsealing(flags.unseal, (line) => terminal.warn(line))
         const data = await dataProxies(environment, config, terminal)
         if (words.length > 0) {
           if (flags.listen !== undefined || flags.upstream !== undefined) {
@@ -46,10 +48,17 @@ export function mirrorCommand(caller: Caller): Command {
             })
           }
           const settings = checked(mirrorSettingsOf(flags, environment, config, false))
-          const run = (): Promise<MirrorOutcome> => mirrorFiles(words, settings, flags.duration, terminal)
+          const run = (): Promise<MirrorOutcome> => mirrorFiles(words, settings, unsealing, flags.duration, terminal)
           const ran = await withDataProxies(data, run)
           if (ran === undefined) return stoppedEarly(terminal)
           return conclude({ outcome: ran.result, code: EXIT.ok, proofs: ran.proofs }, flags.json, terminal)
+        }
+        if (unsealing !== undefined) {
+          throw new MeshError('MESH_ERR_USAGE', {
+            what: 'expected recordings to unseal, found none: what passes now is not masked',
+            where: '--unseal',
+            remedy: 'leave it out, or name recordings',
+          })
         }
         const options = tapOptionsOf(flags)
         const settings = checked(mirrorSettingsOf(flags, environment, config, options.tls !== undefined))

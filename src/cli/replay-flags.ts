@@ -28,6 +28,7 @@ import {
   withDefault,
 } from './flags.ts'
 import { targetUrl } from './target-url.ts'
+import { unsealFlag } from './unsealing.ts'
 
 /** How a shot's connection is chosen, and how the time until it is due is spent. */
 const ORDERS = ['connection', 'none'] as const
@@ -162,11 +163,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
     '<file>',
     'a module whose function request(request) changes them, or gives false to leave one out',
   ),
-  unseal: listFlag(
-    'unseal',
-    '<file>',
-    'send originals of masked values, of recordings sealed for a secret key of age in it; several',
-  ),
+  unseal: unsealFlag('send'),
   jwtKey: textFlag('jwt-key', '<file>', 'sign JSON Web Tokens anew, exp, iat and nbf shifted: a secret, or a PEM key'),
   authCommand: textFlag('auth-command', '<command>', 'set Authorization to what it prints, again before that is over'),
   keepHost: switchFlag('keep-host', 'keep the recorded Host header'),

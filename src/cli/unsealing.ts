@@ -6,10 +6,18 @@ import { formatCount } from '../core/units.ts'
 import { looksLikeIdentity, readIdentities } from '../mask/age.ts'
 import { NOT_SEALED, SEALED_VALUES } from '../mask/keep-originals.ts'
 import { openSealingKey } from '../mask/sealing-key.ts'
+import type { Flag } from './flags.ts'
+import { listFlag } from './flags.ts'
 import { readText } from './read-text.ts'
 
 /** Who is not the owner may read, write or run it. */
 const OTHERS = 0o077
+
+/** `--unseal`, and what a verb does with the originals: `send`. */
+export function unsealFlag(does: string): Flag<readonly string[]> {
+  const about = `${does} originals of masked values, of recordings sealed for a secret key of age in it; several`
+  return listFlag('unseal', '<file>', about)
+}
 
 /** Opens sealed recordings with the secret keys of `--unseal`. */
 export interface Unsealing {

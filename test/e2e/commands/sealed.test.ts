@@ -17,6 +17,7 @@ import { runMesh, temporaryFolder } from '../../support/mesh.ts'
 import { startReplay } from '../../support/runs.ts'
 import { ageKeys } from '../../support/sealed.ts'
 import { startTap } from '../../support/taps.ts'
+import { startHttpTarget } from '../../support/targets.ts'
 
 const USERS = ['ann', 'bob', 'eve', 'joe']
 const CODINGS = [undefined, 'gzip', 'br']
@@ -178,6 +179,35 @@ describe('a recording of logins, sealed by a tap', () => {
     expect([stdout, stderr, ...files].join('\n')).not.toMatch(/recorded\.test|replayed\.test/)
   })
 
+  it('is mirrored as it was received with a key, and masked without; the proof shows no secret', async () => {
+    const staging = await startHttpTarget((response) =>
+      response
+        .setHeader('content-type', 'application/json')
+        .end('{"token":"of staging","data":{"token":"of staging"}}'),
+    )
+    const words = ['mirror', sealed, '--to', staging.url, '--allow-writes', '--compare']
+    const without = await runMesh(...words)
+    expect(without.stderr).toContain('are masked, staging will refuse them; --unseal KEYFILE sends what was masked')
+    const sent = [...staging.seen]
+    expect(sent.map(({ body }) => latin1(body)).filter((body) => body.includes('secret'))).toEqual([])
+    const { code, stdout, stderr } = await runMesh(...words, '--unseal', first.path)
+    await staging.close()
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('masked')])
+    const unsealed = staging.seen.slice(sent.length)
+    const logins = unsealed.map(({ body }) => /&password=([^&]*)/.exec(latin1(body))?.[1]).filter(Boolean)
+    expect(logins.length).toBe(USERS.length)
+    expect(stdout).toMatch(/, staging \{"token":"mesh-/)
+    const secrets = ['of staging', ...PASSWORDS, ...issuedIn(await exchangesOf(sealed, first.identity))]
+    expect(secrets.filter((secret) => (stdout + stderr).includes(secret))).toEqual([])
+  })
+
+  it('gives up what was learnt of it to inspect, and no more', async () => {
+    const learnt = await runMesh('inspect', sealed, '--correlations', '--unseal', first.path)
+    expect([learnt.code, learnt.stdout]).toEqual([0, expect.stringMatching(/^\d+ rules: [^]*cookie sid/)])
+    const all = await runMesh('inspect', sealed, '--unseal', first.path)
+    expect([all.code, all.stderr]).toEqual([2, expect.stringContaining('expected --correlations beside it')])
+  })
+
   it('is exported as it was received with a key', async () => {
     const { stdout } = await runMesh('export', sealed, '--format', 'ndjson', '--unseal', first.path, '-o', '-')
     expect(stdout).toContain('secret+of+ann')
@@ -218,6 +248,23 @@ describe('mistakes with keys', () => {
     expect(stderr).toMatch(message)
     expect([1, 2]).toContain(code)
     expect(stderr).not.toContain(first.identity)
+  })
+
+  it.each([
+    ['mesh mirror', ['mirror', '--to', 'http://127.0.0.1:9']],
+    ['mesh inspect', ['inspect', '--correlations']],
+  ])('are told by %s too, before anything is sent', async (_, words) => {
+    const unsealed = (file: string, key: string): ReturnType<typeof runMesh> => runMesh(...words, file, '--unseal', key)
+    const locked = await unsealed(sealed, stranger.path)
+    expect([locked.code, locked.stderr]).toEqual([1, expect.stringContaining('MESH_ERR_PERMISSION')])
+    const open = await unsealed(masked, first.path)
+    expect([open.code, open.stderr]).toEqual([2, expect.stringContaining('whose secrets were masked for good')])
+  })
+
+  it('are told of traffic that is not masked', async () => {
+    const live = ['mirror', '--listen', '127.0.0.1:0', '--upstream', '127.0.0.1:9', '--to', 'http://127.0.0.1:9']
+    const { code, stderr } = await runMesh(...live, '--unseal', first.path)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('what passes now is not masked')])
   })
 
   it('are told of a recording whose originals were damaged, wherever', async () => {

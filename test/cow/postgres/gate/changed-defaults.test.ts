@@ -1,15 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
-import {
-  passed,
-  type Production,
-  READER,
-  RowTaker,
-  SETUP_TIMEOUT_MS,
-  startGate,
-  startProduction,
-  type TestGate,
-} from './gate-setup.ts'
+import { passed, type Production, READER, RowTaker, startGate, startProduction, type TestGate } from './gate-setup.ts'
 
 describe.skipIf(POSTGRES_ABSENT)('a role on production whose settings and rights change under the gate', () => {
   let production: Production
@@ -22,7 +13,7 @@ describe.skipIf(POSTGRES_ABSENT)('a role on production whose settings and rights
       CREATE TABLE later.dated AS SELECT 2 AS id, now() AS at; GRANT SELECT ON dated TO ${READER};
       GRANT USAGE ON SCHEMA later TO ${READER}; GRANT SELECT ON later.dated TO ${READER}`)
     gate = await startGate(production.server)
-  }, SETUP_TIMEOUT_MS)
+  })
 
   afterAll(async () => {
     await gate.close()

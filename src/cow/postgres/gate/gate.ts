@@ -155,6 +155,7 @@ class OpenGate implements Gate {
       pool,
       log: this.#transactions.log,
       maxResultBytes: limits.maxResultBytes,
+      maxShortMs: limits.maxShortMs,
     })
     this.#snapshots = new Snapshots(this.#transactions, limits.maxTransactionMs, Math.floor((limits.poolSize - 1) / 2))
     const maxAgeMs = options.explainMaxAgeMs
@@ -266,7 +267,7 @@ class OpenGate implements Gate {
   }
 
   #judge(text: string): PassVerdict {
-    return { objection: objectionToPassing(text, this.#passable), history: new ShortHistory() }
+    return { objection: objectionToPassing(text, this.#passable), history: new ShortHistory(this.#limits) }
   }
 
   #openSession(socket: Socket, name: string): FdwSession {

@@ -20,6 +20,10 @@ export interface GateOptions {
   readonly statementTimeoutMs?: number
   /** A connection on which production owes an answer and says nothing for so long is given up, with 08006. Default 5 s more than `statementTimeoutMs`. */
   readonly maxSilenceMs?: number
+  /** A run of a passed statement within this was short: after some the text is trusted to be, and shares packets with others. Default 10 ms. */
+  readonly shortMs?: number
+  /** A statement that takes longer is not short, and is ended where it shares a packet, to run by itself. Default 200 ms. */
+  readonly maxShortMs?: number
   /** How long a transaction on production may stay open between its statements, for a client's snapshot or cursor. Default 5 min. */
   readonly maxTransactionMs?: number
   /** Of one passed statement or foreign scan: more fails with 54000. Default 16 GiB. */
@@ -39,6 +43,8 @@ export interface GateLimits {
   readonly idleTimeoutMs: number
   readonly statementTimeoutMs: number
   readonly maxSilenceMs: number
+  readonly shortMs: number
+  readonly maxShortMs: number
   readonly maxTransactionMs: number
   readonly maxResultBytes: number
 }
@@ -56,6 +62,8 @@ export function limitsOf(options: GateOptions): GateLimits {
     idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
     statementTimeoutMs,
     maxSilenceMs: options.maxSilenceMs ?? statementTimeoutMs + SILENCE_GRACE_MS,
+    shortMs: options.shortMs ?? 10,
+    maxShortMs: options.maxShortMs ?? 200,
     maxTransactionMs: options.maxTransactionMs ?? 300_000,
     maxResultBytes: options.maxResultBytes ?? 16 * 1024 ** 3,
   }

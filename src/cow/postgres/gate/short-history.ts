@@ -1,9 +1,13 @@
 import type { SentStatement } from './sent-statement.ts'
 
-/** A run within this was short. One that took somewhat longer says nothing: we may have been busy ourselves. */
-const SHORT_MS = 10
-/** A statement that takes longer is not short: others would wait for it. */
-export const MAX_SHORT_MS = 200
+/** What is short. */
+export interface ShortTimes {
+  /** A run within this was short. One that took somewhat longer says nothing: we may have been busy ourselves. */
+  readonly shortMs: number
+  /** A statement that takes longer is not short: others would wait for it. */
+  readonly maxShortMs: number
+}
+
 /** With more rows, or longer ones, it is not short. */
 const MAX_SHORT_ROWS = 100
 export const MAX_SHORT_BYTES: number = 256 * 1024
@@ -14,8 +18,13 @@ const DISTRUST = 4
 
 /** Whether a text has always been short of late. Short statements of several clients share a transaction and a packet. */
 export class ShortHistory {
+  readonly #times: ShortTimes
   #left = RUNS_TO_TRUST
   #distrust = 1
+
+  constructor(times: ShortTimes) {
+    this.#times = times
+  }
 
   get isShort(): boolean {
     return this.#left === 0
@@ -23,8 +32,9 @@ export class ShortHistory {
 
   /** Told of a run by itself. */
   note({ durationNs, end }: SentStatement): void {
-    if (durationNs > MAX_SHORT_MS * 1e6 || end.rows > MAX_SHORT_ROWS) this.lose()
-    else if (this.#left > 0 && durationNs <= SHORT_MS * 1e6 && end.kind === 'complete') this.#left--
+    const { shortMs, maxShortMs } = this.#times
+    if (durationNs > maxShortMs * 1e6 || end.rows > MAX_SHORT_ROWS) this.lose()
+    else if (this.#left > 0 && durationNs <= shortMs * 1e6 && end.kind === 'complete') this.#left--
   }
 
   /** It was not short. */

@@ -1,5 +1,5 @@
 import { CANCELLED, faultOf, SQLSTATE } from './faults.ts'
-import { MAX_SHORT_MS, type ShortHistory } from './short-history.ts'
+import type { ShortHistory } from './short-history.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
 import type { Pool } from './pool.ts'
 import { type ExecutionLog, ReadTransaction, type SharedStatement } from './read-transaction.ts'
@@ -19,10 +19,12 @@ const MAX_HELD_BYTES = 1024 * 1024
  * held while one waits, and the wait ends long before production would look for deadlocks (`deadlock_timeout`, 1 s): a migration that
  * meets us is never the one to be aborted.
  */
-const LIMITS: SessionSettings = new Map([
-  ['lock_timeout', '50ms'],
-  ['statement_timeout', `${MAX_SHORT_MS}ms`],
-])
+function sharedLimits(maxShortMs: number): SessionSettings {
+  return new Map([
+    ['lock_timeout', '50ms'],
+    ['statement_timeout', `${maxShortMs}ms`],
+  ])
+}
 
 /** How a short read ended. `again`: nothing of it was seen, and it is to be run by itself. */
 export type ShortOutcome = PassOutcome | { readonly kind: 'again' }
@@ -31,6 +33,8 @@ export interface ShortReadsOptions {
   readonly pool: Pool
   readonly log: ExecutionLog
   readonly maxResultBytes: number
+  /** Production ends a shared statement after this. */
+  readonly maxShortMs: number
 }
 
 /**
@@ -40,11 +44,13 @@ export interface ShortReadsOptions {
  */
 export class ShortReads {
   readonly #options: ShortReadsOptions
+  readonly #limits: SessionSettings
   readonly #waiting = new Map<string, ShortRead[]>()
   #isScheduled = false
 
   constructor(options: ShortReadsOptions) {
     this.#options = options
+    this.#limits = sharedLimits(options.maxShortMs)
   }
 
   /** `ended` is told once, never before this returns. */
@@ -102,7 +108,7 @@ export class ShortReads {
       pool.release(connection)
       return
     }
-    const options = { isolation: 'statement', settings: first.statement.settings, limits: LIMITS } as const
+    const options = { isolation: 'statement', settings: first.statement.settings, limits: this.#limits } as const
     const transaction = new ReadTransaction(connection, options, (done) => pool.release(done), log)
     new SharedTransaction(transaction, wanted).run()
   }

@@ -109,6 +109,9 @@ export interface TestGate {
   close(): Promise<void>
 }
 
+/** What takes no time at all is short on a machine that is starved as well, and has a connection in the end. */
+const PATIENCE = { shortMs: 10_000, maxShortMs: 60_000, waitTimeoutMs: 60_000 }
+
 export async function startGate(production: TestPostgres, options: Partial<GateOptions> = {}): Promise<TestGate> {
   const folder = mkdtempSync(join(tmpdir(), 'mesh-gate-'))
   chmodSync(folder, 0o755)
@@ -123,6 +126,7 @@ export async function startGate(production: TestPostgres, options: Partial<GateO
       },
       folder,
       auditFile,
+      ...PATIENCE,
       ...serverOwner(),
       ...options,
     },

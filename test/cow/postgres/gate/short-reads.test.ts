@@ -139,9 +139,9 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
       },
       record: (sent: unknown) => void recorded.push(sent),
     }
-    const reads = new ShortReads({ pool, log, maxResultBytes: 1024 * 1024 })
+    const reads = new ShortReads({ pool, log, maxResultBytes: 1024 * 1024, maxShortMs: 60_000 })
     const ended = new Promise((resolve) => {
-      reads.add(passed(NAME, ['1']), new ShortHistory(), new RowTaker(), resolve)
+      reads.add(passed(NAME, ['1']), new ShortHistory({ shortMs: 10, maxShortMs: 200 }), new RowTaker(), resolve)
     })
     failure = new MeshError('MESH_ERR_DISK_FULL', { what: 'expected room on the disk, found none' })
     expect(await ended).toMatchObject({

@@ -60,6 +60,11 @@ COMMIT;`
 /** The merged tables that a change of the schema was about; undefined for any other notice. */
 export function changedTables({ code, detail }: PgErrorFields): readonly number[] | undefined {
   if (code !== SCHEMA_CHANGED) return undefined
-  const ids: unknown = JSON.parse(detail ?? '[]')
-  return Array.isArray(ids) ? ids.map(Number) : []
+  try {
+    const ids: unknown = JSON.parse(detail ?? '[]')
+    return Array.isArray(ids) ? ids.map(Number) : []
+  } catch {
+    // A client's own RAISE.
+    return []
+  }
 }

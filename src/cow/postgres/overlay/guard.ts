@@ -1,4 +1,5 @@
 import { FIRST_TRIGGER_PREFIX, isOurTrigger, TRIGGER_PREFIX } from './names.ts'
+import { plainTriggers } from './plain-triggers.ts'
 import { grantNewSql, WIDE_ROLES } from './roles.ts'
 import { functionSql, requireOwner } from './sql-function.ts'
 
@@ -69,6 +70,7 @@ BEGIN
   FOR mesh_found IN SELECT t.relation FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE c.relpersistence = 'u' LOOP
     EXECUTE format('ALTER TABLE %s SET LOGGED', mesh_found.relation);
   END LOOP;
+  ${plainTriggers('mesh_found')}
   ${grantNewSql()}
   ${enabledWithin()}
   FOR mesh_found IN SELECT t.relation, c.relrowsecurity AS is_on, c.relowner::regrole AS owner, t.id IN (SELECT a.id FROM (${ATTACHED}) AS a) AS is_attached,

@@ -5,6 +5,7 @@ import { hidingPolicySql } from './hiding-policy.ts'
 import { nameList, quoteText, textArray } from './identifiers.ts'
 import { keyTableSql } from './key-table.ts'
 import { baseName, tableName, touchedName } from './names.ts'
+import { plainTriggers } from './plain-triggers.ts'
 import { registrySql, selfSql } from './registry.ts'
 import { textOf } from './rows.ts'
 import type { SqlRunner } from './sql-runner.ts'
@@ -61,6 +62,9 @@ export async function createMerge(admin: SqlRunner, options: MergeOptions): Prom
     return inTransaction(runner, () => mergeTables(runner, own, family, partitioned))
   })
   await Promise.all(shares)
+  await admin.query(
+    `${BEGIN} DO $mesh$ DECLARE mesh_found record; BEGIN ${plainTriggers('mesh_found')} END $mesh$; COMMIT`,
+  )
   return { tables: shapes.map(({ id, schema, name, key }) => ({ id, schema, name, hasKey: key.length > 0 })) }
 }
 

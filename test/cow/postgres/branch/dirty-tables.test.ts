@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DirtyTables } from '../../../../src/cow/postgres/branch/dirty-tables.ts'
+import { changedTables } from '../../../../src/cow/postgres/branch/schema-watch.ts'
 
 function touched(detail: string | undefined): { severity: string; code: string; message: string; detail?: string } {
   const fields = { severity: 'INFO', code: 'MSH01', message: 'mesh touched 7' }
@@ -37,5 +38,14 @@ describe('marks of touched rows', () => {
 
   it('are not made from notices of others', () => {
     expect(new DirtyTables().notice({ severity: 'INFO', code: '00000', message: 'mesh touched 7' })).toBe(false)
+  })
+})
+
+describe('a notice of a changed schema', () => {
+  it('names tables, or none where a client raised it without sense', () => {
+    const changed = (detail: string): unknown =>
+      changedTables({ severity: 'INFO', code: 'MSH02', message: 'mesh changed', detail })
+    expect([changed('[3, 4]'), changed('{"a": 1}'), changed('{[nonsense')]).toEqual([[3, 4], [], []])
+    expect(changedTables({ severity: 'INFO', code: '00000', message: 'mesh changed' })).toBe(undefined)
   })
 })

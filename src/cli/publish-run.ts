@@ -1,3 +1,4 @@
+import { anotherLoadReason, type Verdict } from '../measure/validity.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import { REPORTERS } from '../report/index.ts'
 import type { RunDirectory } from '../report/run-directory.ts'
@@ -29,7 +30,13 @@ export async function publishRun(
   }
   await summariseForCi(run, process.env, terminal)
   if (collector !== undefined) await pushOtlp(run, collector, terminal)
-  if (!json) terminal.say(`verdict: ${run.verdict.name}`)
+  if (!json) terminal.say(verdictLine(run.verdict))
+}
+
+/** The last word on the console: where the load was not the recorded one, a bare VALID would mislead. */
+function verdictLine(verdict: Verdict): string {
+  const another = anotherLoadReason(verdict)
+  return `verdict: ${verdict.name}${another === undefined ? '' : `; ${another.what}`}`
 }
 
 function report(run: Run, json: boolean, terminal: Terminal): void {

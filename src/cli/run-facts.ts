@@ -67,6 +67,14 @@ function stagesOf({ stages }: Plan): Pick<RunPlan, 'stages'> {
   return { stages: { ...stages, list } }
 }
 
+/** Where nothing is correlated, the target knows none of the masked values. */
+function maskedOf({ recordings, maskedShare }: Plan, { correlation }: Survey): Pick<RunPlan, 'masked'> {
+  const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
+  const logins = correlation?.maskedLogins ?? 0
+  const strangerShare = correlation === undefined ? maskedShare : correlation.maskedStrangers / Math.max(1, sends)
+  return logins === 0 && strangerShare === 0 ? {} : { masked: { logins, strangerShare } }
+}
+
 /** The plan, for `run.json`: null where it has no end or no rate, which JSON has no number for. */
 export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
   const finite = (value: number | undefined): number | null =>
@@ -85,6 +93,7 @@ export function runPlanOf(plan: Plan, survey: Survey): RunPlan {
     heldBack: Object.fromEntries(survey.heldBack),
     notReplayable: Object.fromEntries(survey.notReplayable),
     maskedShare: plan.maskedShare,
+    ...maskedOf(plan, survey),
     warnings: plan.warnings,
   }
 }

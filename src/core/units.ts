@@ -140,3 +140,9 @@ function figures(value: number): string {
   const size = Math.abs(value)
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2)
 }
+
+/** A share as a text: `7.2 %`, `80 %`, `100 %`. */
+export function formatShare(share: number): string {
+  const points = share * 100
+  return `${points >= 99.5 || points === 0 ? points.toFixed(0) : points.toPrecision(2)} %`
+}

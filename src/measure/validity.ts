@@ -1,9 +1,9 @@
-import { OWN_ERRORS, type ShotError } from '../core/outcome.ts'
-import { formatCount, formatDurationNs } from '../core/units.ts'
+import { OWN_ERRORS } from '../core/outcome.ts'
+import { formatCount, formatDurationNs, formatShare } from '../core/units.ts'
+import { anotherLoad, LOAD_CODES, type LoadEvidence } from './another-load.ts'
 import { samplesFor } from './figures.ts'
 import type { GeneratorHealth } from './health.ts'
 import type { Histogram } from './histogram.ts'
-import type { Pace } from './timeline.ts'
 
 /**
  * `VALID`: nothing on our side disturbed the numbers. `SATURATED`: the target did not keep up; the numbers are right, and are a
@@ -31,6 +31,7 @@ export const REASON_CODES = [
   'loop_delay',
   'nothing_sent',
   'no_replies',
+  'masked',
   'refused',
   'unissued',
   'few_samples',
@@ -59,14 +60,9 @@ export interface GatedQuantile {
 }
 
 /** What a verdict is made from. */
-export interface RunEvidence {
+export interface RunEvidence extends LoadEvidence {
   /** `closed`: shots have no due times (`--speed max`); a shot leaves when a connection is free. */
   readonly loop: 'open' | 'closed'
-  readonly pace: Pace
-  readonly replies: number
-  /** Replies with status 401 or 403 where the recording had another. Default: none. */
-  readonly refused?: number
-  readonly errors: ReadonlyMap<ShotError, number>
   readonly responseTime: Histogram
   readonly serviceTime: Histogram
   readonly blocked: Histogram
@@ -117,15 +113,16 @@ export const DEFAULT_VALIDITY_LIMITS: ValidityLimits = {
 
 /** Judges a run. Only what we did wrong makes it INVALID; what the target did is a result. */
 export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VALIDITY_LIMITS): Verdict {
+  const load = anotherLoad(evidence).map(({ code, what, remedy }) => note(code, what, remedy))
+  const isMasked = load.some(({ code }) => code === 'masked')
   const reasons = [
     ...ownErrors(evidence),
     ...emptiness(evidence),
-    ...refusal(evidence),
-    ...unissued(evidence),
+    ...load,
     ...(evidence.loop === 'open' ? pacing(evidence, limits) : []),
     ...health(evidence, limits),
     ...gates(evidence),
-    ...(evidence.loop === 'open' ? saturation(evidence, limits) : closedLoop(evidence)),
+    ...(evidence.loop === 'open' ? saturationOf(evidence, limits, isMasked) : closedLoop(evidence)),
     ...interruption(evidence),
     ...operation(evidence),
   ]
@@ -133,6 +130,17 @@ export function judge(evidence: RunEvidence, limits: ValidityLimits = DEFAULT_VA
   const worst = Math.max(0, ...remedied.map((reason) => VERDICTS.indexOf(reason.verdict)))
   const rank = (reason: VerdictReason): number => -VERDICTS.indexOf(reason.verdict)
   return { name: VERDICTS[worst] ?? 'INVALID', reasons: remedied.toSorted((a, b) => rank(a) - rank(b)) }
+}
+
+/** What a target does with a load of refusals says nothing of what it does with the recorded one, and no multiplier helps. */
+function saturationOf(evidence: RunEvidence, limits: ValidityLimits, isMasked: boolean): readonly VerdictReason[] {
+  const reasons = saturation(evidence, limits)
+  return isMasked ? reasons.map(({ code, what }) => note(code, what, '')) : reasons
+}
+
+/** The reason why the load was not the recorded one; undefined where it was. */
+export function anotherLoadReason({ reasons }: Verdict): VerdictReason | undefined {
+  return reasons.find(({ code }) => LOAD_CODES.some((one) => one === code))
 }
 
 /** What follows from a want of CPU time. */
@@ -153,28 +161,6 @@ function emptiness({ pace, replies }: RunEvidence): VerdictReason[] {
   if (replies > 0) return []
   const what = `nothing answered: none of ${formatCount(pace.sent)} requests got a reply, so there was nothing to judge`
   return [invalid('no_replies', what, 'see the errors; is the target up, and is it the right address?')]
-}
-
-/** Beyond it nearly all is: a health check may pass where nothing else does. */
-const REFUSED_SHARE = 0.99
-
-/** A target that lets nobody in is quick, and that is all that the numbers tell. */
-function refusal({ replies, refused = 0 }: RunEvidence): VerdictReason[] {
-  if (replies === 0 || refused / replies < REFUSED_SHARE) return []
-  const all = refused === replies ? 'every reply was' : `${percent(refused / replies)} of replies were`
-  const what = `${all} 401 or 403, and not in the recording: the numbers are those of refusals`
-  return [note('refused', what, 'are logins recorded, with secrets kept? -H and --auth-command set credentials')]
-}
-
-/** Beyond it the load was another than the recorded one. */
-const UNISSUED_SHARE = 0.1
-
-/** Requests that need a value of an earlier reply (a session, an id) are not sent where the target never gave it. */
-function unissued({ pace, errors }: RunEvidence): VerdictReason[] {
-  const lost = errors.get('correlation_lost') ?? 0
-  if (pace.due === 0 || lost / pace.due < UNISSUED_SHARE) return []
-  const what = `${percent(lost / pace.due)} of the requests were not sent, for want of a value that the target did not issue: the load was not the recorded one`
-  return [note('unissued', what, 'do logins work? --unseal, -H and --auth-command give credentials')]
 }
 
 const OWN_ERROR_REMEDIES: Readonly<Record<'no_ports' | 'no_descriptors', string>> = {
@@ -236,7 +222,7 @@ function pacing(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] 
   }
   const { own } = shortfall(evidence)
   if (own > 1 - limits.leastAchievedShare) {
-    const what = `we fell behind by ourselves: ${percent(own)} of the shots due were not sent in the window`
+    const what = `we fell behind by ourselves: ${formatShare(own)} of the shots due were not sent in the window`
     reasons.push(invalid('behind', what, lagRemedy(evidence)))
   }
   return reasons
@@ -258,12 +244,12 @@ function health(evidence: RunEvidence, limits: ValidityLimits): VerdictReason[] 
   const reasons: VerdictReason[] = []
   const { stealShare } = health
   if (stealShare !== undefined && stealShare > limits.maxStealShare) {
-    const what = `the hypervisor gave ${percent(stealShare)} of this machine's CPU time to others`
+    const what = `the hypervisor gave ${formatShare(stealShare)} of this machine's CPU time to others`
     reasons.push(invalid('cpu_steal', what, 'run the generator on a machine of its own'))
   }
   const starved = longestWait(health)
   if (starved !== undefined && starved.share > limits.maxWaitShare) {
-    const what = `${starved.name} waited for a CPU ${percent(starved.share)} of the time`
+    const what = `${starved.name} waited for a CPU ${formatShare(starved.share)} of the time`
     reasons.push(invalid('cpu_wait', what, 'free a core: other programs, fewer --workers, or --pacing eco'))
   }
   const boundNs = Math.max(limits.maxLoopDelayNs, serviceTime.quantileNs(0.5) ?? 0)
@@ -288,7 +274,7 @@ function longestWait(health: GeneratorHealth): { readonly name: string; readonly
 function starvation(health: GeneratorHealth | undefined): string {
   const longest = health === undefined ? undefined : longestWait(health)
   if (longest === undefined || longest.share < 0.05) return ''
-  return ` (${longest.name} waited for a CPU ${percent(longest.share)} of the time)`
+  return ` (${longest.name} waited for a CPU ${formatShare(longest.share)} of the time)`
 }
 
 function gates({ gates, withoutData }: RunEvidence): VerdictReason[] {
@@ -315,7 +301,7 @@ function saturation(evidence: RunEvidence, limits: ValidityLimits): VerdictReaso
   }
   const { target } = shortfall(evidence)
   if (target > 1 - limits.leastAchievedShare) {
-    const what = `the target took ${percent(1 - target)} of the offered load in the time that it was offered`
+    const what = `the target took ${formatShare(1 - target)} of the offered load in the time that it was offered`
     reasons.push(saturated('slow', what, 'a lower multiplier shows what it can take'))
   }
   return reasons
@@ -328,7 +314,7 @@ function closedLoop({ health }: RunEvidence): VerdictReason[] {
   const busiest = Math.max(0, ...(health?.threads ?? []).map((thread) => thread.cpuShare ?? 0))
   const what = 'closed loop: a shot left when a connection was free, so lag and blocked time do not apply'
   if (busiest < BUSY_SHARE) return [note('closed_loop', what, '')]
-  const ceiling = `${what}; a sender used ${percent(busiest)} of a CPU, so the rate may be its ceiling, not the target's`
+  const ceiling = `${what}; a sender used ${formatShare(busiest)} of a CPU, so the rate may be its ceiling, not the target's`
   return [note('closed_loop', ceiling, 'compare with more --workers: if the rate grows, it was ours')]
 }
 
@@ -353,11 +339,6 @@ function saturated(code: ReasonCode, what: string, remedy: string): VerdictReaso
 
 function note(code: ReasonCode, what: string, remedy: string): VerdictReason {
   return { code, verdict: 'VALID', what, remedy }
-}
-
-function percent(share: number): string {
-  const points = share * 100
-  return `${points >= 99.5 || points === 0 ? points.toFixed(0) : points.toPrecision(2)} %`
 }
 
 /**

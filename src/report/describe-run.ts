@@ -89,6 +89,8 @@ export function describeRun(
       pace,
       replies: total.replies,
       refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
+      overloaded: overloadedOf(total),
+      ...(facts.plan.masked === undefined ? {} : { masked: facts.plan.masked }),
       errors: total.errors,
       responseTime: total.responseTime,
       serviceTime: total.serviceTime,
@@ -128,6 +130,12 @@ export function describeRun(
     environment,
     fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment, operator),
   }
+}
+
+function overloadedOf({ statuses }: Tally): number {
+  let count = 0
+  for (const [status, replies] of statuses) if (status === 429 || status >= 500) count += replies
+  return count
 }
 
 function stagesOf({ stageTallies, warmupNs = 0 }: RunFacts, { timeline }: Measurement): Pick<Run, 'stages'> {

@@ -35,6 +35,9 @@ const VERDICT_TEXTS: Readonly<Record<VerdictName, string>> = {
 const REASON_TEXTS: Readonly<Partial<Record<ReasonCode, string>>> = {
   nothing_sent: 'there was nothing to judge: no request was sent',
   no_replies: 'there was nothing to judge: nothing answered',
+  masked: 'values were masked in the recording: these are the numbers of another load, not of the recorded one',
+  unissued:
+    'requests were left out for want of a login or an id: these are the numbers of another load, not of the recorded one',
   refused: 'the target refused what was sent: these are the numbers of refusals',
   few_samples: 'too few samples for what was to be judged',
   no_data: 'a gate has nothing to be judged by',

@@ -152,8 +152,14 @@ function readPlan(fields: JsonFields): RunPlan {
     heldBack: fields.record('heldBack', numberAt),
     notReplayable: fields.record('notReplayable', numberAt),
     maskedShare: fields.number('maskedShare'),
+    ...readMasked(fields.optionalObject('masked')),
     warnings: fields.list('warnings', textAt),
   }
+}
+
+function readMasked(fields: JsonFields | undefined): Pick<RunPlan, 'masked'> {
+  if (fields === undefined) return {}
+  return { masked: { logins: fields.number('logins'), strangerShare: fields.number('strangerShare') } }
 }
 
 function readStages(fields: JsonFields | undefined): Pick<RunPlan, 'stages'> {

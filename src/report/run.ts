@@ -1,6 +1,7 @@
 import type { Comparison } from '../measure/comparison/finding.ts'
 import type { ShotError } from '../core/outcome.ts'
 import type { CapacityResult } from '../measure/capacity/result.ts'
+import type { MaskedLoad } from '../measure/another-load.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
 import type { GateResult } from '../measure/gates/gate-result.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
@@ -125,6 +126,8 @@ export interface RunPlan {
   readonly notReplayable: Counts
   /** Share of the requests that carry masked values, 0 to 1. */
   readonly maskedShare: number
+  /** What of that no reply issues anew; not there where nothing was masked so, and in runs of before. */
+  readonly masked?: MaskedLoad
   readonly warnings: readonly string[]
 }
 

@@ -47,6 +47,9 @@ function thread(facts: { cpuShare?: number; waitShare?: number; loopDelayP99Ns?:
   return evidence({ health: { threads: [{ name: 'sender 0', ...health }], stealShare: 0 } })
 }
 
+const masked = { errors: errors('correlation_lost', 1_000), masked: { logins: 40, strangerShare: 0 } }
+const strangers = { refused: 1_000, masked: { logins: 0, strangerShare: 0.1 } }
+
 type Row = readonly [why: string, evidence: RunEvidence, verdict: VerdictName, codes: readonly ReasonCode[]]
 
 const rows: readonly Row[] = [
@@ -92,6 +95,21 @@ const rows: readonly Row[] = [
     evidence({ errors: errors('correlation_lost', 1_000) }),
     'VALID',
     ['unissued'],
+  ],
+  [
+    'where logins were masked, that is named instead, and what little was sent tells nothing of saturation',
+    evidence({ ...masked, refused: 500, blocked: constant(99 * MS) }),
+    'VALID',
+    ['masked', 'blocked'],
+  ],
+  ['masked credentials of sessions from before are as good a reason', evidence(strangers), 'VALID', ['masked']],
+  ['a few of those are none', evidence({ ...strangers, masked: { logins: 0, strangerShare: 0.09 } }), 'VALID', []],
+  ['masked logins that work are none', evidence({ masked: masked.masked }), 'VALID', []],
+  [
+    'a target that fails by itself is not excused by what was masked',
+    evidence({ ...masked, refused: 10, overloaded: 11, blocked: constant(99 * MS) }),
+    'SATURATED',
+    ['blocked', 'unissued'],
   ],
   ['a few of them change no load', evidence({ errors: errors('correlation_lost', 900) }), 'VALID', []],
   ['timeouts are what the target does', evidence({ errors: errors('timeout', 500) }), 'VALID', []],

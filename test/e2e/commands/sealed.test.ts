@@ -127,11 +127,20 @@ describe('a recording of logins, sealed by a tap', () => {
 
   it('logs nobody in without the key, and says how that is helped', async () => {
     const shop = await openShop(5_000)
-    const { stderr } = await startReplay([sealed], shop.url, '--allow-writes', '--no-breaker').ended
+    const directory = folder.path('run masked')
+    const words = ['--allow-writes', '--no-breaker', '--on-invalid', 'warn', '-o', directory]
+    const { stdout, stderr } = await startReplay([sealed], shop.url, ...words).ended
     expect(stderr).toContain('sealed     1 recording holds what was masked: --unseal KEYFILE sends it')
     expect(stderr).toMatch(/4 logins send masked secrets: a target that checks them lets nobody in/)
     expect(Object.fromEntries(shop.served)).toMatchObject({ 'POST /login 401': USERS.length })
     expect(shop.served.has('POST /login 302')).toBe(false)
+    const why = /values were masked in the recording, so the load was not the recorded one: 80 % of the requests/
+    expect(stderr).toMatch(new RegExp(`\\nverdict: (?:IN)?VALID; ${why.source}`))
+    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(why)
+    expect(readFileSync(`${directory}/report.html`, 'utf8')).toMatch(why)
+    const run = await readRunDirectory(directory)
+    expect(run.plan.masked).toEqual({ logins: USERS.length, strangerShare: 0 })
+    expect(run.verdict.reasons.map(({ code }) => code)).toContain('masked')
   })
 
   it.each([

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHROMIUM_ABSENT, startChromium } from '../support/chromium.ts'
+import { CHROMIUM_ABSENT, NO_TIMEOUT, startChromium } from '../support/chromium.ts'
 import { temporaryFolder } from '../support/mesh.ts'
 import { pageOf, seriesOf } from './pages.ts'
 import { shopRun, SLOWEST } from './runs.ts'
@@ -43,6 +43,7 @@ function pictured(svgs: readonly Shape[]): readonly { width: number; height: num
 /** All that the browser had to say of a page, and the page. */
 async function open(url: string, colorScheme: 'light' | 'dark'): Promise<{ page: Page; said: string[] }> {
   const page = await browser.newPage({ colorScheme, viewport: { width: WINDOW_WIDTH, height: 900 } })
+  page.setDefaultTimeout(NO_TIMEOUT)
   const said: string[] = []
   page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`))
   page.on('pageerror', (error) => said.push(error.message))

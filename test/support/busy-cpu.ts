@@ -14,13 +14,14 @@ export function pinToFirstCpu(pid: number): void {
   execFileSync('taskset', ['-a', '-c', '-p', '0', String(pid)], { stdio: 'ignore' })
 }
 
-/** Starts loops on CPU 0. They end when told to, and by themselves after `mostSeconds`. */
-export function keepFirstCpuBusy(loops: number, mostSeconds: number): BusyCpu {
-  const spin = `const end = Date.now() + ${mostSeconds * 1000}; while (Date.now() < end);`
+/** Starts loops on CPU 0, and resolves when they are at it. They end when told to, and by themselves after `mostSeconds`. */
+export async function keepFirstCpuBusy(loops: number, mostSeconds: number): Promise<BusyCpu> {
+  const spin = `process.stdout.write('.', () => { const end = Date.now() + ${mostSeconds * 1000}; while (Date.now() < end); })`
   const children = Array.from({ length: loops }, () =>
-    spawn('taskset', ['-c', '0', process.execPath, '-e', spin], { stdio: 'ignore' }),
+    spawn('taskset', ['-c', '0', process.execPath, '-e', spin], { stdio: ['ignore', 'pipe', 'ignore'] }),
   )
   const exits = children.map((child) => once(child, 'exit'))
+  await Promise.all(children.map((child) => once(child.stdout, 'data')))
   return {
     async stop() {
       for (const child of children) child.kill('SIGKILL')

@@ -147,7 +147,7 @@ describe.skipIf(POSTGRES_ABSENT)('a gate in trouble', () => {
   })
 
   it('fails with 53300 and a hint when cursors hold all connections, but serves our own', async () => {
-    const gate = await open({ poolSize: 3, waitTimeoutMs: 1500 })
+    const gate = await open({ poolSize: 3, waitTimeoutMs: 4000 })
     const holders = await Promise.all([overlay.connect(), overlay.connect()])
     for (const holder of holders)
       await holder.query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM base.wide; FETCH 5 FROM c')
@@ -160,7 +160,8 @@ describe.skipIf(POSTGRES_ABSENT)('a gate in trouble', () => {
   })
 
   it('ends a snapshot and a cursor that are older than allowed, with 40001', async () => {
-    const gate = await open({ maxTransactionMs: 150 })
+    // Longer than it takes to begin one, on a machine that has other things to do.
+    const gate = await open({ maxTransactionMs: 2000 })
     const session = await overlay.connect()
     const [[pid] = []] = await rowsOf(session, 'SELECT pg_backend_pid()')
     gate.gate.beginSnapshot(`mesh ${pid}`)

@@ -30,33 +30,37 @@ interface Answer {
 export class AuthCommand implements AuthorizationSource {
   readonly #command: string
   readonly #warn: (line: string) => void
+  readonly #nowMs: () => number
   #answer: Answer | undefined
   #askAtMs = 0
   #asking: Promise<void> | undefined
   #saidOver = false
 
-  constructor(command: string, warn: (line: string) => void) {
+  /** `nowMs`: milliseconds since 1970, by default of this machine's clock. */
+  constructor(command: string, warn: (line: string) => void, nowMs: () => number = wallMs) {
     this.#command = command
     this.#warn = warn
+    this.#nowMs = nowMs
   }
 
   /** @throws MeshError MESH_ERR_USAGE where it fails and there is nothing that is still good. */
   async current(): Promise<string> {
-    if (nowMs() >= this.#askAtMs) await (this.#asking ??= this.#renew())
+    if (this.#nowMs() >= this.#askAtMs) await (this.#asking ??= this.#renew())
     return this.#answer?.value ?? ''
   }
 
   async #renew(): Promise<void> {
     try {
-      const askedMs = nowMs()
+      const askedMs = this.#nowMs()
       this.#answer = answerOf(await this.#run(), askedMs)
       const lifeMs = this.#answer.expiresMs - askedMs
       this.#askAtMs =
         lifeMs > 0 ? this.#answer.expiresMs - Math.min(MARGIN_MS, lifeMs / 2) : this.#retryAfterOver(askedMs)
     } catch (error) {
-      if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= nowMs()) throw error
+      if (!(error instanceof MeshError) || this.#answer === undefined || this.#answer.expiresMs <= this.#nowMs())
+        throw error
       this.#warn(`mesh: ${error.message}: the Authorization from before goes on until it is over`)
-      this.#askAtMs = Math.min(nowMs() + RETRY_MS, this.#answer.expiresMs)
+      this.#askAtMs = Math.min(this.#nowMs() + RETRY_MS, this.#answer.expiresMs)
     } finally {
       this.#asking = undefined
     }
@@ -125,6 +129,6 @@ function expiryOf(value: string): number | undefined {
 }
 
 /** Milliseconds since 1970. */
-function nowMs(): number {
+function wallMs(): number {
   return Number(unixNs() / 1_000_000n)
 }

@@ -9,6 +9,7 @@ import {
 import { compiled } from '../../replay/compiled.ts'
 import { RIGHTS, TEXTS } from './escape-rights.ts'
 import { CALLS, DISTURBANCES, ESCAPE_DATA, ESCAPE_SCHEMA, WRITES } from './escape-rows.ts'
+import { TRICKS } from './escape-tricks.ts'
 
 const thread = compiled('cow/postgres/overlay/pg-dump-thread.ts')
 
@@ -32,7 +33,7 @@ const HELD = `SELECT (SELECT count(*) FROM pg_locks WHERE pid <> pg_backend_pid(
     AND (locktype = 'advisory' OR mode NOT IN ('AccessShareLock', 'ExclusiveLock')))::int AS locks,
   (SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND state LIKE 'idle in transaction%')::int AS idle`
 
-const ALL = [...WRITES, ...CALLS, ...DISTURBANCES, ...RIGHTS, ...TEXTS]
+const ALL = [...WRITES, ...CALLS, ...DISTURBANCES, ...RIGHTS, ...TEXTS, ...TRICKS]
 
 /** More than one statement, or what may be that. */
 const SEVERAL = /;.*\S/s

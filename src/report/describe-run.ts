@@ -1,3 +1,4 @@
+import type { LoadEvidence } from '../measure/another-load.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import type { GateSpan } from '../measure/gates/reading.ts'
 import type { GateWatch } from '../measure/gates/gate-watch.ts'
@@ -87,11 +88,7 @@ export function describeRun(
     judge({
       loop: facts.plan.loop,
       pace,
-      replies: total.replies,
-      refused: Math.min(total.mismatches, (total.statuses.get(401) ?? 0) + (total.statuses.get(403) ?? 0)),
-      overloaded: overloadedOf(total),
-      ...(facts.plan.masked === undefined ? {} : { masked: facts.plan.masked }),
-      errors: total.errors,
+      ...loadOf(facts.plan, total),
       responseTime: total.responseTime,
       serviceTime: total.serviceTime,
       blocked: measurement.total.blocked,
@@ -132,10 +129,12 @@ export function describeRun(
   }
 }
 
-function overloadedOf({ statuses }: Tally): number {
-  let count = 0
-  for (const [status, replies] of statuses) if (status === 429 || status >= 500) count += replies
-  return count
+/** Whether the load was the recorded one. */
+function loadOf({ masked }: RunPlan, { replies, mismatches, statuses, errors }: Tally): Omit<LoadEvidence, 'pace'> {
+  let overloaded = 0
+  for (const [status, count] of statuses) if (status === 429 || status >= 500) overloaded += count
+  const refused = Math.min(mismatches, (statuses.get(401) ?? 0) + (statuses.get(403) ?? 0))
+  return { replies, refused, overloaded, errors, ...(masked === undefined ? {} : { masked }) }
 }
 
 function stagesOf({ stageTallies, warmupNs = 0 }: RunFacts, { timeline }: Measurement): Pick<Run, 'stages'> {

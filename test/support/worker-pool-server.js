@@ -9,7 +9,8 @@ const [workers, serviceMs] = process.argv.slice(2).map(Number)
 /** When each worker is free again, by the process' clock in milliseconds. */
 const freeAt = Array.from({ length: workers }, () => 0)
 
-const server = createServer((_, response) => {
+// It never closes a connection by itself: that would be an error of whoever sends then.
+const server = createServer({ keepAliveTimeout: 0 }, (_, response) => {
   const now = performance.now()
   let next = 0
   for (let worker = 1; worker < workers; worker++) if (freeAt[worker] < freeAt[next]) next = worker

@@ -32,7 +32,7 @@ let url = ''
 
 beforeAll(async () => {
   writeFileSync(keyFile, `${SECRET}\n`)
-  server = createServer(({ headers }, response) => {
+  server = createServer({ keepAliveTimeout: 0 }, ({ headers }, response) => {
     const { authorization = '' } = headers
     seen.push(authorization)
     response.writeHead(isGood(authorization) || authorization.startsWith('Bearer given-') ? 200 : 401).end('ok')

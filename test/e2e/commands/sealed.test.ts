@@ -164,7 +164,7 @@ describe('a recording of logins, sealed by a tap', () => {
 
   it('shows in a response check nothing that its own --mask rules hide', async () => {
     let email = 'ann@recorded.test'
-    const server = createServer((_, response) =>
+    const server = createServer({ keepAliveTimeout: 0 }, (_, response) =>
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ email, n: 1 })),
     )
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -13,7 +13,7 @@ interface Seen {
 /** A server that remembers what it was asked and answers 200, or 404 to `/missing`. */
 async function startServer(): Promise<{ readonly target: Target; readonly seen: Seen[] }> {
   const seen: Seen[] = []
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     let body = ''
     request.on('data', (piece: Buffer) => {
       body += piece.toString('latin1')

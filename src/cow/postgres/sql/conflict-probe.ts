@@ -13,12 +13,12 @@ import type { WriteLevel } from './level.ts'
 import type { SyntaxTree } from './node.ts'
 import { fieldOf, listOf, numberOf, textOf, unwrapAs } from './node.ts'
 import type { ProbeGround } from './probe.ts'
-import { CteList, isBaseRow, keyList, probeOfAll, tableAs, textIn } from './probe.ts'
+import { isBaseRow, keyList, probeOfAll, tableAs, textIn } from './probe.ts'
 import type { KeyProbe, Refusal } from './rewriting.ts'
 import { quoteName, spliced } from './splice.ts'
-import type { TextRange } from './mention.ts'
+import { type TextRange, usesIn } from './mention.ts'
 import type { Tokens } from './tokens.ts'
-import { inside, volatileIn, volatilityOf } from './volatility.ts'
+import { volatileIn, volatilityOf } from './volatility.ts'
 
 /** The rows to insert as an item of FROM, and what stands for a column of theirs. */
 interface Source {
@@ -47,12 +47,11 @@ export function probeConflicts(
   const conflict = tokens.indexAt(ground.statement.offsetOf(numberOf(clause, 'location')))
   const range = sourceRange(tokens, level, conflict)
   if (range === undefined) return []
-  const ctes = new CteList(ground)
   const volatile = volatileIn(ground.statement, range, ground.facts)
   const isValues = tokens.isWord(tokens.indexAt(range.start), 'values')
   if (!isValues && volatile.some((use) => volatilityOf(use, ground.facts) === 'volatile')) return UNKNOWN_VALUES
   const probe = (text: string): KeyProbe => ({ table, text, reason: 'conflict', skipLocked: false })
-  if (!ctes.areFitIn(range)) return [probe(probeOfAll(table))]
+  if (!ground.ctes.areFitIn(range)) return [probe(probeOfAll(table))]
   const names = columnNames(level, table)
   const arbiters = arbitersOf(clause, table, tokens, conflict)
   const wanted = new Set([...table.uniques.flat(), ...arbiters.flatMap((arbiter) => namesIn(ground, arbiter))])
@@ -66,7 +65,9 @@ export function probeConflicts(
     if (condition === 'new') continue
     const from = `${tableAs(table, 'mesh_t')}, ${source.item}`
     const where = `WHERE ${condition.sql} AND ${isBaseRow(table, 'mesh_t')}`
-    probes.push(probe(`${ctes.clauseFor(source.ranges)}SELECT ${keyList(table, 'mesh_t')} FROM ${from} ${where}`))
+    probes.push(
+      probe(`${ground.ctes.clauseFor(source.ranges)}SELECT ${keyList(table, 'mesh_t')} FROM ${from} ${where}`),
+    )
   }
   return probes
 }
@@ -196,7 +197,7 @@ function arbitersOf(clause: SyntaxTree, table: MergedTable, tokens: Tokens, conf
 function namesIn({ statement }: ProbeGround, arbiter: Arbiter): readonly string[] {
   if ('columns' in arbiter) return arbiter.columns
   return arbiter.elements.flatMap((range) => {
-    const uses = statement.columns.filter((column) => inside(column.position, range))
+    const uses = usesIn(statement.columns, range)
     return uses.length === 0 ? [identifierAt(statement.tokens, range)] : uses.map(({ names }) => names.at(-1) ?? '')
   })
 }
@@ -248,7 +249,7 @@ function elementPart(
   source: Source,
 ): { readonly sql: string } | 'new' | 'unknown' {
   const { statement } = ground
-  const uses = statement.columns.filter((column) => inside(column.position, range))
+  const uses = usesIn(statement.columns, range)
   const bare = uses.length === 0 && statement.tokens.indexAt(range.end) - statement.tokens.indexAt(range.start) === 1
   if (bare) return columnParts([identifierAt(statement.tokens, range)], source)[0] ?? 'unknown'
   const values = uses.map((use) => ({ use, value: source.column(use.names.at(-1) ?? '') }))

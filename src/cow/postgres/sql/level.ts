@@ -1,6 +1,6 @@
 /** Query levels: the SELECTs and writes inside a statement that need more than their relations' names. */
 import type { SyntaxTree } from './node.ts'
-import type { CteDefinition, CteUse, RelationUse } from './mention.ts'
+import type { CteUse, RelationUse } from './mention.ts'
 
 /** One leaf of a FROM or USING list. */
 export interface FromItem {
@@ -26,8 +26,6 @@ export interface RowLock {
 
 export interface SelectLevel {
   readonly tree: SyntaxTree
-  /** The CTEs that it may mention, its own included, the nearest first. */
-  readonly visible: readonly CteDefinition[]
   readonly from: readonly FromItem[]
   readonly locks: readonly RowLock[]
   /** A position inside it that is at its own depth: that of its first output column; undefined where it has none. */
@@ -44,7 +42,6 @@ export interface WriteLevel {
   readonly operation: WriteOperation
   readonly tree: SyntaxTree
   readonly target: RelationUse
-  readonly visible: readonly CteDefinition[]
   /** FROM of UPDATE, USING of DELETE and MERGE. */
   readonly from: readonly FromItem[]
 }

@@ -9,8 +9,10 @@ export interface TokenArrays {
   /** Open parentheses, brackets and CASEs around the token; the opening and closing token count as outside. */
   readonly depths: Int32Array
   readonly count: number
-  /** Offsets where comments stand between the parts of one string, start and end by turns. */
+  /** Offsets of what the parser cannot read, or slowly: comments between the parts of one string, and inside comments that nest. Start and end by turns. */
   readonly joints: readonly number[]
+  /** The longest run of characters of operators: the parser's time grows with its square. */
+  readonly longestRun: number
 }
 
 const WORD = 0
@@ -21,15 +23,20 @@ const PARAMETER = 4
 const OPERATOR = 5
 const SIGN = 6
 
-/** A string goes on after blanks that hold a newline (scan.l, `quotecontinue`). */
-const CONTINUATION = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y
 const NUMERAL =
   /0[xX](?:_?[0-9A-Fa-f])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|(?:[0-9](?:_?[0-9])*(?:\.(?!\.)(?:[0-9](?:_?[0-9])*)?)?|\.[0-9](?:_?[0-9])*)(?:[eE][-+]?[0-9](?:_?[0-9])*)?/y
 const DOLLAR_QUOTE = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z_0-9\u0080-\uffff]*)?\$/y
 const PARAMETER_NAME = /\$[0-9]+/y
 const OPERATOR_CHARACTERS = '~!@#^&|`?+-*/%<>='
 /** An operator that ends in + or - must hold one of these; otherwise the sign is a token of its own. */
-const FREE_OPERATOR_CHARACTERS = /[~!@#^&|`?%]/
+const FREE_OPERATOR_CHARACTERS = '~!@#^&|`?%'
+
+/** Characters of operators in a row: where they end, and the last places of what decides where one of the operators does. */
+interface OperatorRun {
+  readonly end: number
+  readonly lastFree: number
+  readonly lastUnsigned: number
+}
 
 /** Growable parallel arrays, and the depth that follows parentheses, brackets and CASE .. END. */
 class Sink {
@@ -39,6 +46,9 @@ class Sink {
   depths: Int32Array
   count = 0
   readonly joints: number[] = []
+  longestRun = 0
+  /** What stands around the last operator. */
+  run: OperatorRun = { end: 0, lastFree: -1, lastUnsigned: -1 }
   /** What is open, as the word or sign that opened it. */
   readonly #open: string[] = []
 
@@ -88,15 +98,15 @@ export function scanText(text: string): TokenArrays {
   const sink = new Sink(Math.max(16, Math.min(1 << 16, text.length >> 2)))
   let at = 0
   while (at < text.length) at = scanOne(text, at, sink)
-  const { starts, ends, kinds, depths, count, joints } = sink
-  return { starts, ends, kinds, depths, count, joints }
+  const { starts, ends, kinds, depths, count, joints, longestRun } = sink
+  return { starts, ends, kinds, depths, count, joints, longestRun }
 }
 
 /** Takes one token, comment or run of blanks; gives where the next begins. */
 function scanOne(text: string, at: number, sink: Sink): number {
   const code = text.charCodeAt(at)
   if (isBlank(code)) return at + 1
-  const comment = endOfComment(text, at)
+  const comment = endOfComment(text, at, sink)
   if (comment !== at) return comment
   if (isWordStart(code)) return scanWord(text, at, sink)
   if (isDigit(code) || (code === 46 && isDigit(text.charCodeAt(at + 1)))) {
@@ -108,7 +118,7 @@ function scanOne(text: string, at: number, sink: Sink): number {
   if (text.startsWith('::', at) || text.startsWith(':=', at) || text.startsWith('..', at)) {
     return take(sink, OPERATOR, at, at + 2)
   }
-  if (OPERATOR_CHARACTERS.includes(text.charAt(at))) return take(sink, OPERATOR, at, endOfOperator(text, at))
+  if (OPERATOR_CHARACTERS.includes(text.charAt(at))) return take(sink, OPERATOR, at, endOfOperator(text, at, sink))
   return scanSign(text, at, sink)
 }
 
@@ -167,17 +177,14 @@ function scanDollar(text: string, at: number, sink: Sink): number {
   return take(sink, STRING, at, closed === -1 ? text.length : closed + quote.length)
 }
 
-function endOfComment(text: string, at: number): number {
-  if (text.startsWith('--', at)) {
-    let end = at + 2
-    while (end < text.length && text.charCodeAt(end) !== 10 && text.charCodeAt(end) !== 13) end++
-    return end
-  }
+function endOfComment(text: string, at: number, sink: Sink): number {
+  if (text.startsWith('--', at)) return endOfLine(text, at)
   if (!text.startsWith('/*', at)) return at
   let depth = 1
+  let deepest = 1
   let end = at + 2
   while (end < text.length && depth > 0) {
-    if (text.startsWith('/*', end)) depth++
+    if (text.startsWith('/*', end)) deepest = Math.max(deepest, ++depth)
     else if (text.startsWith('*/', end)) depth--
     else {
       end++
@@ -185,6 +192,14 @@ function endOfComment(text: string, at: number): number {
     }
     end += 2
   }
+  if (deepest > 1) sink.joints.push(at + 2, depth === 0 ? end - 2 : end)
+  return end
+}
+
+/** The next newline, or the end of the text. */
+function endOfLine(text: string, at: number): number {
+  let end = at
+  while (end < text.length && !isNewline(text.charCodeAt(end))) end++
   return end
 }
 
@@ -200,15 +215,36 @@ function endOfString(text: string, at: number, sink: Sink, kind: 'plain' | 'esca
     else if (code !== 39) end++
     else if (kind !== 'bits' && text.charCodeAt(end + 1) === 39) end += 2
     else {
-      const continued = matchEnd(CONTINUATION, text, end + 1)
+      const comments: number[] = []
+      const continued = endOfJoint(text, end + 1, comments)
       if (continued === undefined) return end + 1
-      for (const comment of text.slice(end + 1, continued).matchAll(/--[^\n\r]*/g)) {
-        sink.joints.push(end + 1 + comment.index, end + 1 + comment.index + comment[0].length)
-      }
+      for (const offset of comments) sink.joints.push(offset)
       end = continued
     }
   }
   return text.length
+}
+
+/**
+ * After the quote by which a string goes on: behind blanks and comments of one line that hold a newline (scan.l, `quotecontinue`).
+ * Without going back, which a pattern would do for each dash of a comment.
+ */
+function endOfJoint(text: string, at: number, comments: number[]): number | undefined {
+  let end = at
+  let isNextLine = false
+  for (;;) {
+    const code = text.charCodeAt(end)
+    if (isNewline(code)) isNextLine = true
+    else if (code === 39) return isNextLine ? end + 1 : undefined
+    else if (text.startsWith('--', end)) {
+      const line = endOfLine(text, end)
+      if (line === text.length) return undefined
+      comments.push(end, line)
+      isNextLine = true
+      end = line
+    } else if (!isBlank(code)) return undefined
+    end++
+  }
 }
 
 function endOfQuoted(text: string, at: number): number {
@@ -222,17 +258,26 @@ function endOfQuoted(text: string, at: number): number {
   return text.length
 }
 
-function endOfOperator(text: string, at: number): number {
+/** The longest operator that does not end in a sign of its own. */
+function endOfOperator(text: string, at: number, sink: Sink): number {
+  if (at >= sink.run.end) sink.run = operatorRun(text, at)
+  const { end, lastFree, lastUnsigned } = sink.run
+  sink.longestRun = Math.max(sink.longestRun, end - at)
+  return lastFree >= at ? end : Math.max(at, lastUnsigned) + 1
+}
+
+function operatorRun(text: string, at: number): OperatorRun {
   let end = at
+  let lastFree = -1
+  let lastUnsigned = -1
   while (end < text.length && OPERATOR_CHARACTERS.includes(text.charAt(end))) {
     if (end > at && (text.startsWith('--', end) || text.startsWith('/*', end))) break
+    const character = text.charAt(end)
+    if (FREE_OPERATOR_CHARACTERS.includes(character)) lastFree = end
+    if (character !== '+' && character !== '-') lastUnsigned = end
     end++
   }
-  while (end - at > 1 && (text[end - 1] === '+' || text[end - 1] === '-')) {
-    if (FREE_OPERATOR_CHARACTERS.test(text.slice(at, end - 1))) break
-    end--
-  }
-  return end
+  return { end, lastFree, lastUnsigned }
 }
 
 function matchEnd(pattern: RegExp, text: string, at: number): number | undefined {
@@ -242,6 +287,10 @@ function matchEnd(pattern: RegExp, text: string, at: number): number | undefined
 
 function isBlank(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13)
+}
+
+function isNewline(code: number): boolean {
+  return code === 10 || code === 13
 }
 
 function isDigit(code: number): boolean {

@@ -19,7 +19,6 @@ import type { Names, ProbeGround } from './probe.ts'
 import {
   aliasesOf,
   ANY_NAMES,
-  CteList,
   isBaseRow,
   isRepeatableFrom,
   keptConjuncts,
@@ -33,8 +32,8 @@ import {
 import type { KeyProbe } from './rewriting.ts'
 import { quoteName } from './splice.ts'
 import type { Statement } from './statement.ts'
-import type { RelationUse, TextRange } from './mention.ts'
-import { inside, volatileIn } from './volatility.ts'
+import { type RelationUse, type TextRange, usesIn } from './mention.ts'
+import { volatileIn } from './volatility.ts'
 
 /** Candidates beyond LIMIT under SKIP LOCKED: as many other workers may take theirs between probe and statement. */
 const SKIP_LOCKED_SLACK = 8
@@ -57,36 +56,66 @@ export interface PinnedSelect {
   readonly skipLocked: boolean
 }
 
-/** A SELECT with what it pins; a locking clause reaches into sub-selects of its FROM, each of which is pinned by itself. */
-export function pinSelect(statement: Statement, level: SelectLevel, resolve: ResolveRelation): readonly PinnedSelect[] {
-  const limited = level.locks.length === 0
-  const locked = (item: FromItem): boolean =>
-    limited || level.locks.some((lock) => lock.of.length === 0 || lock.of.includes(item.alias))
-  const skipLocked = level.locks.some((lock) => lock.wait === 'skip')
-  return pinItems(statement, level, level.from.filter(locked), resolve, skipLocked)
+/** What each of some SELECTs with a LIMIT pins: a sub-select of its FROM is there by itself, where it can be pinned. */
+export function pinLimited(
+  statement: Statement,
+  levels: readonly SelectLevel[],
+  resolve: ResolveRelation,
+): readonly PinnedSelect[] {
+  return levels.map((level) => pinned(statement, level, { items: level.from, skipLocked: false }, resolve))
 }
 
-function pinItems(
+/** What of a SELECT is locked. */
+interface LockedItems {
+  readonly items: readonly FromItem[]
+  readonly skipLocked: boolean
+}
+
+/** What SELECTs with locking clauses pin. Such a clause reaches into sub-selects of its FROM: each is pinned by itself, and once. */
+export function pinLocked(
+  statement: Statement,
+  levels: readonly SelectLevel[],
+  resolve: ResolveRelation,
+): readonly PinnedSelect[] {
+  const found = new Map<SelectLevel, LockedItems>()
+  for (const level of levels) {
+    const isLocked = (item: FromItem): boolean =>
+      level.locks.some((lock) => lock.of.length === 0 || lock.of.includes(item.alias))
+    const skipLocked = level.locks.some((lock) => lock.wait === 'skip')
+    lockItems(found, level, { items: level.from.filter(isLocked), skipLocked })
+  }
+  return [...found].map(([level, locked]) => pinned(statement, level, locked, resolve))
+}
+
+function lockItems(found: Map<SelectLevel, LockedItems>, level: SelectLevel, locked: LockedItems): void {
+  const before = found.get(level)
+  const skipLocked = locked.skipLocked || before?.skipLocked === true
+  const known = new Set(before?.items)
+  const fresh =
+    skipLocked === (before?.skipLocked ?? false) ? locked.items.filter((item) => !known.has(item)) : locked.items
+  for (const { select } of fresh) {
+    if (select !== undefined) lockItems(found, select, { items: select.from, skipLocked: locked.skipLocked })
+  }
+  found.set(level, { items: [...new Set([...known, ...fresh])], skipLocked })
+}
+
+function pinned(
   statement: Statement,
   level: SelectLevel,
-  items: readonly FromItem[],
+  { items, skipLocked }: LockedItems,
   resolve: ResolveRelation,
-  skipLocked: boolean,
-): readonly PinnedSelect[] {
-  const clauses = selectClauses(statement, level)
+): PinnedSelect {
   const tables: PinnedTable[] = []
   const views: RelationUse[] = []
-  const inner: PinnedSelect[] = []
-  for (const item of items) {
-    const { relation: use, select } = item
-    if (select !== undefined) inner.push(...pinItems(statement, select, select.from, resolve, skipLocked))
+  for (const { relation: use, alias, hidden } of items) {
     if (use === undefined) continue
     const resolved = resolve(nameOf(use))
     if (resolved === 'view') views.push(use)
-    if (isMerged(resolved)) tables.push({ table: resolved, use, alias: item.alias, hidden: item.hidden })
+    if (isMerged(resolved)) tables.push({ table: resolved, use, alias, hidden })
   }
+  const clauses = selectClauses(statement, level)
   const range = clauses?.range ?? { start: statement.start, end: statement.end }
-  return [...inner, { level, clauses, range, tables, views, skipLocked }]
+  return { level, clauses, range, tables, views, skipLocked }
 }
 
 export function nameOf(use: RelationUse): { readonly schema?: string; readonly name: string } {
@@ -97,10 +126,9 @@ export function nameOf(use: RelationUse): { readonly schema?: string; readonly n
 export function isExact(ground: ProbeGround, select: PinnedSelect): boolean {
   const from = select.clauses?.from
   if (from === undefined || select.tables.some(({ hidden }) => hidden)) return false
-  const ctes = new CteList(ground)
   const names = innerNames(ground, select)
-  if (!isRepeatableFrom(ground, ctes, from) || !namesFit(ground.statement, from, names)) return false
-  return orderAndLimit(ground, ctes, select, names) !== undefined
+  if (!isRepeatableFrom(ground, from) || !namesFit(ground.statement, from, names)) return false
+  return orderAndLimit(ground, select, names) !== undefined
 }
 
 /** One probe for each pinned table that has a key. */
@@ -115,16 +143,15 @@ export function probePinned(ground: ProbeGround, select: PinnedSelect): readonly
 function probeText(ground: ProbeGround, select: PinnedSelect, pinned: PinnedTable): string {
   const { clauses, level } = select
   const { statement } = ground
-  const ctes = new CteList(ground)
   const from = clauses?.from
   const names = level.top ? ANY_NAMES : innerNames(ground, select)
   if (clauses === undefined || from === undefined || pinned.hidden) return probeOfAll(pinned.table)
-  if (!isRepeatableFrom(ground, ctes, from) || !namesFit(statement, from, names)) return probeOfAll(pinned.table)
-  const conjuncts = keptConjuncts(ground, ctes, clauses.where, names)
-  const tail = orderAndLimit(ground, ctes, select, names)
+  if (!isRepeatableFrom(ground, from) || !namesFit(statement, from, names)) return probeOfAll(pinned.table)
+  const conjuncts = keptConjuncts(ground, clauses.where, names)
+  const tail = orderAndLimit(ground, select, names)
   const tables = `FROM ${textIn(ground, from)}\n ${whereClause(ground, conjuncts, isBaseRow(pinned.table, pinned.alias))}`
   if (tail === undefined || clauses.list === undefined) {
-    return `${ctes.clauseFor([from, ...conjuncts])}SELECT ${keyList(pinned.table, pinned.alias)} ${tables}`
+    return `${ground.ctes.clauseFor([from, ...conjuncts])}SELECT ${keyList(pinned.table, pinned.alias)} ${tables}`
   }
   const keys = pinned.table.keyColumns.map(
     ({ name }, at) => `${quoteName(pinned.alias)}.${quoteName(name)} AS mesh_key_${at}`,
@@ -132,14 +159,14 @@ function probeText(ground: ProbeGround, select: PinnedSelect, pinned: PinnedTabl
   const outputs = pinned.table.keyColumns.map(({ type }, at) => keyValue(`mesh_q.mesh_key_${at}`, type))
   const body = `SELECT ${textIn(ground, clauses.list)}\n, ${keys.join(', ')} ${tables} ${tail}`
   const used = [clauses.list, from, ...conjuncts, ...(clauses.order === undefined ? [] : [clauses.order])]
-  return `${ctes.clauseFor(used)}SELECT ${outputs.join(', ')} FROM (${body}) AS mesh_q`
+  return `${ground.ctes.clauseFor(used)}SELECT ${outputs.join(', ')} FROM (${body}) AS mesh_q`
 }
 
 /** ORDER BY and LIMIT; undefined where a condition was dropped, for then a LIMIT might cut off what is meant. */
-function orderAndLimit(ground: ProbeGround, ctes: CteList, select: PinnedSelect, names: Names): string | undefined {
+function orderAndLimit(ground: ProbeGround, select: PinnedSelect, names: Names): string | undefined {
   const where = select.clauses?.where
-  const whole = where === undefined || covers(ground.statement, where, keptConjuncts(ground, ctes, where, names))
-  return whole ? limitTail(ground, ctes, select, names) : undefined
+  const whole = where === undefined || covers(ground.statement, where, keptConjuncts(ground, where, names))
+  return whole ? limitTail(ground, select, names) : undefined
 }
 
 /** Nothing of the condition was dropped: only then may a LIMIT stay. */
@@ -148,7 +175,7 @@ function covers(statement: Statement, where: TextRange, conjuncts: readonly Text
 }
 
 /** ORDER BY and LIMIT of the probe; undefined where it takes all rows. */
-function limitTail(ground: ProbeGround, ctes: CteList, select: PinnedSelect, names: Names): string | undefined {
+function limitTail(ground: ProbeGround, select: PinnedSelect, names: Names): string | undefined {
   const { clauses } = select
   const { statement, facts } = ground
   const limit = clauses?.limit ?? clauses?.fetch
@@ -159,7 +186,7 @@ function limitTail(ground: ProbeGround, ctes: CteList, select: PinnedSelect, nam
   const parts = [list, limit, ...(order === undefined ? [] : [order]), ...(offset === undefined ? [] : [offset])]
   const askable = parts.every(
     (part) =>
-      volatileIn(statement, part, facts).length === 0 && ctes.areFitIn(part) && namesFit(statement, part, names),
+      volatileIn(statement, part, facts).length === 0 && ground.ctes.areFitIn(part) && namesFit(statement, part, names),
   )
   if (!askable || /^all$/i.test(statement.text.slice(limit.start, limit.end))) return undefined
   const ordered = order === undefined ? '' : `ORDER BY ${textIn(ground, order)}\n `
@@ -175,12 +202,10 @@ function limitTail(ground: ProbeGround, ctes: CteList, select: PinnedSelect, nam
 function innerNames({ statement }: ProbeGround, select: PinnedSelect): Names {
   const qualifiers = new Set(aliasesOf(select.level.from))
   const columns = new Set<string>()
-  for (const use of [...statement.relations, ...statement.cteUses]) {
-    if (!inside(use.position, select.range)) continue
-    if ('cte' in use) qualifiers.add(use.cte.name)
-    else qualifiers.add(use.alias ?? use.name)
-  }
+  for (const { cte } of usesIn(statement.cteUses, select.range)) qualifiers.add(cte.name)
+  for (const { alias, name } of usesIn(statement.relations, select.range)) qualifiers.add(alias ?? name)
   for (const { table } of select.tables) for (const column of table.columns) columns.add(column.name)
-  const known = select.level.from.every((item) => select.tables.some((pinned) => pinned.use === item.relation))
+  const pinned = new Set<RelationUse | undefined>(select.tables.map(({ use }) => use))
+  const known = select.level.from.every((item) => item.relation !== undefined && pinned.has(item.relation))
   return { qualifiers, columns: known ? columns : undefined, subselects: true }
 }

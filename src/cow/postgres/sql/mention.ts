@@ -1,4 +1,5 @@
 /** What a statement mentions, and where: ranges of its text, names, relations, calls. Positions are UTF-16 offsets into the whole text. */
+import { firstFrom } from './ordered.ts'
 
 /** A piece of the text: from `start` up to, not including, `end`. */
 export interface TextRange {
@@ -72,4 +73,16 @@ export interface ValueFunctionUse {
 export interface ColumnUse {
   readonly names: readonly string[]
   readonly position: number
+}
+
+/** What of a list that is in order of position stands in a part of the text. */
+export function usesIn<Use extends { readonly position: number }>(
+  uses: readonly Use[],
+  { start, end }: TextRange,
+): readonly Use[] {
+  return uses.slice(firstFrom(uses, start, positionOf), firstFrom(uses, end, positionOf))
+}
+
+function positionOf({ position }: { readonly position: number }): number {
+  return position
 }

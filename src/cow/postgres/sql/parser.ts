@@ -24,6 +24,8 @@ const TREE_BYTES_PER_CHARACTER = 40
 const MIN_ELIDED_CHARACTERS = 16 << 10
 /** Half a second of parsing and planning and more, which no other client can use. */
 const MAX_PARSED_TOKENS = 100_000
+/** PostgreSQL's own operators have four at most, and no operator more than 63. */
+const MAX_OPERATOR_RUN = 1000
 /** What a parser whose stack overflowed may still be asked, while its successor loads. It was seen to die after 35. */
 const MAX_OVERFLOWS = 8
 
@@ -92,6 +94,7 @@ function parseText(text: string): ParsedTree | SyntaxFailure {
   if (tokens.count === 0) return { failure: false, text, tokens, statements: [], offsetOf: (location) => location }
   const elided = text.length < MIN_ELIDED_CHARACTERS ? { text, tokenCount: tokens.count } : elideConstants(tokens)
   if (elided.tokenCount > MAX_PARSED_TOKENS) return tooLong(elided.tokenCount)
+  if (tokens.longestRun > MAX_OPERATOR_RUN) return tooManySigns(tokens.longestRun)
   const readable = withoutJoints(elided.text, tokens.joints)
   const result = runParser(readable)
   if (result.failure) return result
@@ -99,14 +102,19 @@ function parseText(text: string): ParsedTree | SyntaxFailure {
   return { failure: false, text, tokens, statements: rawStatements(result.tree, text, offsetOf), offsetOf }
 }
 
-/** A comment may stand between parts of one string; libpg-query, which makes tokens of comments, does not allow it. */
+/**
+ * A comment may stand between parts of one string; libpg-query, which makes tokens of comments, does not allow it. It reads one that
+ * nests in a time that grows with the square of its length.
+ */
 function withoutJoints(text: string, joints: readonly number[]): string {
-  let readable = text
+  const pieces: string[] = []
+  let copied = 0
   for (let at = 0; at < joints.length; at += 2) {
     const [start = 0, end = 0] = [joints[at], joints[at + 1]]
-    readable = readable.slice(0, start) + ' '.repeat(end - start) + readable.slice(end)
+    pieces.push(text.slice(copied, start), ' '.repeat(end - start))
+    copied = end
   }
-  return readable
+  return pieces.length === 0 ? text : pieces.join('') + text.slice(copied)
 }
 
 function tooLong(tokens: number): SyntaxFailure {
@@ -115,6 +123,15 @@ function tooLong(tokens: number): SyntaxFailure {
     code: '54000',
     message: `the statement has ${tokens} tokens besides lists of constants, more than ${MAX_PARSED_TOKENS}`,
     hint: 'Send it in parts, or use COPY.',
+  }
+}
+
+function tooManySigns(characters: number): SyntaxFailure {
+  return {
+    failure: true,
+    code: '54000',
+    message: `the statement has ${characters} characters of operators in a row, more than ${MAX_OPERATOR_RUN}`,
+    hint: 'Put blanks between them.',
   }
 }
 

@@ -6,18 +6,19 @@ import type { RewriteFacts } from './rewriting.ts'
 import type { Splice } from './splice.ts'
 import { quoteLiteral, quoteName, spliced } from './splice.ts'
 import type { Statement } from './statement.ts'
-import type { CteDefinition, TextRange } from './mention.ts'
-import { inside, volatileIn } from './volatility.ts'
+import { type CteDefinition, type CteUse, type TextRange, usesIn } from './mention.ts'
+import { volatileIn } from './volatility.ts'
 
 /** What every probe of a statement shares. */
 export interface ProbeGround {
   readonly statement: Statement
   readonly facts: RewriteFacts
-  /** Made so far in inner levels: they are probed, and copied up, before. */
+  /** Made so far in inner levels: they are probed, and copied up, before. More come while the statement is rewritten. */
   readonly splices: readonly Splice[]
+  readonly ctes: CteList
 }
 
-export function textIn({ statement, splices }: ProbeGround, range: TextRange): string {
+export function textIn({ statement, splices }: Omit<ProbeGround, 'ctes'>, range: TextRange): string {
   return spliced(statement.text, range, splices)
 }
 
@@ -72,58 +73,76 @@ export function cteRange({ tokens, end }: Statement, cte: CteDefinition): TextRa
 
 /** Entries whose text may be read twice: they write nothing, call nothing volatile, and mention only such. */
 export class CteList {
-  readonly #ground: ProbeGround
-  readonly #fit = new Map<CteDefinition, boolean>()
+  readonly #ground: Omit<ProbeGround, 'ctes'>
+  readonly #ranges = new Map<CteDefinition, TextRange>()
+  #unfit: ReadonlySet<CteDefinition> | undefined
 
-  constructor(ground: ProbeGround) {
+  constructor(ground: Omit<ProbeGround, 'ctes'>) {
     this.#ground = ground
-  }
-
-  isFit(cte: CteDefinition): boolean {
-    const known = this.#fit.get(cte)
-    if (known !== undefined) return known
-    const { statement, facts } = this.#ground
-    // A recursive entry mentions itself: fit until shown otherwise.
-    this.#fit.set(cte, true)
-    const range = cteRange(statement, cte)
-    const fit =
-      !cte.modifies &&
-      volatileIn(statement, range, facts).length === 0 &&
-      this.usedIn(range).every((used) => this.isFit(used))
-    this.#fit.set(cte, fit)
-    return fit
-  }
-
-  usedIn(range: TextRange): readonly CteDefinition[] {
-    return this.#ground.statement.cteUses.filter((use) => inside(use.position, range)).map((use) => use.cte)
   }
 
   /** No mention of an entry that cannot be read twice. */
   areFitIn(range: TextRange): boolean {
-    return this.usedIn(range).every((cte) => this.isFit(cte))
+    this.#unfit ??= this.#findUnfit()
+    const unfit = this.#unfit
+    return unfit.size === 0 || this.#usesIn(range).every(({ cte }) => !unfit.has(cte))
   }
 
   /** The WITH clause that these parts of the text need, with what its entries need; empty for none. */
   clauseFor(ranges: readonly TextRange[]): string {
     const needed = new Set<CteDefinition>()
-    const waiting = ranges.flatMap((range) => this.usedIn(range))
-    for (let cte = waiting.pop(); cte !== undefined; cte = waiting.pop()) {
-      if (needed.has(cte)) continue
-      needed.add(cte)
-      waiting.push(...this.usedIn(cteRange(this.#ground.statement, cte)))
+    const waiting = ranges.flatMap((range) => this.#usesIn(range))
+    for (let use = waiting.pop(); use !== undefined; use = waiting.pop()) {
+      if (needed.has(use.cte)) continue
+      needed.add(use.cte)
+      for (const inner of this.#usesIn(this.#rangeOf(use.cte))) waiting.push(inner)
     }
+    if (needed.size === 0) return ''
     // Those of a WITH clause inside the parts, or inside another entry, come along with its text.
-    const { statement } = this.#ground
-    const covered = [...ranges, ...[...needed].map((cte) => cteRange(statement, cte))]
-    const outer = [...needed].filter(
-      (cte) => !covered.some(({ start, end }) => cte.position > start && cte.position < end),
-    )
-    const ordered = outer
-      .filter((cte) => !ranges.some((range) => inside(cte.position, range)))
-      .sort((one, other) => one.position - other.position)
+    const ordered: CteDefinition[] = []
+    let covered = 0
+    const parts = [...ranges].sort((one, other) => one.start - other.start)
+    let part = 0
+    let inParts = 0
+    for (const cte of [...needed].sort((one, other) => one.position - other.position)) {
+      for (; (parts[part]?.start ?? Infinity) <= cte.position; part++)
+        inParts = Math.max(inParts, parts[part]?.end ?? 0)
+      if (cte.position >= Math.max(covered, inParts)) ordered.push(cte)
+      covered = Math.max(covered, this.#rangeOf(cte).end)
+    }
     if (ordered.length === 0) return ''
     const recursive = ordered.some((cte) => cte.recursive) ? 'RECURSIVE ' : ''
-    return `WITH ${recursive}${ordered.map((cte) => textIn(this.#ground, cteRange(statement, cte))).join('\n, ')}\n`
+    const texts = ordered.map((cte) => textIn(this.#ground, this.#rangeOf(cte)))
+    return `WITH ${recursive}${texts.join('\n, ')}\n`
+  }
+
+  #usesIn(range: TextRange): readonly CteUse[] {
+    return usesIn(this.#ground.statement.cteUses, range)
+  }
+
+  #rangeOf(cte: CteDefinition): TextRange {
+    const range = this.#ranges.get(cte) ?? cteRange(this.#ground.statement, cte)
+    this.#ranges.set(cte, range)
+    return range
+  }
+
+  /** Entries that are so by themselves, then those that mention them. */
+  #findUnfit(): ReadonlySet<CteDefinition> {
+    const { statement, facts } = this.#ground
+    const mentionedBy = new Map<CteDefinition, CteDefinition[]>()
+    const unfit = new Set<CteDefinition>()
+    for (const cte of new Set(statement.cteUses.map((use) => use.cte))) {
+      const range = this.#rangeOf(cte)
+      if (cte.modifies || volatileIn(statement, range, facts).length > 0) unfit.add(cte)
+      for (const use of this.#usesIn(range)) {
+        const known = mentionedBy.get(use.cte)
+        if (known === undefined) mentionedBy.set(use.cte, [cte])
+        else known.push(cte)
+      }
+    }
+    // A set hands out what is added while it is walked.
+    for (const cte of unfit) for (const by of mentionedBy.get(cte) ?? []) unfit.add(by)
+    return unfit
   }
 }
 
@@ -141,14 +160,9 @@ export interface Names {
 export const ANY_NAMES: Names = { qualifiers: undefined, columns: undefined, subselects: true }
 
 /** The top-level conjuncts of a condition that can be asked beforehand; the others are dropped, which widens the result. */
-export function keptConjuncts(
-  ground: ProbeGround,
-  ctes: CteList,
-  where: TextRange | undefined,
-  names: Names,
-): readonly TextRange[] {
+export function keptConjuncts(ground: ProbeGround, where: TextRange | undefined, names: Names): readonly TextRange[] {
   if (where === undefined) return []
-  const { statement, facts } = ground
+  const { statement, facts, ctes } = ground
   return conjunctsOf(statement.tokens, where).filter(
     (range) =>
       volatileIn(statement, range, facts).length === 0 && ctes.areFitIn(range) && namesFit(statement, range, names),
@@ -158,8 +172,7 @@ export function keptConjuncts(
 /** A part of the text names nothing but what is there. */
 export function namesFit(statement: Statement, range: TextRange, names: Names): boolean {
   if (!names.subselects && hasSelect(statement, range)) return false
-  return statement.columns.every((column) => {
-    if (!inside(column.position, range)) return true
+  return usesIn(statement.columns, range).every((column) => {
     const [first, second] = column.names
     if (first === undefined || first === '*') return true
     // A name of one part may be a whole row: a relation's name.
@@ -184,10 +197,9 @@ export function whereClause(ground: ProbeGround, conjuncts: readonly TextRange[]
 }
 
 /** Items that a volatile call, a sample or an unfit CTE would change from one time to the next. */
-export function isRepeatableFrom(ground: ProbeGround, ctes: CteList, from: TextRange): boolean {
-  const { statement, facts } = ground
+export function isRepeatableFrom({ statement, facts, ctes }: ProbeGround, from: TextRange): boolean {
   if (volatileIn(statement, from, facts).length > 0 || !ctes.areFitIn(from)) return false
-  return !statement.relations.some((relation) => relation.sampled && inside(relation.position, from))
+  return !usesIn(statement.relations, from).some((relation) => relation.sampled)
 }
 
 export function aliasesOf(items: readonly FromItem[]): ReadonlySet<string> {

@@ -7,12 +7,13 @@ import { isMerged } from '../catalog.ts'
 import { probeConflicts } from './conflict-probe.ts'
 import type { WriteLevel } from './level.ts'
 import type { PinnedSelect } from './lock-probe.ts'
-import { isExact, nameOf, pinSelect, probePinned } from './lock-probe.ts'
+import { isExact, nameOf, pinLimited, pinLocked, probePinned } from './lock-probe.ts'
+import { CteList, type ProbeGround } from './probe.ts'
 import { characterAt } from './offsets.ts'
 import { rewriteCopy } from './rewrite-copy.ts'
 import type { KeyProbe, Refusal, RewriteFacts, Rewriting } from './rewriting.ts'
 import type { Splice } from './splice.ts'
-import { positionMap, quoteName, spliced } from './splice.ts'
+import { addSplice, hasSplice, positionMap, quoteName, spliced } from './splice.ts'
 import type { Statement, StatementKind } from './statement.ts'
 import type { RelationUse } from './mention.ts'
 import { probeWrite } from './write-probe.ts'
@@ -48,7 +49,7 @@ export function rewrite(
   const { detail } = statement
   if (detail.kind === 'copy') {
     const copied = rewriteCopy(statement, detail.copy, resolve)
-    if (copied.splice !== undefined) draft.splices.push(copied.splice)
+    if (copied.splice !== undefined) addSplice(draft.splices, copied.splice)
     if (copied.refusal !== undefined) return draft.finish({ refusal: copied.refusal })
     if (copied.copyIn !== undefined) return draft.finish({ copyIn: copied.copyIn })
   }
@@ -67,7 +68,8 @@ class Draft {
   readonly #statement: Statement
   readonly #catalog: Catalog
   readonly #resolve: ResolveRelation
-  readonly #facts: RewriteFacts
+  /** A target's own ONLY is never in a probe: CTEs that modify are left out of it. */
+  readonly #ground: ProbeGround
   readonly #probes: KeyProbe[] = []
   readonly #hydrate = new Set<MergedTable>()
   readonly #written = new Set<MergedTable>()
@@ -78,7 +80,8 @@ class Draft {
     this.#statement = statement
     this.#catalog = catalog
     this.#resolve = resolve
-    this.#facts = facts
+    const ground = { statement, facts, splices: this.splices }
+    this.#ground = { ...ground, ctes: new CteList(ground) }
   }
 
   /** Inner levels first: the probe of an outer one reads what they have brought in. */
@@ -95,11 +98,12 @@ class Draft {
     const { lockedSelects, limitedSelects, writes } = this.#statement
     const targets = new Set<unknown>()
     for (const write of writes) if (write.operation !== 'insert') targets.add(this.#resolve(nameOf(write.target)))
-    const locked = lockedSelects.flatMap((level) => pinSelect(this.#statement, level, this.#resolve))
-    const limited = limitedSelects
-      .flatMap((level) => pinSelect(this.#statement, level, this.#resolve))
+    const locked = pinLocked(this.#statement, lockedSelects, this.#resolve)
+    const done = new Set(locked.map(({ level }) => level))
+    const open = targets.size === 0 ? [] : limitedSelects.filter((level) => !done.has(level))
+    const limited = pinLimited(this.#statement, open, this.#resolve)
       .map((select) => ({ ...select, views: [], tables: select.tables.filter(({ table }) => targets.has(table)) }))
-      .filter((select) => select.tables.length > 0 && isExact(this.#ground(), select))
+      .filter((select) => select.tables.length > 0 && isExact(this.#ground, select))
     const size = ({ range }: PinnedSelect): number => range.end - range.start
     return [...locked, ...limited].sort((one, other) => size(one) - size(other))
   }
@@ -107,7 +111,7 @@ class Draft {
   #pin(select: PinnedSelect): void {
     this.#views.push(...select.views)
     // Probes of its own tables read the merged rows: made before its splices.
-    this.#probes.push(...probePinned(this.#ground(), select))
+    this.#probes.push(...probePinned(this.#ground, select))
     for (const { table, use } of select.tables) {
       this.#written.add(table)
       if (table.keyColumns.length === 0) this.#hydrate.add(table)
@@ -123,33 +127,29 @@ class Draft {
     if (level.operation === 'insert') return this.#insert(level, table)
     if (table.keyColumns.length === 0) this.#hydrate.add(table)
     else {
-      const probe = probeWrite(this.#ground(), level, table, pinned)
+      const probe = probeWrite(this.#ground, level, table, pinned)
       if (probe !== undefined) this.#probes.push(probe)
     }
     this.#only(level.target)
   }
 
   #insert(level: WriteLevel, table: MergedTable): void {
-    const probes = probeConflicts(this.#ground(), level, table)
+    const probes = probeConflicts(this.#ground, level, table)
     if ('code' in probes) this.#refusal ??= probes
     else if (table.keyColumns.length > 0) this.#probes.push(...probes)
     else if (probes.length > 0) this.#hydrate.add(table)
-  }
-
-  #ground(): { readonly statement: Statement; readonly facts: RewriteFacts; readonly splices: readonly Splice[] } {
-    // A target's own ONLY is never in a probe: CTEs that modify are left out of it.
-    return { statement: this.#statement, facts: this.#facts, splices: [...this.splices] }
   }
 
   /** `t` and `t *` become `ONLY t`. */
   #only(use: RelationUse): void {
     const { tokens } = this.#statement
     const place = { start: use.position, end: use.position }
-    if (this.splices.some((splice) => splice.start === use.position)) return
-    this.splices.push({ ...place, text: 'ONLY ' })
+    if (hasSplice(this.splices, use.position)) return
+    addSplice(this.splices, { ...place, text: 'ONLY ' })
     let after = tokens.indexAt(use.position) + 1
     while (tokens.isSign(after, '.')) after += 2
-    if (tokens.isSign(after, '*')) this.splices.push({ start: tokens.start(after), end: tokens.end(after), text: '' })
+    if (!tokens.isSign(after, '*')) return
+    addSplice(this.splices, { start: tokens.start(after), end: tokens.end(after), text: '' })
   }
 
   merged(uses: readonly RelationUse[]): readonly MergedTable[] {

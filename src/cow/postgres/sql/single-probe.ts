@@ -2,7 +2,7 @@
 import type { MergedTable, TypedColumn } from '../catalog.ts'
 import { touchedColumn, touchedName } from '../overlay/names.ts'
 import type { WriteLevel } from './level.ts'
-import type { TextRange } from './mention.ts'
+import { type TextRange, usesIn } from './mention.ts'
 import type { SingleProbe } from './rewriting.ts'
 import type { Statement } from './statement.ts'
 
@@ -75,9 +75,9 @@ function pinIn(
   target: string,
   { name, type }: TypedColumn,
 ): KeyPin | undefined {
-  const use = columns.find(({ position }) => position === range.start)
+  const [use] = usesIn(columns, range)
   const length = use?.names.length ?? 0
-  if (use === undefined || use.names.at(-1) !== name || length > 2) return undefined
+  if (use?.position !== range.start || use.names.at(-1) !== name || length > 2) return undefined
   if (length === 2 && use.names[0] !== target) return undefined
   const equals = tokens.indexAt(range.start) + length * 2 - 1
   const value = equals + 1

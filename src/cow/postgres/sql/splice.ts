@@ -1,13 +1,14 @@
 /** Text is changed by splices at known places, never written anew from a tree. */
 import { characterAt, offsetOfCharacter } from './offsets.ts'
 import type { TextRange } from './mention.ts'
+import { firstFrom } from './ordered.ts'
 
 /** What stands from `start` to `end` of the client's text becomes `text`. */
 export interface Splice extends TextRange {
   readonly text: string
 }
 
-/** A part of the client's text with the splices inside it made. They may not overlap; two at one place keep their order. */
+/** A part of the client's text with the splices inside it made, which are in order of their places and may not overlap. */
 export function spliced(text: string, range: TextRange, splices: readonly Splice[]): string {
   const pieces: string[] = []
   let copied = range.start
@@ -20,8 +21,27 @@ export function spliced(text: string, range: TextRange, splices: readonly Splice
 }
 
 function within(range: TextRange, splices: readonly Splice[]): readonly Splice[] {
-  const inside = splices.filter((splice) => splice.start >= range.start && splice.end <= range.end)
-  return inside.sort((one, other) => one.start - other.start)
+  const inside: Splice[] = []
+  for (let index = firstFrom(splices, range.start, startOf); index < splices.length; index++) {
+    const splice = splices[index]
+    if (splice === undefined || splice.start > range.end) break
+    if (splice.end <= range.end) inside.push(splice)
+  }
+  return inside
+}
+
+/** Puts one in its place, behind others there. */
+export function addSplice(splices: Splice[], splice: Splice): void {
+  splices.splice(firstFrom(splices, splice.start + 1, startOf), 0, splice)
+}
+
+/** One stands there already. */
+export function hasSplice(splices: readonly Splice[], offset: number): boolean {
+  return splices[firstFrom(splices, offset, startOf)]?.start === offset
+}
+
+function startOf({ start }: Splice): number {
+  return start
 }
 
 /**

@@ -26,9 +26,14 @@ export class Tokens {
     return this.#arrays.count
   }
 
-  /** Offsets where comments stand between the parts of one string, start and end by turns. */
+  /** Offsets of comments that the parser shall not see: between the parts of one string, and inside others. Start and end by turns. */
   get joints(): readonly number[] {
     return this.#arrays.joints
+  }
+
+  /** How many characters of operators stand in a row at most. */
+  get longestRun(): number {
+    return this.#arrays.longestRun
   }
 
   /** Offset of the token's first character; the text's length past the last token. */

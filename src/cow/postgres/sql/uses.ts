@@ -19,6 +19,11 @@ const SYNTAX_OPERATORS: ReadonlySet<string> = new Set([
   'AEXPR_NOT_BETWEEN_SYM',
 ])
 
+/** In order of position. */
+export function byPosition(one: { readonly position: number }, other: { readonly position: number }): number {
+  return one.position - other.position
+}
+
 export class UseCollector {
   readonly #uses: Mutable<Uses> = { functions: [], operators: [], types: [], valueFunctions: [], columns: [] }
   readonly #position: (tree: SyntaxTree) => number
@@ -27,7 +32,9 @@ export class UseCollector {
     this.#position = position
   }
 
+  /** Functions and columns in order of position. */
   uses(): Uses {
+    for (const list of [this.#uses.functions, this.#uses.columns]) list.sort(byPosition)
     return this.#uses
   }
 

@@ -2,7 +2,7 @@
 import { SAFE_FUNCTIONS, TRANSACTION_CLOCKS } from './allow-list.ts'
 import type { RewriteFacts } from './rewriting.ts'
 import type { Statement } from './statement.ts'
-import type { FunctionUse, TextRange } from './mention.ts'
+import { type FunctionUse, type TextRange, usesIn } from './mention.ts'
 
 /**
  * Builtin functions outside the allow-list of lanes that may be asked again on the client's own backend. The clocks are
@@ -53,7 +53,7 @@ export function volatilityOf(use: FunctionUse, facts: RewriteFacts): Volatility 
 
 /** The calls in a part of the text that are not repeatable. */
 export function volatileIn(statement: Statement, range: TextRange, facts: RewriteFacts): readonly FunctionUse[] {
-  return statement.functions.filter((use) => inside(use.position, range) && volatilityOf(use, facts) !== 'repeatable')
+  return usesIn(statement.functions, range).filter((use) => volatilityOf(use, facts) !== 'repeatable')
 }
 
 export function inside(position: number, range: TextRange): boolean {

@@ -5,7 +5,7 @@ import { fieldOf, flagOf, isTree, listOf, numberOf, textOf, unwrap, unwrapAs } f
 import type { ParsedTree, RawStatement } from './parser.ts'
 import type { Statement } from './statement.ts'
 import type { CteDefinition, CteUse, RelationRole, RelationUse } from './mention.ts'
-import { UseCollector } from './uses.ts'
+import { byPosition, UseCollector } from './uses.ts'
 
 /** What the walk finds of a Statement. */
 export type Findings = Pick<
@@ -27,9 +27,10 @@ export type Findings = Pick<
 
 type MutableCte = { -readonly [Key in keyof CteDefinition]: CteDefinition[Key] }
 
-/** A WITH list's entries that a place can see, linked outwards: nearest first. */
+/** A WITH list of which a place can see the first `count` entries, linked outwards. */
 interface Scope {
-  readonly cte: MutableCte
+  readonly entries: ReadonlyMap<string, { readonly cte: MutableCte; readonly place: number }>
+  readonly count: number
   readonly outer: Scope | undefined
 }
 
@@ -89,7 +90,8 @@ export class TreeWalk {
   readonly #steps: Step[] = []
   readonly #relations = new Map<number, RelationUse>()
   readonly #cteUses = new Map<number, CteUse>()
-  readonly #queries = new Map<SyntaxTree, { readonly type: string; readonly scope: Scope | undefined }>()
+  readonly #queries = new Map<SyntaxTree, string>()
+  readonly #levels = new Map<SyntaxTree, SelectLevel>()
   readonly #targets = new Set<SyntaxTree>()
   readonly #nodeTypes = new Set<string>()
   #currentOf = false
@@ -107,15 +109,15 @@ export class TreeWalk {
     const writes: WriteLevel[] = []
     const lockedSelects: SelectLevel[] = []
     const limitedSelects: SelectLevel[] = []
-    for (const [tree, { type, scope }] of this.#queries) {
-      if (type !== 'SelectStmt') writes.push(...this.#writeLevel(type, tree, scope))
-      else if (listOf(tree, 'lockingClause').length > 0) lockedSelects.push(this.#selectLevel(tree, scope))
-      else if (isLimited(tree) && tree !== this.#raw.tree) limitedSelects.push(this.#selectLevel(tree, scope))
+    for (const [tree, type] of this.#queries) {
+      if (type !== 'SelectStmt') writes.push(...this.#writeLevel(type, tree))
+      else if (listOf(tree, 'lockingClause').length > 0) lockedSelects.push(this.#selectLevel(tree))
+      else if (isLimited(tree) && tree !== this.#raw.tree) limitedSelects.push(this.#selectLevel(tree))
     }
     return {
       ...this.#uses.uses(),
-      relations: [...this.#relations.values()].sort((one, other) => one.position - other.position),
-      cteUses: [...this.#cteUses.values()],
+      relations: [...this.#relations.values()].sort(byPosition),
+      cteUses: [...this.#cteUses.values()].sort(byPosition),
       nodeTypes: this.#nodeTypes,
       writes: writes.sort((one, other) => one.target.position - other.target.position),
       lockedSelects: lockedSelects.sort((one, other) => (one.anchor ?? 0) - (other.anchor ?? 0)),
@@ -150,19 +152,19 @@ export class TreeWalk {
     const { type, tree, within } = step
     const target = type === 'SelectStmt' ? undefined : fieldOf(tree, 'relation')
     if (target !== undefined) this.#targets.add(target)
-    if (type !== 'SelectStmt') for (let around = within; around; around = around.outer) around.cte.modifies = true
+    if (type !== 'SelectStmt') markModifying(within)
     const scope = this.#enterWith(step)
-    this.#queries.set(tree, { type, scope })
+    this.#queries.set(tree, type)
     this.#enterFields(step, scope)
   }
 
   /** Opens the WITH list of a query: an entry sees those before it, in a RECURSIVE list all. Gives what the query sees. */
   #enterWith(step: Step): Scope | undefined {
     const clause = fieldOf(step.tree, 'withClause')
-    let scope = step.scope
-    if (clause === undefined) return scope
+    if (clause === undefined) return step.scope
     const recursive = flagOf(clause, 'recursive')
-    const bodies: { readonly cte: MutableCte; readonly tree: SyntaxTree; readonly before: Scope | undefined }[] = []
+    const entries = new Map<string, { readonly cte: MutableCte; readonly place: number }>()
+    const bodies: { readonly cte: MutableCte; readonly tree: SyntaxTree }[] = []
     let previous: MutableCte | undefined
     for (const entry of listOf(clause, 'ctes')) {
       const tree = unwrapAs('CommonTableExpr', entry)
@@ -176,19 +178,20 @@ export class TreeWalk {
         recursive,
         modifies: false,
       }
-      bodies.push({ cte, tree, before: scope })
-      scope = { cte, outer: scope }
+      entries.set(cte.name, { cte, place: bodies.length })
+      bodies.push({ cte, tree })
       previous = cte
     }
     this.#nodeTypes.add('CommonTableExpr')
-    for (const { cte, tree, before } of bodies) {
-      const place = {
+    const scope = { entries, count: bodies.length, outer: step.scope }
+    for (const [place, { cte, tree }] of bodies.entries()) {
+      const around = {
         parent: 'CommonTableExpr',
-        scope: recursive ? scope : before,
+        scope: recursive ? scope : { ...scope, count: place },
         within: { cte, outer: step.within },
       }
       const body = unwrap(tree['ctequery'])
-      if (body !== undefined) this.#push(body, place)
+      if (body !== undefined) this.#push(body, around)
       for (const key of ['search_clause', 'cycle_clause']) if (tree[key] !== undefined) this.#nodeTypes.add(key)
     }
     return scope
@@ -215,9 +218,9 @@ export class TreeWalk {
     const schema = textOf(tree, 'schemaname')
     const position = this.#position(tree)
     const role = this.#roleOf(step)
-    for (let scope = role === 'read' && schema === undefined ? step.scope : undefined; scope; scope = scope.outer) {
-      if (scope.cte.name !== name) continue
-      this.#cteUses.set(position, { cte: scope.cte, position })
+    const cte = role === 'read' && schema === undefined ? visibleCte(step.scope, name) : undefined
+    if (cte !== undefined) {
+      this.#cteUses.set(position, { cte, position })
       return
     }
     this.#relations.set(position, {
@@ -238,25 +241,28 @@ export class TreeWalk {
     return READERS.has(parent) ? 'read' : 'named'
   }
 
-  #writeLevel(type: string, tree: SyntaxTree, scope: Scope | undefined): readonly WriteLevel[] {
+  #writeLevel(type: string, tree: SyntaxTree): readonly WriteLevel[] {
     const operation = WRITES[type]
     const relation = fieldOf(tree, 'relation')
     const target = relation === undefined ? undefined : this.#relations.get(this.#position(relation))
     if (operation === undefined || target === undefined) return []
     const source = tree['sourceRelation']
     const items = source === undefined ? listOf(tree, operation === 'delete' ? 'usingClause' : 'fromClause') : [source]
-    return [{ operation, tree, target, visible: visibleFrom(scope), from: this.#fromItems(items) }]
+    return [{ operation, tree, target, from: this.#fromItems(items) }]
   }
 
-  #selectLevel(tree: SyntaxTree, scope: Scope | undefined): SelectLevel {
-    return {
+  #selectLevel(tree: SyntaxTree): SelectLevel {
+    const known = this.#levels.get(tree)
+    if (known !== undefined) return known
+    const level: SelectLevel = {
       tree,
-      visible: visibleFrom(scope),
       from: this.#fromItems(listOf(tree, 'fromClause')),
       locks: listOf(tree, 'lockingClause').flatMap(rowLock),
       anchor: this.#anchorOf(tree),
       top: tree === this.#raw.tree,
     }
+    this.#levels.set(tree, level)
+    return level
   }
 
   #anchorOf(tree: SyntaxTree): number | undefined {
@@ -296,8 +302,22 @@ export class TreeWalk {
     }
     const select = type === 'RangeSubselect' ? unwrapAs('SelectStmt', tree['subquery']) : undefined
     if (select === undefined) return { kind: 'other', alias }
-    return { kind: 'subselect', alias, select: this.#selectLevel(select, this.#queries.get(select)?.scope) }
+    return { kind: 'subselect', alias, select: this.#selectLevel(select) }
   }
+}
+
+/** The nearest entry of the name. Two of one list cannot have it: PostgreSQL refuses that. */
+function visibleCte(from: Scope | undefined, name: string): MutableCte | undefined {
+  for (let scope = from; scope; scope = scope.outer) {
+    const found = scope.entries.get(name)
+    if (found !== undefined && found.place < scope.count) return found.cte
+  }
+  return undefined
+}
+
+/** All around one that modifies do so too, and are marked by then. */
+function markModifying(within: Within | undefined): void {
+  for (let around = within; around?.cte.modifies === false; around = around.outer) around.cte.modifies = true
 }
 
 /** A plain SELECT .. LIMIT: each of its rows is one of its tables' rows. */
@@ -309,12 +329,6 @@ function isLimited(tree: SyntaxTree): boolean {
 function aliasOf(tree: SyntaxTree): string | undefined {
   const alias = fieldOf(tree, 'alias')
   return alias === undefined ? undefined : textOf(alias, 'aliasname')
-}
-
-function visibleFrom(scope: Scope | undefined): readonly CteDefinition[] {
-  const visible: CteDefinition[] = []
-  for (let at = scope; at; at = at.outer) visible.push(at.cte)
-  return visible
 }
 
 function rowLock(value: unknown): readonly RowLock[] {

@@ -15,7 +15,6 @@ import type { Names, ProbeGround } from './probe.ts'
 import {
   ANY_NAMES,
   cteRange,
-  CteList,
   isBaseRow,
   isRepeatableFrom,
   keptConjuncts,
@@ -28,7 +27,7 @@ import {
 import type { KeyProbe } from './rewriting.ts'
 import { singleProbe } from './single-probe.ts'
 import type { Statement } from './statement.ts'
-import type { TextRange } from './mention.ts'
+import { type TextRange, usesIn } from './mention.ts'
 import { inside } from './volatility.ts'
 
 /** The probe of one write; undefined where what it may touch is copied up already, by the probe of a pinned SELECT. */
@@ -43,10 +42,9 @@ export function probeWrite(
   if (level.operation === 'merge' && touchesUnmatched(level)) return probe(probeOfAll(table))
   const { statement } = ground
   const { from, where } = writeClauses(statement, level)
-  const ctes = new CteList(ground)
-  const keepsFrom = from !== undefined && isRepeatableFrom(ground, ctes, from)
+  const keepsFrom = from !== undefined && isRepeatableFrom(ground, from)
   const names = from === undefined || keepsFrom ? ANY_NAMES : namesOfTarget(level, table)
-  const conjuncts = keptConjuncts(ground, ctes, where, names)
+  const conjuncts = keptConjuncts(ground, where, names)
   const isLocal = (range: TextRange): boolean =>
     isPinned(statement, range, level, table, pinned) || isPinnedByCte(statement, range, level, table, pinned)
   if (conjuncts.some(isLocal)) return undefined
@@ -55,7 +53,7 @@ export function probeWrite(
   const items = keepsFrom ? [from] : []
   const tables = [tableAs(table, alias), ...items.map((range) => `${textIn(ground, range)}\n`)].join(', ')
   const filter = whereClause(ground, conjuncts, isBaseRow(table, name))
-  const text = `${ctes.clauseFor([...items, ...conjuncts])}SELECT ${keyList(table, name)} FROM ${tables} ${filter}`
+  const text = `${ground.ctes.clauseFor([...items, ...conjuncts])}SELECT ${keyList(table, name)} FROM ${tables} ${filter}`
   const isPlain = from === undefined && ground.facts.catalogFirst === true
   return {
     ...probe(text),
@@ -100,8 +98,8 @@ function isPinned(
   if (key === undefined || more.length > 0) return false
   const { tokens } = statement
   let at = tokens.indexAt(range.start)
-  const column = statement.columns.find((use) => use.position === range.start)
-  if (column === undefined || column.names.at(-1) !== key.name || column.names.length > 2) return false
+  const [column] = usesIn(statement.columns, range)
+  if (column?.position !== range.start || column.names.at(-1) !== key.name || column.names.length > 2) return false
   if (column.names.length === 2 && column.names[0] !== (level.target.alias ?? level.target.name)) return false
   at += column.names.length * 2 - 1
   if (!tokens.isSign(at, '=') && !tokens.isWord(at, 'in')) return false
@@ -125,9 +123,7 @@ function isPinnedByCte(
   const [key, ...more] = table.keyColumns
   if (key === undefined || more.length > 0) return false
   const { tokens } = statement
-  const names = statement.columns
-    .filter((use) => inside(use.position, range))
-    .sort((one, other) => one.position - other.position)
+  const names = usesIn(statement.columns, range)
   const [left, right] = names
   const plain = names.length === 2 && tokens.indexAt(range.end) - tokens.indexAt(range.start) === 7
   if (

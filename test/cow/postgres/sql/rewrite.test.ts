@@ -63,6 +63,16 @@ describe('rewrite of a write', () => {
     expect(rewritten(text)).toMatchObject({ changed: false, probes: [] })
   })
 
+  it.each([
+    'SELECT DISTINCT user_id AS id FROM orders ORDER BY 1',
+    'SELECT max(id) AS id FROM orders GROUP BY user_id',
+  ])('goes on reading all rows in a limited sub-select whose rows are none of the table: %s', (inner) => {
+    const select = `SELECT id FROM (${inner} LIMIT 2) q LIMIT 5`
+    expect(rewritten(`delete from orders where id in (${select})`).text).toBe(
+      `delete from ONLY orders where id in (${select})`,
+    )
+  })
+
   it('asks for base rows by the whole condition, with the same parameters', () => {
     expect(probesOf('update orders set total = $2 where id = $1 and user_id = $3')).toStrictEqual([
       `SELECT "orders"."id" FROM "public"."orders" WHERE (id = $1 ) AND (user_id = $3 ) AND ${BASE_ORDERS}`,

@@ -88,7 +88,10 @@ describe('the tokens of a text', () => {
       fc.property(fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }), (pieces) => {
         const text = pieces.join('')
         // A comment between the parts of one string is PostgreSQL's, but not libpg-query's.
-        const expected = new Tokens(text).joints.length > 0 ? undefined : theirs(text)
+        const isJoined = new Tokens(text).joints.some(
+          (offset, place) => place % 2 === 0 && text.startsWith('--', offset),
+        )
+        const expected = isJoined ? undefined : theirs(text)
         if (expected !== undefined) expect(ours(text)).toStrictEqual(expected)
       }),
       { numRuns: 3000 },

@@ -29,6 +29,9 @@ export class CapacitySearcher {
   readonly #decided = new Map<number, DecidedStep>()
   /** Recorded requests of a step, by how long it is measured. */
   readonly #recorded = new Map<number, number>()
+  /** Recorded requests a second in the first step: what 1x is in all of them, also in those that replay a longer part. */
+  #basePerSecond = 0
+  #most = Infinity
   #search: CapacitySearch | undefined
   #check: DecidedStep | undefined
   #isAtBound = false
@@ -59,6 +62,7 @@ export class CapacitySearcher {
   async search(bounds: SearchBounds): Promise<void> {
     const search = new CapacitySearch(bounds)
     this.#search = search
+    this.#most = bounds.most
     for (let checks = 0; ;) {
       const next = search.next()
       const at = next ?? this.#checkAt(search)
@@ -83,10 +87,9 @@ export class CapacitySearcher {
     const [lowest, highest] = [at(search?.low), at(search?.high)]
     const [low, high] = [lowest?.step.sustained ?? null, highest?.step.multiplier ?? null]
     const { gates, stepNs } = this.#settings
-    const first = this.#steps[0]
     return {
       gates: gates.map(({ text }) => text),
-      basePerSecond: first === undefined || first.multiplier === 0 ? 0 : first.perSecond / first.multiplier,
+      basePerSecond: this.#basePerSecond,
       stepNs,
       multiplier: low === null || high === null ? low : Math.sqrt(low * high),
       low,
@@ -116,8 +119,11 @@ export class CapacitySearcher {
   /** Undefined where the signal ended it. */
   async #step(multiplier: number, isCheck: boolean): Promise<DecidedStep | undefined> {
     const measuredNs = measuredNsAt(this.#settings, multiplier, isCheck ? CHECK_TIMES : 1)
-    const recorded = await this.#recordedIn(measuredNs)
-    const block = blockAt(this.#settings, multiplier, measuredNs)
+    const perSecond = ((await this.#recordedIn(measuredNs)) * 1e9) / measuredNs
+    if (this.#basePerSecond === 0) this.#basePerSecond = perSecond
+    const recorded = (this.#basePerSecond * measuredNs) / 1e9
+    const evened = perSecond === 0 ? 1 : this.#basePerSecond / perSecond
+    const block = blockAt(this.#settings, Math.min(multiplier * evened, this.#most), measuredNs)
     const results: BlockResult[] = []
     const verdicts: Verdict[] = []
     const { flags, options } = this.#replay

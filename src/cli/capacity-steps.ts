@@ -103,7 +103,7 @@ export function blockAt(settings: StepSettings, multiplier: number, measuredNs: 
   return { plan: planReplay(survey, options), options, warmupNs, durationNs, maxErrorShare }
 }
 
-/** Requests of the recordings in the measured part of a step, each once: what 1x is. Reads them once. */
+/** Requests of the recordings in the measured part of a step, each once. Reads them once. */
 export async function recordedShots(settings: StepSettings, measuredNs: number, signal: AbortSignal): Promise<number> {
   const { plan, options, warmupNs } = blockAt(settings, 1, measuredNs)
   let count = 0
@@ -177,7 +177,7 @@ export function decideStep(
     readonly routeNames: readonly string[]
     /** What it was to offer. */
     readonly multiplier: number
-    /** Recorded requests in one try. */
+    /** What 1x would offer in one try. */
     readonly recorded: number
     readonly isCheck: boolean
   },

@@ -1,6 +1,6 @@
 import { monotonicNs } from '../core/clock.ts'
 import { MeshError } from '../core/errors.ts'
-import { formatDurationNs, formatRate } from '../core/units.ts'
+import { formatDurationNs } from '../core/units.ts'
 import type { CapacityResult } from '../measure/capacity/result.ts'
 import type { SearchBounds } from '../measure/capacity/search.ts'
 import type { Gate } from '../measure/gates/gate.ts'
@@ -92,9 +92,8 @@ export function capacityPlanLines({ settings, bounds }: CapacityPlan): readonly 
   const stepNs = measuredNs + settings.warmupNs + 1e9
   const usual = Math.min(doublings, 3) + 1 + BISECTIONS + CHECK_TIMES
   const mostSteps = (doublings + 1 + 2 * BISECTIONS + 2 * CHECK_TIMES) * MOST_TRIES
-  const from = formatRate(settings.basePerSecond * start)
   return [
-    `  search     from ${multiplierText(start)} (${from}) up to ${multiplierText(most)}: doubles, then bisects to +/- 5 %`,
+    `  search     from ${multiplierText(start)} up to ${multiplierText(most)}: doubles, then bisects to +/- 5 %`,
     `  step       ${formatDurationNs(settings.warmupNs)} of warm-up, ${formatDurationNs(measuredNs)} measured, then until all is answered`,
     `  takes      about ${formatDurationNs(usual * stepNs)}, at most ${formatDurationNs(mostSteps * stepNs)}, and what the target needs to recover`,
   ]

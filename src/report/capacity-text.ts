@@ -45,7 +45,7 @@ export function capacityNotes({
   if (multiplier !== null && low !== null) {
     const rate = (value: number): string => formatRate(value * basePerSecond)
     const range = high === null ? '' : ` (${rate(low)} to ${rate(high)})`
-    notes.push(`that is ${rate(multiplier)}${range}; each step replays the same recorded requests`)
+    notes.push(`that is ${rate(multiplier)}${range}; 1x is the recorded rate of the part that steps replay`)
   }
   if (limitedBy !== 'bound') notes.push(`${high === null ? '' : `at ${multiplierText(high)} `}${why}`)
   if (check !== null) notes.push(CHECK_WORDS[check])

@@ -1,7 +1,7 @@
 import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import { type LatencyFigures, QUANTILES, type QuantileName, quantileSupport } from '../measure/figures.ts'
-import type { Counts } from './run.ts'
+import type { Counts, Run } from './run.ts'
 
 /** Short texts of a fixed greatest width, for tables. */
 
@@ -33,6 +33,11 @@ export function durationCell(ns: number | null): string {
   if (ns < LEAST_SHOWN_NS) return '<1us'
   if (ns < 3600e9) return formatDurationNs(Math.round(ns))
   return `${Math.floor(ns / 3600e9)}h${Math.floor((ns % 3600e9) / 60e9)}m`
+}
+
+/** The rate of all that was recorded; of a search that is not what its multipliers are of, and left out. */
+export function recordedRateCell(count: number, { plan, capacity }: Run): string {
+  return capacity === undefined ? rateCell(count, plan.recordedSpanNs) : ''
 }
 
 /** A quantile: `1.52ms`, `~1.52ms` where few samples carry it, `-` where none does. At most 8 characters. */

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
 import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
-import { countsText, percentCell, rateCell, statusCell } from './cells.ts'
+import { countsText, percentCell, rateCell, recordedRateCell, statusCell } from './cells.ts'
 import { operatorText } from './operator.ts'
 import type { Counts, Run } from './run.ts'
 
@@ -68,12 +68,14 @@ function inWords(counts: Counts): Counts {
   return Object.fromEntries(Object.entries(counts).map(([name, count]) => [COUNTER_WORDS[name] ?? name, count]))
 }
 
-function recordedText({ asked, recorded, plan }: Run): string {
+function recordedText(run: Run): string {
+  const { asked, recorded, plan } = run
   const hosts = [...new Set(asked.recordings.map((recording) => recording.host))].filter((host) => host !== '')
   const many = `${formatCount(asked.recordings.length)} recording${asked.recordings.length === 1 ? '' : 's'}`
   const names = hosts.length === 0 ? '' : ` (${hosts.slice(0, 6).join(', ')}${hosts.length > 6 ? ', …' : ''})`
   const span = formatDurationNs(plan.recordedSpanNs)
-  return `${many}${names}, ${formatCount(recorded.count)} requests in ${span}, ${rateCell(recorded.count, plan.recordedSpanNs)}`
+  const rate = recordedRateCell(recorded.count, run)
+  return `${many}${names}, ${formatCount(recorded.count)} requests in ${span}${rate === '' ? '' : `, ${rate}`}`
 }
 
 function replayedText({ plan, achieved, capacity }: Run): string {

@@ -1,7 +1,7 @@
 import { formatCount } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import type { LatencyFigures } from '../measure/figures.ts'
-import { countCell, durationCell, middleCut, quantileCell, rateCell, statusCell } from './cells.ts'
+import { countCell, durationCell, middleCut, quantileCell, rateCell, recordedRateCell, statusCell } from './cells.ts'
 import type { RouteDocument, Run } from './run.ts'
 
 /** Routes that are printed; all of them are in `run.json`. */
@@ -37,15 +37,15 @@ function shotsOf({ replayed, recorded }: RouteDocument): number {
   return replayed?.shots ?? (recorded?.count ?? 0) / 1e9
 }
 
-function routeRows({ recorded, replayed }: RouteDocument, { plan, achieved }: Run): string[] {
+function routeRows({ recorded, replayed }: RouteDocument, run: Run): string[] {
   const rows: string[] = []
   if (recorded !== null) {
-    const rate = rateCell(recorded.count, plan.recordedSpanNs)
+    const rate = recordedRateCell(recorded.count, run)
     const status = statusCell(recorded.statuses, STATUS_COLUMNS)
     rows.push(figuresLine('recorded', countCell(recorded.count), rate, status, durations(recorded.serviceTime)))
   }
   if (replayed === null) return [...rows, figuresLine('response', '0', '-', 'not sent', [])]
-  const rate = rateCell(replayed.sent, achieved.windowNs)
+  const rate = rateCell(replayed.sent, run.achieved.windowNs)
   const status = statusCell(replayed.statuses, STATUS_COLUMNS)
   const failures = replayed.shots - replayed.replies
   const failed = failures === 0 ? '' : `${countCell(failures)} failed`

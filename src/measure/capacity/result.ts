@@ -4,7 +4,7 @@ import type { StepOutcome } from './search.ts'
 
 /** One step of a search, its repeats together. */
 export interface CapacityStep {
-  /** What was offered over what the recordings have in the same time. */
+  /** `perSecond` over `basePerSecond`. */
   readonly multiplier: number
   /** What a step that holds shows to be sustained: `multiplier` less what may pile up unnoticed in it. */
   readonly sustained: number
@@ -32,7 +32,7 @@ export type CapacityEnd = (typeof CAPACITY_ENDS)[number]
 /** What a search for the capacity of a target found; multipliers are of the recorded load. */
 export interface CapacityResult {
   readonly gates: readonly string[]
-  /** The recorded load: requests a second of that part of the recordings that each step replays, and how long it is. */
+  /** 1x, the recorded rate of a search: requests a second of that part of the recordings that its first step measures; and how long steps are. */
   readonly basePerSecond: number
   readonly stepNs: number
   /** Between `low` and `high`; without a `high` it is `low`, and that at least. Null: nothing held. */

@@ -1,7 +1,7 @@
 import { commandLine } from '../../core/shell-word.ts'
 import { formatBytes, formatCount, formatDurationNs } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
-import { durationCell, percentCell, quantileCell, rateCell, statusCell } from '../cells.ts'
+import { durationCell, percentCell, quantileCell, rateCell, recordedRateCell, statusCell } from '../cells.ts'
 import { factRows } from '../fact-rows.ts'
 import { failsRun, gateCell, gateOutcome } from '../gate-words.ts'
 import { type Content, element, type Markup } from '../markup.ts'
@@ -130,7 +130,7 @@ function routeRows({ route, name, recorded, replayed }: RouteDocument, run: Run,
   const title = element('strong', {}, visible(name))
   const rows: Content[][] = []
   if (recorded !== null) {
-    const rate = rateCell(recorded.count, run.plan.recordedSpanNs)
+    const rate = recordedRateCell(recorded.count, run)
     const status = statusCell(recorded.statuses, STATUS_COLUMNS)
     rows.push([title, 'recorded', '', status, formatCount(recorded.count), rate, ...quantiles(recorded.serviceTime)])
   }

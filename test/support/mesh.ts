@@ -35,7 +35,7 @@ export function startMesh(
     readonly environment?: Readonly<Record<string, string>>
   } = {},
 ): RunningMesh {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('MESH_'))
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MESH_|GITHUB_STEP_SUMMARY$)/.test(name))
   const environment = { ...Object.fromEntries(inherited), ...options.environment }
   const child = spawn(process.execPath, [MESH, ...words], {
     env: environment,

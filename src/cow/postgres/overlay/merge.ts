@@ -41,6 +41,8 @@ const BEGIN = `BEGIN; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL cli
 
 /** Tables whose SQL is one query: long enough that round trips do not matter, short enough to be held parsed. */
 const TABLES_PER_QUERY = 25
+/** Fewer at first: meanwhile nothing else runs. */
+const TABLES_OF_FIRST_QUERY = 5
 
 /**
  * Turns a cloned schema into a merged one: registry and functions, foreign server, then for each table its base, key
@@ -76,8 +78,9 @@ async function mergeTables(
   partitioned: ReadonlySet<string>,
 ): Promise<void> {
   let running: Promise<unknown> | undefined
-  for (let first = 0; first < shapes.length; first += TABLES_PER_QUERY) {
-    const few = shapes.slice(first, first + TABLES_PER_QUERY)
+  let count = TABLES_OF_FIRST_QUERY
+  for (let first = 0; first < shapes.length; first += count, count = TABLES_PER_QUERY) {
+    const few = shapes.slice(first, first + count)
     const text = few.map((shape) => mergeSql(shape, family, partitioned)).join('\n')
     await running
     running = runner.query(text)

@@ -96,40 +96,61 @@ const GUARDED = `
   WHERE ${USER_OBJECTS} AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)
   ORDER BY 1`
 
-/** Asks production what our role may do there. A superuser is asked nothing more: every answer would be yes. */
+/**
+ * Asks production what our role may do there: first who it is, then the rest side by side, since production may be far away. A superuser is
+ * asked nothing more: every answer would be yes.
+ */
 export async function checkRole(query: CatalogQuery): Promise<RoleReport> {
   const [row] = (await query(ATTRIBUTES)).rows
   const [role = '', isSuper, replicates, createsRoles, createsDatabases, bypassesPolicies, isReplica, version] =
     row ?? []
   const facts = { role: role ?? '', isReplica: isReplica === 't', serverVersion: Number(version ?? 0) }
   if (isSuper === 't') return { ...facts, refused: ['it is a superuser'], warned: [], unreadable: [], isGuarded: false }
+  const [predefined, owned, writable, sequences, databaseRights] = await Promise.all([
+    query(PREDEFINED_ROLES),
+    query(OWNED),
+    query(WRITABLE),
+    query(SEQUENCES),
+    query(DATABASE_RIGHTS),
+  ])
+  const [schemas, definers, guarded, unreadableSequences, unreadable] = await Promise.all([
+    query(CREATE_SCHEMAS),
+    query(SECURITY_DEFINERS),
+    query(GUARDED),
+    query(UNREADABLE_SEQUENCES),
+    query(UNREADABLE),
+  ])
+  const [rights] = databaseRights.rows
   const refused = [
     ...(replicates === 't' ? ['it has REPLICATION'] : []),
     ...(createsRoles === 't' ? ['it has CREATEROLE'] : []),
-    ...named('it is a member of', await query(PREDEFINED_ROLES)),
-    ...named('it owns', await query(OWNED)),
-    ...named('it may write to', await query(WRITABLE)),
-    ...named('it may move the sequence', await query(SEQUENCES)),
+    ...named('it is a member of', predefined),
+    ...named('it owns', owned),
+    ...named('it may write to', writable),
+    ...named('it may move the sequence', sequences),
   ]
-  const [rights] = (await query(DATABASE_RIGHTS)).rows
-  const guarded = await query(GUARDED)
   const warned = [
     ...(createsDatabases === 't' ? ['it has CREATEDB'] : []),
     ...(bypassesPolicies === 't' ? ['it has BYPASSRLS'] : []),
-    ...named('it may create objects in schema', await query(CREATE_SCHEMAS)),
+    ...named('it may create objects in schema', schemas),
     ...(rights?.[1] === 't' ? ['it may create schemas in the database'] : []),
     ...(rights?.[0] === 't'
       ? ['it may create temporary tables (harmless here; REVOKE TEMPORARY ON DATABASE .. FROM PUBLIC ends it)']
       : []),
-    ...named('it may run the SECURITY DEFINER function', await query(SECURITY_DEFINERS)),
+    ...named('it may run the SECURITY DEFINER function', definers),
     ...named('it reads only the rows that row level security lets it see (BYPASSRLS shows all) of', guarded),
     ...named(
       'it may not read the sequence, whose numbers on the branch may meet those of production (GRANT SELECT ON ALL SEQUENCES ends it),',
-      await query(UNREADABLE_SEQUENCES),
+      unreadableSequences,
     ),
   ]
-  const unreadable = (await query(UNREADABLE)).rows.flatMap((found) => found[0] ?? [])
-  return { ...facts, refused, warned, unreadable, isGuarded: guarded.rows.length > 0 }
+  return {
+    ...facts,
+    refused,
+    warned,
+    unreadable: unreadable.rows.flatMap(([found]) => found ?? []),
+    isGuarded: guarded.rows.length > 0,
+  }
 }
 
 function named(phrase: string, result: { readonly rows: readonly (readonly (string | null)[])[] }): readonly string[] {

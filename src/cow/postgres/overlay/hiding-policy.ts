@@ -10,11 +10,13 @@ import type { TableShape } from './table-shape.ts'
  */
 export function hidingPolicySql(shape: TableShape): string {
   const table = tableName(shape)
-  const statements = [`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;`, hideSql(shape)]
+  const statements = [hideSql(shape)]
   if (!shape.rowSecurity) statements.push(`CREATE POLICY mesh_all ON ${table} USING (true) WITH CHECK (true);`)
   else if (!shape.forcedRowSecurity) {
     statements.push(`CREATE POLICY mesh_owner ON ${table} TO ${shape.owner} USING (true) WITH CHECK (true);`)
   }
+  // From here on PostgreSQL reads all policies of the table anew behind every statement that changes it.
+  statements.push(`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;`)
   return statements.join('\n')
 }
 

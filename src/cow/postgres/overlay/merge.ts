@@ -110,7 +110,7 @@ async function inTransaction<T>(runner: SqlRunner, work: () => Promise<T>): Prom
 }
 
 function ordinaryTable(shape: TableShape, family: TableFamily): string {
-  return [hidingPolicySql(shape), faultInSql(shape, family), touchReportSql(shape), baseMoveSql(shape)].join('\n')
+  return [faultInSql(shape, family), touchReportSql(shape), baseMoveSql(shape), hidingPolicySql(shape)].join('\n')
 }
 
 /** Until it is refreshed a materialised view shows production's content. */

@@ -144,6 +144,8 @@ export class PostgresSession implements CowSession {
     this.#extended?.end()
     output.flush()
     client.end()
+    // What it runs in a transaction block comes to nothing: production is held for that no longer.
+    if (connection.status !== 'I') this.#onStatus('I')
     await this.#link.leave(signal)
     this.#onStatus('I')
   }

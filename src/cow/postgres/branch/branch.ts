@@ -1,3 +1,4 @@
+import { MeshError } from '../../../core/errors.ts'
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
 import { quoteText, textArray } from '../overlay/identifiers.ts'
@@ -23,6 +24,9 @@ export const DEFAULT_BRANCH_LIMITS: BranchLimits = {
   // Some seconds and some 10 MB; a statement over more is a migration, and better told so.
   maxCopyUpRows: 50_000,
 }
+
+/** Until a schema that could not be read is tried again. */
+const RELOAD_AGAIN_MS = 500
 
 /** What was done with statements, over all sessions of a branch. */
 export interface BranchCounters {
@@ -175,7 +179,16 @@ export class Branch {
         if (this.#reloading === reloading) this.#reloading = undefined
       })
     this.#reloading = reloading
+    reloading.catch((thrown: unknown) => this.#reloadLater(thrown))
     return reloading
+  }
+
+  /** Plans of a schema that is none any more must not stay because the overlay took no connection once. Not where the proxy ends. */
+  #reloadLater(thrown: unknown): void {
+    if (thrown instanceof MeshError && thrown.code === 'MESH_ERR_ABORTED') return
+    setTimeout(() => {
+      if (this.#reloading === undefined) this.reload().catch(() => undefined)
+    }, RELOAD_AGAIN_MS).unref()
   }
 
   /** Reads everything anew, marks of touched rows too: the overlay was away, and may have told of changes that nobody heard. */

@@ -295,16 +295,23 @@ function saturation(evidence: RunEvidence, limits: ValidityLimits): VerdictReaso
   }
   const p99Ns = evidence.blocked.quantileNs(0.99) ?? 0
   const boundNs = Math.max(limits.maxBlockedNs, evidence.serviceTime.quantileNs(0.5) ?? 0)
-  if (p99Ns > boundNs) {
-    const what = `requests waited for the reply before them: blocked p99 is ${formatDurationNs(p99Ns)}`
-    reasons.push(saturated('blocked', what, 'a lower multiplier shows what it can take'))
-  }
+  if (p99Ns > boundNs) reasons.push(waiting(p99Ns, evidence, limits))
   const { target } = shortfall(evidence)
   if (target > 1 - limits.leastAchievedShare) {
     const what = `the target took ${formatShare(1 - target)} of the offered load in the time that it was offered`
     reasons.push(saturated('slow', what, 'a lower multiplier shows what it can take'))
   }
   return reasons
+}
+
+/** A shot that we sent late makes the next ones of its connection wait: what is no longer than our own lag tells nothing of the target. */
+function waiting(blockedNs: number, evidence: RunEvidence, limits: ValidityLimits): VerdictReason {
+  const what = `requests waited for the reply before them: blocked p99 is ${formatDurationNs(blockedNs)}`
+  const lagNs = evidence.lag.quantileNs(0.99) ?? 0
+  if (lagNs > lagBoundNs(evidence, limits) && lagNs >= blockedNs) {
+    return note('blocked', `${what}, and as late were we: lag p99 is ${formatDurationNs(lagNs)}`, lagRemedy(evidence))
+  }
+  return saturated('blocked', what, 'a lower multiplier shows what it can take')
 }
 
 const BUSY_SHARE = 0.9

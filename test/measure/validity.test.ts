@@ -145,6 +145,18 @@ const rows: readonly Row[] = [
     [],
   ],
   ['blocked p99 beyond 10 ms and the service time', evidence({ blocked: constant(11 * MS) }), 'SATURATED', ['blocked']],
+  [
+    'requests waited no longer than our own lag lasted, which a short run has too few shots to be judged by',
+    evidence({ lag: lateness(600, 12), blocked: lateness(600, 12) }),
+    'VALID',
+    ['blocked'],
+  ],
+  [
+    'requests waited longer than our own lag lasted',
+    evidence({ lag: lateness(600, 12), blocked: constant(60 * MS) }),
+    'SATURATED',
+    ['blocked'],
+  ],
   ['two requests were recorded close together', evidence({ blocked: constant(9 * MS) }), 'VALID', []],
   [
     'a wait below one service time',

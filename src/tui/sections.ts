@@ -175,6 +175,9 @@ export function routesSection({ routes }: DashboardFacts, width: number, height:
   ]
 }
 
+/** The longest mark of a gate, and a space. */
+const GATE_MARK_COLUMNS = 10
+
 /** Gates as they would be judged now. */
 export function gatesSection({ gates }: DashboardFacts, width: number, height: number): readonly Part[] {
   if (gates.length === 0) return []
@@ -186,7 +189,10 @@ export function gatesSection({ gates }: DashboardFacts, width: number, height: n
     line(['GATES', BOLD], [`  ${held} of ${gates.length} would pass now`, DIM]),
     ...sorted.slice(0, room).map((gate) => {
       const [mark, look] = gateMark(gate.outcome, failsRun(gate))
-      return line([mark.padEnd(9), look], middleCut(visible(gateText(gate)), Math.max(20, width - 9)))
+      return line(
+        [mark.padEnd(GATE_MARK_COLUMNS), look],
+        middleCut(visible(gateText(gate)), Math.max(20, width - GATE_MARK_COLUMNS)),
+      )
     }),
   ]
 }
@@ -197,8 +203,8 @@ function gateMark(outcome: string, fails: boolean): readonly [string, Look] {
   return fails ? ['FAILS', { colour: 'red', bold: true }] : ['warns', { colour: 'yellow' }]
 }
 
-function gateText({ gate, what, outcome }: DashboardFacts['gates'][number]): string {
-  return outcome === 'no_data' ? `${gate}  (${what})` : `${gate}  (${what})`
+function gateText({ gate, what }: DashboardFacts['gates'][number]): string {
+  return `${gate}  (${what})`
 }
 
 const HEALTH_LOOKS: Readonly<Record<DashboardFacts['health']['level'], Look>> = {

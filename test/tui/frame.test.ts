@@ -69,6 +69,12 @@ describe('the dashboard', () => {
     expect(shown({ health: { ...health, level: 'bad' } }).join('\n')).toMatch(/the run would be INVALID[^]*lag p99/)
   })
 
+  it('keeps a gate that cannot be judged yet apart from its mark', () => {
+    const [held] = dashboardFacts().gates
+    const early = { ...held, gate: 'p50 < 250ms', outcome: 'no_data', what: 'there was no reply in this run' }
+    expect(shown({ gates: [early] as DashboardFacts['gates'] }).join('\n')).toContain('too early p50 < 250ms')
+  })
+
   it('shows a failing gate before those that hold', () => {
     const [held] = dashboardFacts().gates
     const gates = [1, 2, 3, 4, 5, 6, 7, 8].map((index) => ({ ...held, gate: `p50 < ${index}s` }))

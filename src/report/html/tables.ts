@@ -126,12 +126,17 @@ function shotsOf({ replayed, recorded }: RouteDocument): number {
   return replayed?.shots ?? (recorded?.count ?? 0) / 1e9
 }
 
+/** A status and its share stay on one line. */
+function statusWords(statuses: Parameters<typeof statusCell>[0]): string {
+  return statusCell(statuses, STATUS_COLUMNS).replaceAll(/ (?=\S+%)/g, '\u00a0')
+}
+
 function routeRows({ route, name, recorded, replayed }: RouteDocument, run: Run, series: RunSeries): Content[][] {
   const title = element('strong', {}, visible(name))
   const rows: Content[][] = []
   if (recorded !== null) {
     const rate = recordedRateCell(recorded.count, run)
-    const status = statusCell(recorded.statuses, STATUS_COLUMNS)
+    const status = statusWords(recorded.statuses)
     rows.push([title, 'recorded', '', status, formatCount(recorded.count), rate, ...quantiles(recorded.serviceTime)])
   }
   const named = rows.length === 0 ? title : ''
@@ -139,7 +144,7 @@ function routeRows({ route, name, recorded, replayed }: RouteDocument, run: Run,
   const over = series.routeP99Ns.get(route)
   const line = over === undefined ? '' : sparkline(over, `p99 of response time over time, ${visible(name)}`)
   const rate = rateCell(replayed.sent, run.achieved.windowNs)
-  const status = statusCell(replayed.statuses, STATUS_COLUMNS)
+  const status = statusWords(replayed.statuses)
   const failures = replayed.shots - replayed.replies
   const failed = failures === 0 ? '' : `${formatCount(failures)} failed`
   return [

@@ -74,12 +74,20 @@ export function chart({ description, height, x, y, legend }: Frame, ...content: 
       const at = pixel(x.at(value))
       return [
         element('line', { x1: at, x2: at, y1: bottom, y2: bottom + 4, stroke: '#888888' }),
-        element('text', { x: at, y: bottom + 17, 'text-anchor': 'middle' }, label),
+        tickLabel(label, x.at(value), bottom + 17),
       ]
     }),
     ...content,
     legendOf(legend),
   )
+}
+
+/** In the middle below its tick, or ending with the chart where that would cut it off. */
+function tickLabel(label: string, at: number, y: number): Markup {
+  const over = at + (label.length * CHARACTER_WIDTH) / 2 - CHART_WIDTH
+  return over > 0
+    ? element('text', { x: CHART_WIDTH, y, 'text-anchor': 'end' }, label)
+    : element('text', { x: pixel(at), y, 'text-anchor': 'middle' }, label)
 }
 
 /** Widths of letters differ; this is what most texts of the font take at most. */

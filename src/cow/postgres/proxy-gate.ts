@@ -1,9 +1,10 @@
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Gate, openGate } from './gate/gate.ts'
 import { answerOverlay } from './overlay/rebuild.ts'
 import { servantAccount } from './overlay/account.ts'
 import type { ServerOptions } from './server-options.ts'
+import { makeStateFolder } from './state-folder.ts'
 
 /** What the gate of a branch's overlay is opened with. */
 export interface ProxyGateOptions {
@@ -28,8 +29,8 @@ export async function openProxyGate(options: ProxyGateOptions, signal: AbortSign
   const { upstream, stateFolder, trustUpstreamRole, poolSize, statementTimeoutMs } = options
   const account = options.isEmbedded ? await servantAccount() : undefined
   // The folder above is shared with overlays that run as another user, where we are root: also with one that comes later.
-  await mkdir(dirname(stateFolder), { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 })
-  await mkdir(stateFolder, { recursive: true, mode: account === undefined ? 0o700 : 0o755 })
+  await makeStateFolder(dirname(stateFolder), process.getuid?.() === 0 ? 0o755 : 0o700)
+  await makeStateFolder(stateFolder, account === undefined ? 0o700 : 0o755)
   // A run with a server of the user's own may have made it for itself alone.
   if (account !== undefined) await chmod(stateFolder, 0o755)
   return openGate(
@@ -50,7 +51,7 @@ export async function openProxyGate(options: ProxyGateOptions, signal: AbortSign
 /** The overlay's server has to get through to the gate's socket, whose own folder lets nobody else in. */
 async function gateFolder(stateFolder: string, shared: boolean): Promise<string> {
   const folder = join(stateFolder, 'gate')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeStateFolder(folder, 0o700)
   if (shared) await chmod(folder, 0o711)
   return folder
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type MeshError, toMeshError } from '../../../core/errors.ts'
 import { connectServer, type ServerConnection, type ServerOptions } from '../server-connection.ts'
+import { makeStateFolder } from '../state-folder.ts'
 import { requirePassage, servantAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
 import { quoteName } from './identifiers.ts'
@@ -59,7 +60,7 @@ export async function claimOverlay(options: OverlayOptions): Promise<StateLock> 
   const { stateFolder, name } = options
   const account = await servantAccount()
   const mode = account === undefined ? 0o700 : 0o755
-  await mkdir(stateFolder, { recursive: true, mode })
+  await makeStateFolder(stateFolder, mode)
   if (account !== undefined) await requirePassage(stateFolder, account)
   return lockState(join(stateFolder, `${name}.lock`))
 }

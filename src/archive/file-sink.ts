@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
-import { toMeshError } from '../core/errors.ts'
+import { MeshError, systemCode, toMeshError } from '../core/errors.ts'
 import type { WritableBytes } from './writable-bytes.ts'
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants
@@ -15,7 +16,13 @@ export async function createFileSink(path: string): Promise<WritableBytes> {
   try {
     return fileSink(path, await open(path, O_CREAT | O_EXCL | O_WRONLY, MODE))
   } catch (error) {
-    throw toMeshError(error, path)
+    if (systemCode(error) !== 'ENOENT') throw toMeshError(error, path)
+    throw new MeshError('MESH_ERR_FILE_NOT_FOUND', {
+      what: 'no such folder to write to',
+      where: dirname(path),
+      remedy: 'make it, or choose another name with -o',
+      cause: error,
+    })
   }
 }
 

@@ -29,7 +29,7 @@ const compare = z
   })
   .describe('How mesh replay --check body compares replies with the recorded ones.')
 
-const environment: z.ZodType<EnvironmentText> = z
+const environment = z
   .strictObject({
     url: z.string().describe('Where it is: http://host[:port] or https://host[:port].'),
     writes: z.boolean().optional().describe('Send POST, PUT, DELETE and the like too. Default: false.'),
@@ -155,11 +155,18 @@ function load(file: string): unknown {
   } catch (error) {
     // Anything but a file that cannot be read is the content's fault: YAML's own errors, and its bombs.
     if (!(error instanceof MeshError)) {
-      const said = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : ''
+      const [line = ''] = error instanceof Error ? error.message.split('\n', 1) : []
+      const said = line.replace(/:$/, '')
       throw new MeshError('MESH_ERR_USAGE', { what: `not valid YAML: ${said}`, where: file, cause: error })
     }
     throw error
   }
+}
+
+/** Settings that stand below a section which is none of a verb's. */
+function knownBelow(section: PropertyKey | undefined): readonly string[] {
+  if (section === 'environments') return [...Object.keys(environment.shape), ...Object.keys(comparison.shape)]
+  return section === 'correlate' ? Object.keys(correlate.shape) : []
 }
 
 function check(file: string, content: unknown): z.infer<typeof schema> {
@@ -169,7 +176,11 @@ function check(file: string, content: unknown): z.infer<typeof schema> {
   const where = issue === undefined || issue.path.length === 0 ? file : `${file}: ${issue.path.join('.')}`
   if (issue?.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys
-    if (issue.path.length > 0) throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${key}"`, where })
+    if (issue.path.length > 0) {
+      const meant = nearestName(key, knownBelow(issue.path[0]))
+      const remedy = meant === undefined ? {} : { remedy: `did you mean ${meant}?` }
+      throw new MeshError('MESH_ERR_USAGE', { what: `unknown setting "${key}"`, where, ...remedy })
+    }
     const known = Object.keys(schema.shape)
     throw new MeshError('MESH_ERR_USAGE', {
       what: `unknown section "${key}"`,

@@ -1,5 +1,5 @@
 import { MeshError } from '../core/errors.ts'
-import { formatBytes, formatDurationNs, formatRate } from '../core/units.ts'
+import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/units.ts'
 import type { Alignment } from './align.ts'
 import { alignRecordings } from './align.ts'
 import { Amplifier } from './amplify.ts'
@@ -346,7 +346,8 @@ function countLoneConnections(survey: Survey): number {
 function warnAboutUnsentSources({ correlation }: Survey, warnings: string[]): void {
   const { unsentSources = 0 } = correlation ?? {}
   if (unsentSources === 0) return
-  const many = unsentSources === 1 ? '1 value of a request comes' : `${unsentSources} values of requests come`
+  const many =
+    unsentSources === 1 ? '1 value of a request comes' : `${formatCount(unsentSources)} values of requests come`
   warnings.push(`${many} from replies to writes, which are held back: they are sent as recorded without --allow-writes`)
 }
 
@@ -354,7 +355,8 @@ function warnAboutUnsentSources({ correlation }: Survey, warnings: string[]): vo
 function warnAboutMasked({ correlation }: Survey, sends: number, warnings: string[]): void {
   const { maskedLogins = 0, maskedStrangers = 0 } = correlation ?? {}
   if (maskedLogins > 0) {
-    const many = maskedLogins === 1 ? '1 login sends a masked secret' : `${maskedLogins} logins send masked secrets`
+    const many =
+      maskedLogins === 1 ? '1 login sends a masked secret' : `${formatCount(maskedLogins)} logins send masked secrets`
     warnings.push(`${many}: a target that checks them lets nobody in, and what needs its replies is not sent`)
   }
   if (maskedStrangers > 0) {

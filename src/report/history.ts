@@ -95,10 +95,10 @@ async function earlierRun(path: string, run: Run): Promise<Run | string | undefi
 
 function whyNotComparable(earlier: Run, run: Run): string | undefined {
   if (earlier.interrupted || earlier.finishedAt === null) return 'interrupted'
-  if (earlier.verdict.name === 'INVALID') return 'our own side disturbed it'
+  if (earlier.verdict.name === 'INVALID') return 'disturbed by our own side'
   if (earlier.capacity !== undefined) return 'a search for capacity'
   if (earlier.comparison?.with === 'baseline') return 'a comparison with a baseline'
-  if (endedEarly(earlier)) return 'it was stopped before its end'
+  if (endedEarly(earlier)) return 'stopped before the end'
   if (earlier.asked.target !== run.asked.target) return 'another target'
   if (earlier.fingerprint === run.fingerprint) return undefined
   if (earlier.operator !== undefined || run.operator !== undefined) return "its load was changed by hand, or this one's"

@@ -137,12 +137,12 @@ describe('a run against earlier ones', () => {
       'b-recordings: other recordings',
       'c-plan: another plan',
       'd-interrupted: interrupted',
-      'e-invalid: our own side disturbed it',
+      'e-invalid: disturbed by our own side',
       'f-version: another kind of machine or another mesh',
       'g-older: cannot be read: expected a run of schema mesh.run/v1, found mesh.run/v0',
       'h-damaged: cannot be read: expected JSON, found a file that ends early or is damaged',
       'i-empty: cannot be read: expected the directory of a run (with a run.json), found no run.json in it',
-      'j-stopped: it was stopped before its end',
+      'j-stopped: stopped before the end',
       "k-operator: its load was changed by hand, or this one's",
     ])
     let text = ''

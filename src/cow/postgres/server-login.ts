@@ -160,7 +160,7 @@ function passwordOf(dialogue: Dialogue): string {
   throw dialogue.broken(
     `no password to be asked of user ${user}`,
     'that the server asks for one',
-    'give one in the URL',
+    'set PGPASSWORD, or give one in the URL',
   )
 }
 

@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises'
 import { types } from 'node:util'
 import { createContext, Script } from 'node:vm'
 import { pathToFileURL } from 'node:url'
@@ -41,6 +42,7 @@ export class RequestHook {
       )
     })
     try {
+      await access(file)
       const loading: Promise<unknown> = isTypeScript(file)
         ? importTypeScript(file)
         : import(pathToFileURL(resolve(file)).href)

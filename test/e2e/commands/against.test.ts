@@ -34,9 +34,9 @@ describe('mesh replay --against', () => {
     expect(stdout).toMatch(/^compared {4}not judged against earlier runs: [01] comparable/m)
     const { comparison, asked } = await readRunDirectory(join(earlier, 'two'))
     const skipped = new Map(comparison?.skipped.map(({ name, why }) => [name, why]))
-    expect(skipped.get('other')).toMatch(/^(--order none, and here connection|our own side disturbed it)$/)
+    expect(skipped.get('other')).toMatch(/^(--order none, and here connection|disturbed by our own side)$/)
     // A token is new in every run.
-    expect(skipped.get('one') ?? 'our own side disturbed it').toBe('our own side disturbed it')
+    expect(skipped.get('one') ?? 'disturbed by our own side').toBe('disturbed by our own side')
     expect(JSON.stringify(asked)).not.toContain('second-token')
     expect(code).toBe(0)
     const gated = await startReplay([file], target.url, ...flags, '--gate', 'mean < 2 * history').ended

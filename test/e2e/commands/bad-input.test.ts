@@ -212,6 +212,11 @@ describe('a mistake in the settings', () => {
       'replay: {speedo: 2x}',
       /unknown setting "speedo" \(mesh\.yaml: replay\): did you mean speed\?/,
     ],
+    [
+      'a setting that no environment has',
+      'environments: {staging: {url: "http://127.0.0.1:1", compair: true}}',
+      /unknown setting "compair" \(mesh\.yaml: environments\.staging\): did you mean compare\?/,
+    ],
     ['a value of the wrong unit', 'replay: {amplify: lots}', /found "lots" \(mesh\.yaml: amplify\)/],
     ['text that is no YAML', 'replay: {amplify: 2', /not valid YAML: .*\(mesh\.yaml\)/],
   ])('is named with its place: %s', async (_, yaml, line) => {
@@ -288,6 +293,10 @@ describe('a machine that lacks something', () => {
   it('says which folder is not there for a recording', async () => {
     const file = folder.path('no/such/folder/shop.mcap')
     const words = ['capture', 'tap', '--listen', '127.0.0.1:0', '--upstream', '127.0.0.1:9', '-o', file]
-    await expectRefusal(1, /no such file .*no\/such\/folder.*\[MESH_ERR_FILE_NOT_FOUND\]/, ...words)
+    await expectRefusal(
+      1,
+      /no such folder to write to \(.*no\/such\/folder\): make it.*\[MESH_ERR_FILE_NOT_FOUND\]/,
+      ...words,
+    )
   })
 })

@@ -38,21 +38,20 @@ const EXAMPLES = `Examples:
   mesh demo
   mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o host-a.mcap
   mesh replay host-a.mcap host-b.mcap host-c.mcap --to http://canary:8080 --amplify 2
-
+  mesh mirror --listen :8080 --upstream 127.0.0.1:9000 --to http://staging:8080 --compare
+  mesh cow postgres --upstream postgres://reader@db.internal/shop
 `
 
 const CAPTURE_EXAMPLES = `Examples:
   mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o shop.mcap
   mesh capture pcap traffic.pcap -o shop.mcap
   mesh capture import requests.gor -o shop.mcap
-
 `
 
 const COW_EXAMPLES = `Examples:
   mesh cow postgres --upstream postgres://reader@db.internal/shop
   mesh cow postgres --upstream postgres://reader@db.internal/shop --branch fix-42 --listen 127.0.0.1:5444
   mesh cow diff --upstream postgres://reader@db.internal/shop --branch fix-42
-
 `
 
 /** Verbs that have verbs of their own. */
@@ -76,6 +75,7 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('before', EXAMPLES)
+    .addHelpText('after', '\nEach command has its own: mesh replay --help')
     .configureOutput(OUTPUT)
   const caller: Caller = { finish, settingNames }
   const [verb, subverb] = words.filter((word) => word !== 'help')

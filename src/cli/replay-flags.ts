@@ -204,7 +204,11 @@ export const REPLAY_FLAGS: ReplayFlags = {
   pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, 1000), '12'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
-  output: textFlag(['o', 'output'], '<dir>', 'keep the run here: run.json, intervals.ndjson, latency.hgrm'),
+  output: textFlag(
+    ['o', 'output'],
+    '<dir>',
+    'keep the run here: run.json, report.html, junit.xml, summary.md and more',
+  ),
   scrape: {
     ...listFlag('scrape', '<url>', "read the target's Prometheus metrics while it is under load, into the report"),
     fallback: [],

@@ -32,6 +32,11 @@ function refusal(message: string, hint: string, condition = 'insufficient_privil
   return `RAISE ${condition} USING MESSAGE = ${message}, HINT = '${hint}';`
 }
 
+/** A crash would empty an unlogged table, but not the keys that hide production's rows. */
+const LOGGED = `FOR mesh_found IN SELECT t.relation FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE c.relpersistence = 'u' LOOP
+    EXECUTE format('ALTER TABLE %s SET LOGGED', mesh_found.relation);
+  END LOOP;`
+
 function guardFunction(): string {
   return functionSql({
     signature: 'mesh.guard()',
@@ -66,10 +71,7 @@ BEGIN
   LOOP
     EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', mesh_found.relation, mesh_found.tgname);
   END LOOP;
-  -- A crash would empty it, but not the keys that hide production's rows.
-  FOR mesh_found IN SELECT t.relation FROM mesh.tables AS t JOIN pg_class AS c ON c.oid = t.relation WHERE c.relpersistence = 'u' LOOP
-    EXECUTE format('ALTER TABLE %s SET LOGGED', mesh_found.relation);
-  END LOOP;
+  ${LOGGED}
   ${plainTriggers('mesh_found')}
   ${grantNewSql()}
   ${enabledWithin()}

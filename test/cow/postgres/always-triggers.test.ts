@@ -22,7 +22,7 @@ describe('triggers and rules that fire for replicas too', () => {
 
   beforeAll(async () => {
     proxy = await startGatedProxy(SCHEMA, DATA)
-  }, 120_000)
+  })
   afterAll(async () => {
     await proxy?.close()
   })

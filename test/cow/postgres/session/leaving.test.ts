@@ -15,7 +15,7 @@ describe('what a client was doing when it went away', () => {
 
   beforeAll(async () => {
     proxy = await startGatedProxy(SCHEMA, DATA)
-  }, 120_000)
+  })
   afterAll(async () => {
     await proxy?.close()
   })

@@ -6,7 +6,7 @@ import type { CaptureCounters, PassiveOptions } from '../pcap/pipeline.ts'
 import { SegmentPipeline } from '../pcap/pipeline.ts'
 import type { Source } from '../source.ts'
 import type { TcpdumpOptions } from './tcpdump.ts'
-import { Tcpdump } from './tcpdump.ts'
+import { HELD_MS, Tcpdump } from './tcpdump.ts'
 
 /** Without packets, time is told to go on this often: long waits and idle connections end on a quiet network too. */
 const QUIET_MS = 1_000
@@ -52,8 +52,8 @@ export class LiveSource implements Source {
   }
 
   /**
-   * May be called once. On abort tcpdump is stopped, what it has captured by then is still yielded, and open connections
-   * are closed as `cut`.
+   * May be called once. On abort tcpdump is stopped, what it has captured by then, and in the second that it takes to hear of that, is
+   * still yielded, and open connections are closed as `cut`.
    */
   async *segments(signal: AbortSignal): AsyncGenerator<readonly Segment[]> {
     const stop = (): void => this.#tcpdump.stop()
@@ -78,8 +78,8 @@ export class LiveSource implements Source {
       this.#reading ??= chunks.next()
       const read = await withinMs(this.#reading, QUIET_MS)
       if (read === undefined) {
-        // Nothing was waiting to be read for this long, so all that was captured before is known.
-        this.#pipeline.advance(Number(unixNs() - this.originUnixNs) - QUIET_MS * 1e6)
+        // Nothing was waiting to be read for this long, so all that was captured before is known, but for what the kernel holds.
+        this.#pipeline.advance(Number(unixNs() - this.originUnixNs) - (QUIET_MS + HELD_MS) * 1e6)
         return true
       }
       this.#reading = undefined

@@ -27,6 +27,15 @@ const DEFAULT_BUFFER_BYTES = 32 * 1024 * 1024
 /** tcpdump's messages are kept up to this length: they are a few lines, and a hostile program may print more. */
 const MAX_MESSAGE_CHARACTERS = 16 * 1024
 
+/**
+ * The kernel hands packets to tcpdump in blocks, at the latest after tcpdump's timeout of a second. In `--immediate-mode` it would hand on
+ * each by itself, but then every packet takes as much of the buffer as the largest could: 256 packets fill 32 MiB.
+ */
+export const HELD_MS = 1_000
+
+/** A block that was due is read within this. */
+const READING_MS = 200
+
 /** After SIGINT tcpdump has 5 s to print what it still has; it needs milliseconds. */
 const STOP_PATIENCE_MS = 5_000
 
@@ -52,7 +61,7 @@ export class Tcpdump {
   private constructor(program: string, options: TcpdumpOptions) {
     this.#options = options
     const kernelBufferKib = Math.ceil((options.bufferBytes ?? DEFAULT_BUFFER_BYTES) / 1024)
-    const flags = ['-i', options.interface, '-n', '-w', '-', '-U', '-s', '0', '--immediate-mode']
+    const flags = ['-i', options.interface, '-n', '-w', '-', '-U', '-s', '0']
     const clock = ['-B', String(kernelBufferKib), '--time-stamp-precision=nano']
     const filter = captureFilter(options.ports, options.vxlan === true)
     this.#child = spawn(program, [...flags, ...clock, filter], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -102,13 +111,16 @@ export class Tcpdump {
     return sum
   }
 
-  /** Lets tcpdump print what it has taken from the kernel, and end. What the kernel still holds is not read any more. */
+  /** Lets tcpdump print what the kernel holds by now, and end, a second later. */
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#child.kill('SIGINT')
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_PATIENCE_MS)
-    void this.#exit.then(() => clearTimeout(timer))
+    const ending = setTimeout(() => this.#child.kill('SIGINT'), HELD_MS + READING_MS)
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), HELD_MS + READING_MS + STOP_PATIENCE_MS)
+    void this.#exit.then(() => {
+      clearTimeout(ending)
+      clearTimeout(killing)
+    })
   }
 
   /** Waits for the end: undefined where it was an orderly one, else the error that says why tcpdump ended. */

@@ -50,6 +50,26 @@ describe('LiveSource', () => {
 })
 
 describe.skipIf(OBSTACLE)('LiveSource, with tcpdump', () => {
+  it('loses nothing of hundreds of small packets while tcpdump has no turn', async () => {
+    const server = createServer((_, reply) => reply.end('ok'))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const stop = new AbortController()
+    const source = await LiveSource.start({ interface: 'lo', ports: [port] })
+    const running = execFileSync('pgrep', ['-f', `tcpdump .*tcp port ${port} `], { encoding: 'utf8' }).trim()
+    process.kill(Number(running), 'SIGSTOP')
+    for (let index = 0; index < 100; index++) await get(port, '/')
+    process.kill(Number(running), 'SIGCONT')
+    stop.abort()
+    let closed = 0
+    for await (const batch of source.segments(stop.signal))
+      closed += batch.filter(({ kind }) => kind === 'close').length
+    server.close()
+    expect(source.counters).toMatchObject({ packets: { captureDropped: 0 }, streams: { gaps: 0 } })
+    expect(closed).toBe(200)
+  })
+
   it('sees the connections of a server on this machine, whole', async () => {
     const server = createServer((asked, reply) => reply.end(`you asked for ${asked.url}`))
     server.listen(0, '127.0.0.1')

@@ -38,9 +38,9 @@ export function captureGorCommand(caller: Caller): Command {
           { description, live: true, secure: false },
         )
         createStages(settings)
+        const waiting = listenForStop()
         const { receiver, address } = await GorReceiver.listen(flags.listen, flags.maxBody)
         terminal.say(`listening on ${formatEndpoint(address)} for gor --output-tcp`)
-        const waiting = listenForStop()
         const stopTimer = flags.duration === undefined ? undefined : after(flags.duration, () => waiting.stop())
         const primed = await PrimedExchanges.of(receiver, waiting.drain)
         stopTimer?.()

@@ -9,7 +9,8 @@ export class BoundedQueue<Item> implements AsyncIterable<Item> {
   #weight = 0
   #ended = false
   #wake: (() => void) | undefined
-  #room: (() => void) | undefined
+  /** Producers that wait for room. */
+  #waiting: (() => void)[] = []
 
   /** `maxWeight` in the units of `weigh`; by default every item weighs 1. */
   constructor(maxWeight: number, weigh: (item: Item) => number = () => 1) {
@@ -33,7 +34,7 @@ export class BoundedQueue<Item> implements AsyncIterable<Item> {
       if (this.#ended) return
       signal?.throwIfAborted()
       await new Promise<void>((resolve) => {
-        this.#room = resolve
+        this.#waiting.push(resolve)
         signal?.addEventListener('abort', () => resolve(), { once: true })
       })
     }
@@ -43,11 +44,16 @@ export class BoundedQueue<Item> implements AsyncIterable<Item> {
   end(): void {
     this.#ended = true
     this.#wake?.()
-    this.#room?.()
+    this.#wakeProducers()
   }
 
   get weight(): number {
     return this.#weight
+  }
+
+  #wakeProducers(): void {
+    if (this.#waiting.length === 0) return
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Item> {
@@ -56,7 +62,7 @@ export class BoundedQueue<Item> implements AsyncIterable<Item> {
       this.#items = []
       for (const item of items) {
         this.#weight -= this.#weigh(item)
-        this.#room?.()
+        this.#wakeProducers()
         yield item
       }
       if (this.#items.length > 0) continue

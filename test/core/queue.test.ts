@@ -41,6 +41,19 @@ describe('BoundedQueue', () => {
     )
   })
 
+  it('lets every producer go on that waited for room, and at its end', async () => {
+    const queue = new BoundedQueue<number>(1)
+    const producers = [1, 2, 3, 4].map((item) => queue.put(item))
+    const taken: number[] = []
+    const reading = (async () => {
+      for await (const item of queue) if (taken.push(item) === 3) return
+    })()
+    await reading
+    queue.end()
+    await Promise.all(producers)
+    expect(taken).toEqual([1, 2, 3])
+  })
+
   it('gives up waiting when the signal aborts', async () => {
     const queue = new BoundedQueue<number>(1)
     queue.offer(1)

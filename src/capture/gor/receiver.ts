@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { createServer } from 'node:net'
 import { isRecordableTime, monotonicNs } from '../../core/clock.ts'
 import { BoundedQueue } from '../../core/queue.ts'
@@ -16,6 +17,10 @@ const MAX_WAITING_BYTES = 32 * 1024 * 1024
 /** How often requests that wait for a response are looked at while nothing comes. */
 const IDLE_CHECK_MS = 1000
 
+/** What has arrived when the end is asked for is still read: until so many turns of the loop bring nothing, and no longer than this. */
+const QUIET_TURNS = 3
+const MAX_LAST_READ_NS = 500e6
+
 /**
  * Listens where GoReplay's `--output-tcp` connects (by custom on port 28020) and yields what it sends. Its messages come over ten
  * connections at a time in any order, so all connections share one pairing.
@@ -28,6 +33,9 @@ export class GorReceiver implements ExchangeSource {
     record === 'idle' ? 1 : record.payload.length + 1,
   )
   readonly #counts = new Map<string, number>()
+  /** Connections and pieces that have come so far. */
+  #arrivals = 0
+  #stopping = false
   #newest: { readonly unixNs: bigint; readonly atNs: number } | undefined
 
   private constructor(server: Server, maxBodyBytes: number) {
@@ -53,9 +61,9 @@ export class GorReceiver implements ExchangeSource {
     return new Map([...this.#pairing.counts, ...this.#counts])
   }
 
-  /** Ends when the signal aborts: connections are closed, and what waits for a response is yielded without. */
+  /** Ends when the signal aborts: what has arrived by then is read, connections are closed, and what waits for a response is yielded without. */
   async *exchanges(signal: AbortSignal): AsyncIterable<ExchangeDraft> {
-    const stop = (): void => this.#stop()
+    const stop = (): void => void this.#finish()
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop, { once: true })
     const idle = setInterval(() => this.#records.offer('idle'), IDLE_CHECK_MS)
@@ -72,7 +80,7 @@ export class GorReceiver implements ExchangeSource {
     } finally {
       clearInterval(idle)
       signal.removeEventListener('abort', stop)
-      this.#stop()
+      this.#destroy()
     }
   }
 
@@ -84,25 +92,50 @@ export class GorReceiver implements ExchangeSource {
 
   async #receive(socket: Socket): Promise<void> {
     this.#sockets.add(socket)
+    this.#arrivals += 1
     const parser = new GorRecordParser()
     this.#count('connections')
+    let isCut = false
     try {
       for await (const bytes of socket) {
         if (!(bytes instanceof Uint8Array)) continue
+        this.#arrivals += 1
         for (const record of parser.push(bytes)) await this.#records.put(record)
       }
-      for (const record of parser.end()) await this.#records.put(record)
     } catch {
-      this.#count('connections.reset')
+      isCut = true
+      // Those that we close ourselves end like this too.
+      if (!this.#stopping) this.#count('connections.reset')
     }
+    const last = isCut || this.#stopping ? parser.cut() : parser.end()
+    for (const record of last) await this.#records.put(record)
     if (parser.malformed > 0) this.#count('bytes.malformed', parser.malformed)
     this.#sockets.delete(socket)
   }
 
-  #stop(): void {
+  /** Reads what has arrived: a sender that has written an exchange before the end was asked for finds it recorded. */
+  async #finish(): Promise<void> {
+    const untilNs = monotonicNs() + MAX_LAST_READ_NS
+    let seen = this.#arrivals
+    for (let quiet = 0; quiet < QUIET_TURNS && monotonicNs() < untilNs; seen = this.#arrivals) {
+      await setImmediate()
+      quiet = this.#arrivals === seen ? quiet + 1 : 0
+    }
+    this.#disconnect()
+    const givenUpNs = monotonicNs() + MAX_LAST_READ_NS
+    while (this.#sockets.size > 0 && monotonicNs() < givenUpNs) await setImmediate()
+    this.#records.end()
+  }
+
+  #destroy(): void {
+    this.#disconnect()
+    this.#records.end()
+  }
+
+  #disconnect(): void {
+    this.#stopping = true
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
-    this.#records.end()
   }
 
   #count(name: string, count = 1): void {

@@ -45,15 +45,20 @@ export class GorRecordParser {
     this.#pieces.push(bytes)
     // Joining pays only where a separator may have come: at its last byte.
     if (!bytes.includes(0x0a)) return []
-    return this.#take(false)
+    return this.#take('open')
   }
 
   /** The last record: it may lack its separator. */
   end(): readonly GorRecord[] {
-    return this.#take(true)
+    return this.#take('ended')
   }
 
-  #take(ended: boolean): readonly GorRecord[] {
+  /** The last records of a stream that was broken off: those with their separator. What is left of another is malformed. */
+  cut(): readonly GorRecord[] {
+    return this.#take('cut')
+  }
+
+  #take(stream: 'open' | 'ended' | 'cut'): readonly GorRecord[] {
     const bytes = asBuffer(this.#pieces.length === 1 ? (this.#pieces[0] ?? NO_BYTES) : concatBytes(this.#pieces))
     const records: GorRecord[] = []
     let start = 0
@@ -62,20 +67,20 @@ export class GorRecordParser {
       const found = bytes.indexOf(GOR_SEPARATOR, from)
       if (found < 0) break
       const next = found + GOR_SEPARATOR.length
-      const after = this.#startsRecord(bytes, next, ended)
-      if (after === 'unknown') break
+      const after = this.#startsRecord(bytes, next, stream)
+      if (after === 'unknown' && stream !== 'cut') break
       // The line feed that ends a false separator may begin a true one.
       from = after === 'no' ? next - 1 : next
       if (after === 'no') continue
       this.#read(bytes.subarray(start, found), this.#offset + start, records)
       start = next
     }
-    if (ended && start < bytes.length) this.#read(bytes.subarray(start), this.#offset + start, records)
-    if (bytes.length - start > MAX_GOR_RECORD_BYTES) {
+    if (stream === 'ended' && start < bytes.length) this.#read(bytes.subarray(start), this.#offset + start, records)
+    if (stream === 'cut' || bytes.length - start > MAX_GOR_RECORD_BYTES) {
       this.#malformed += bytes.length - start
       start = bytes.length
     }
-    this.#keep(ended ? NO_BYTES : bytes.subarray(start), start, from)
+    this.#keep(stream !== 'open' ? NO_BYTES : bytes.subarray(start), start, from)
     return records
   }
 
@@ -85,11 +90,11 @@ export class GorRecordParser {
     this.#searched = Math.max(0, Math.min(from - consumed, rest.length - GOR_SEPARATOR.length))
   }
 
-  #startsRecord(bytes: Buffer, at: number, ended: boolean): 'yes' | 'no' | 'unknown' {
-    if (at >= bytes.length) return ended ? 'yes' : 'unknown'
+  #startsRecord(bytes: Buffer, at: number, stream: 'open' | 'ended' | 'cut'): 'yes' | 'no' | 'unknown' {
+    if (at >= bytes.length) return stream === 'open' ? 'unknown' : 'yes'
     const start = bytes[at] === 0x0a ? at + 1 : at
     const lineEnd = bytes.indexOf(0x0a, start)
-    if (lineEnd < 0 && !ended && bytes.length - start < MAX_META_BYTES) return 'unknown'
+    if (lineEnd < 0 && stream !== 'ended' && bytes.length - start < MAX_META_BYTES) return 'unknown'
     const end = lineEnd < 0 ? bytes.length : lineEnd
     return end - start <= MAX_META_BYTES && META_LINE.test(latin1(bytes, start, end)) ? 'yes' : 'no'
   }

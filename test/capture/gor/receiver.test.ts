@@ -40,4 +40,21 @@ describe('GorReceiver', () => {
     )
     expect(receiver.counts.get('connections')).toBe(2)
   })
+
+  it('reads what was sent before its end was asked for, in whatever tick', async () => {
+    const { receiver, address } = await GorReceiver.listen({ address: '127.0.0.1', port: 0 }, 1024)
+    const stop = new AbortController()
+    const drafts: ExchangeDraft[] = []
+    const reading = (async () => {
+      for await (const draft of receiver.exchanges(stop.signal)) drafts.push(draft)
+    })()
+    const socket = connect(address.port, '127.0.0.1')
+    await once(socket, 'connect')
+    const get = framed('1 a 1000 -1', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    socket.write(concatBytes([get, framed('2 a 1500 -1', 'HTTP/1.1 204 No Content\r\n\r\n')]), () => stop.abort())
+    await reading
+    expect(drafts.map(({ response }) => response)).toEqual([expect.objectContaining({ firstNs: 500 })])
+    expect(receiver.counts.has('connections.reset')).toBe(false)
+    if (!socket.destroyed) await once(socket, 'close')
+  })
 })

@@ -35,6 +35,15 @@ describe('GorRecordParser', () => {
     expect(parse([FIRST, SECOND.subarray(0, -GOR_SEPARATOR.length)]).records).toHaveLength(2)
   })
 
+  it('takes of a stream that was broken off the records with their separator, and counts the rest', () => {
+    const parser = new GorRecordParser()
+    const kept = [...parser.push(concatBytes([FIRST, SECOND])), ...parser.cut()]
+    expect([kept.length, parser.malformed]).toEqual([2, 0])
+    const half = new GorRecordParser()
+    const cut = [...half.push(concatBytes([FIRST, SECOND.subarray(0, 50)])), ...half.cut()]
+    expect([summary(cut), half.malformed]).toEqual([summary(kept.slice(0, 1)), 50])
+  })
+
   it('keeps a payload whole that holds the separator itself', () => {
     const tricky = record('1 abc 5 -1', 'POST / HTTP/1.1\r\n\r\nbefore\n🐵🙈🙉\nafter')
     const { records } = parse([tricky, FIRST])

@@ -30,11 +30,27 @@ export function showReplay(replay: PlannedReplay, live: LiveRun, terminal: Termi
   return showLines(replay, live, terminal)
 }
 
+/** Figures of a second are complete a moment after it: a line that does not wait for them shows those of the second before. */
+const LOOK_MS = 100
+const MAX_UNSHOWN_MS = 1400
+
+/** Whether a line is to be shown: there are figures of another second than in the last one, or that was long ago. */
+export function isWorthALine(second: number | undefined, shown: number | undefined, waitedMs: number): boolean {
+  return second !== shown || waitedMs >= MAX_UNSHOWN_MS
+}
+
 function showLines({ plan, flags }: PlannedReplay, live: LiveRun, terminal: Terminal): ReplayScreen {
+  let shown: number | undefined
+  let waitedMs = 0
   const timer = setInterval(() => {
+    waitedMs += LOOK_MS
+    const second = live.measurement.recent.at(-1)?.second
+    if (!isWorthALine(second, shown, waitedMs)) return
+    shown = second
+    waitedMs = 0
     const elapsedNs = live.begun.atNs === 0 ? 0 : monotonicNs() - live.begun.atNs
     terminal.progress(progressLine(live.measurement, live.counters, plan, elapsedNs, flags.warmup))
-  }, SHOW_MS)
+  }, LOOK_MS)
   return {
     ready: Promise.resolve(),
     close() {

@@ -62,7 +62,7 @@ export function processTerminal(quiet: boolean): Terminal {
     progress(text) {
       if (quiet) return
       if (!interactive) return line(text)
-      writeAll(2, `\r\u001B[K${visible(text).slice(0, Math.max(20, process.stderr.columns - 1))}`)
+      writeAll(2, `\r\u001B[K${visible(text).slice(0, Math.max(20, process.stderr.columns - ECHO_COLUMNS))}`)
       open = true
     },
   }
@@ -103,5 +103,8 @@ function writeAll(descriptor: number, text: string): void {
     }
   }
 }
+
+/** Beside a progress line there is room for the `^C` that terminals echo: beyond the last column it would leave the line's row behind. */
+const ECHO_COLUMNS = 3
 
 const PAUSE = new Int32Array(new SharedArrayBuffer(4))

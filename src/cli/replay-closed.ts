@@ -3,6 +3,7 @@ import { formatBytes, formatCount, formatDurationNs, formatRate } from '../core/
 import { schedule } from '../replay/schedule.ts'
 import type { SecondOpinion } from '../replay/senders/autocannon.ts'
 import { secondOpinion } from '../replay/senders/autocannon.ts'
+import type { Plan } from '../replay/plan.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT } from './exit-codes.ts'
 import type { FlagValues } from './flags.ts'
@@ -18,10 +19,12 @@ const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 const DEFAULT_DURATION_NS = 10e9
 
 /**
+ * Warns of flags that do not change how another program sends: they may come from a settings file.
+ *
  * @throws MeshError MESH_ERR_USAGE for a flag that asks for what a closed loop by another program has not: a run that can be kept, judged and
  * compared.
  */
-export function checkClosed(flags: FlagValues<ReplayFlags>): void {
+export function checkClosed(flags: FlagValues<ReplayFlags>, terminal: Terminal): void {
   if (flags.closed === undefined) return
   const others: readonly (readonly [flag: string, given: boolean])[] = [
     ['-o', flags.output !== undefined],
@@ -35,11 +38,37 @@ export function checkClosed(flags: FlagValues<ReplayFlags>): void {
     ['--watch-pid', flags.watchPid !== undefined],
   ]
   const other = others.find(([, given]) => given)?.[0]
-  if (other === undefined) return
+  if (other === undefined) return sayIdle(flags, terminal)
   throw new MeshError('MESH_ERR_USAGE', {
     what: `--closed and ${other} exclude each other: autocannon measures a ceiling, and its run is not kept, judged or compared`,
     remedy: `leave ${other} out, or measure the ceiling with --speed max`,
   })
+}
+
+/** The plan as a closed loop carries it out: at no rate of its own, which has to be confirmed as `--speed max` has. */
+export function closedPlan(plan: Plan, { closed }: Pick<FlagValues<ReplayFlags>, 'closed'>): Plan {
+  if (closed === undefined) return plan
+  const confirmations = ['--closed sends as fast as the target replies']
+  return { ...plan, meanPerSecond: undefined, peakPerSecond: undefined, confirmations }
+}
+
+function sayIdle(flags: FlagValues<ReplayFlags>, terminal: Terminal): void {
+  const idle: readonly (readonly [flag: string, given: boolean])[] = [
+    ['--rate', flags.rate !== undefined],
+    ['--stages', flags.stages !== undefined],
+    ['--speed', flags.speed !== undefined],
+    ['--warmup', flags.warmup > 0],
+    ['--loop', flags.loop],
+    ['--order', flags.order !== 'connection'],
+    ['--connections', flags.connections !== undefined],
+    ['--max-in-flight', flags.maxInFlight !== undefined],
+    ['--max-error-rate', flags.maxErrorRate !== undefined],
+    ['--workers', flags.workers > 1],
+    ['--pacing', flags.pacing !== undefined],
+  ]
+  const given = idle.filter(([, isGiven]) => isGiven).map(([flag]) => flag)
+  if (given.length === 0) return
+  terminal.warn(`mesh: ${given.join(', ')}: --closed sends as fast as replies come all the same`)
 }
 
 /** `--closed N`: what another program makes of the same requests in a closed loop. No verdict: nothing was due. */

@@ -24,7 +24,7 @@ import { checkSettingsOf } from './replay-check.ts'
 import { firstBlockOptions } from './capacity-steps.ts'
 import { baselinePlanLines, runBaseline } from './replay-baseline.ts'
 import { capacityPlanLines, planCapacity, runCapacitySearch } from './replay-capacity.ts'
-import { checkClosed, runClosedLoop } from './replay-closed.ts'
+import { checkClosed, closedPlan, runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
 import { readGates, REPLAY_FLAGS, REPLAY_GROUPS } from './replay-flags.ts'
 import { replayInputs } from './replay-edits.ts'
@@ -82,7 +82,7 @@ async function planAndRun(
   terminal: Terminal,
   config: Config | undefined,
 ): Promise<ExitCode> {
-  checkClosed(flags)
+  checkClosed(flags, terminal)
   const gates = gatesOf(flags, config, terminal)
   const check = checkSettingsOf(flags, config)
   const { authCommand } = flags
@@ -97,7 +97,7 @@ async function planAndRun(
   if (flags.against !== undefined && !isMadeByOutput(flags.against, flags.output)) await listRuns(flags.against)
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
-  const plan = planReplay(survey, options)
+  const plan = closedPlan(planReplay(survey, options), flags)
   const shown = [planText(plan, url), ...[...sealLines, ...chosen.planLines()].map((line) => `${line}\n`)].join('')
   for (const rule of chosen.idleRules()) terminal.warn(`mesh: the rule "${rule}" changes no request`)
   const refusal = refusalOf(plan, flags) ?? gateRefusal(gates, plan, options, flags, check)

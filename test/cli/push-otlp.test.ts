@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, Server as HttpServer, type RequestListener } from 'node:http'
+import { createServer as createTcpServer, type Server } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { pushOtlp } from '../../src/cli/push-otlp.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
@@ -13,13 +14,22 @@ function listening(): { readonly said: string[]; readonly terminal: Terminal } {
 }
 
 /** Pushes to a collector that answers so. */
-async function pushTo(answer: RequestListener): Promise<readonly string[]> {
-  const server = createServer(answer).listen(0, '127.0.0.1')
+async function pushTo(answer: RequestListener, timeoutMs?: number): Promise<readonly string[]> {
+  return pushToServer(createServer(answer), timeoutMs)
+}
+
+async function pushToServer(server: Server, timeoutMs?: number): Promise<readonly string[]> {
+  server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   const { said, terminal } = listening()
-  await pushOtlp(shopRun(), `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/v1/metrics`, terminal)
-  server.closeAllConnections()
+  await pushOtlp(
+    shopRun(),
+    `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/v1/metrics`,
+    terminal,
+    timeoutMs,
+  )
+  if (server instanceof HttpServer) server.closeAllConnections()
   server.close()
   return said
 }
@@ -45,5 +55,18 @@ describe('pushing a run', () => {
       expect.stringMatching(/was not pushed: expected a status of 2xx, found 503/),
     ])
     expect(await pushTo((request) => request.socket.destroy())).toEqual([expect.stringMatching(/was not pushed: /)])
+  })
+
+  it('says that nothing answered in time', async () => {
+    expect(await pushTo(() => undefined, 50)).toEqual([
+      expect.stringMatching(/was not pushed: nothing answered within 50\.0ms \(/),
+    ])
+  })
+
+  it('says that something else listens there', async () => {
+    const server = createTcpServer((socket) => socket.on('error', () => undefined).end('SSH-2.0-OpenSSH_9.2\r\n'))
+    expect(await pushToServer(server)).toEqual([
+      expect.stringMatching(/was not pushed: what answers there does not speak HTTP/),
+    ])
   })
 })

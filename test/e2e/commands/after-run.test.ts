@@ -96,6 +96,16 @@ describe('mesh replay --closed', () => {
     expect(existsSync(folder.path('closed'))).toBe(false)
   })
 
+  it('has to be confirmed, and says which flags do not slow it down or spread it', async () => {
+    const seen = target.seen.length
+    const flags = ['--closed', '2', '--rate', '5/s', '--workers', '2', '-d', '1s']
+    const { code, stderr } = await startReplay([file], target.url, ...flags).ended
+    expect(stderr).toContain('--rate, --workers: --closed sends as fast as replies come all the same')
+    expect(stderr).toMatch(/ {2}rate {7}as fast as the target replies\n/)
+    expect(stderr).toContain('--closed sends as fast as the target replies: confirm with --yes [MESH_ERR_CONFIRMATION]')
+    expect([code, target.seen.length]).toEqual([2, seen])
+  })
+
   it('leaves the gates of a settings file out, and says so', async () => {
     const settings = folder.path('mesh.yaml')
     writeFileSync(settings, "gates:\n  - 'p99 < 1ns'\n")

@@ -8,9 +8,9 @@ import type { Counts } from '../report/run.ts'
 
 /** One line on how a run is going: the time that has passed, and the second that ended last. */
 export function progressLine(
-  measurement: Measurement,
+  measurement: Pick<Measurement, 'recent'>,
   counters: ReadonlyMap<number, SenderCounters>,
-  plan: Plan,
+  plan: Pick<Plan, 'durationNs'>,
   elapsedNs: number,
   warmupNs: number,
 ): string {
@@ -21,7 +21,9 @@ export function progressLine(
   const open = `${formatCount((total['offered'] ?? 0) - (total['ended'] ?? 0))} unanswered`
   if (elapsedNs < warmupNs) return `${elapsed}, warming up, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
   const last = measurement.recent.at(-1)
-  if (last === undefined) return `${elapsed}, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
+  // The seconds of the warm-up have nothing that counts.
+  if (last === undefined || (last.second + 1) * 1e9 <= warmupNs)
+    return `${elapsed}, ${formatCount(total['sent'] ?? 0)} sent, ${open}`
   const parts = [
     elapsed,
     formatRate(last.replies),

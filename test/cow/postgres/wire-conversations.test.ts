@@ -66,6 +66,31 @@ const raw = (type: number, payload: string): Uint8Array =>
   new MessageBuilder().begin(type).bytes(Buffer.from(payload, 'latin1')).end().finish()
 
 describe('a client of the proxy', () => {
+  const HIDDEN = `SELECT '\\', ', mesh.free_partitions(1), ' --'`
+
+  it.each([
+    'SET standard_conforming_strings = off',
+    `SELECT set_config('standard_conforming_strings', 'off', false)`,
+    `DO $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', false); END $$`,
+  ])('hides nothing behind a backslash in the pipeline in which its meaning changes: %s', async (change) => {
+    const client = await openOwn()
+    const step = (text: string): readonly Uint8Array[] => [prepare(text), bound([]), run()]
+    expect(await client.batch([...step(change), ...step(HIDDEN), ...END])).toContain('0A000')
+    expect(
+      await client.batch([query('SET standard_conforming_strings = on'), query(change), query(HIDDEN), ...END]),
+    ).toContain('0A000')
+    client.end()
+  })
+
+  it('is answered what PostgreSQL answers to a backslash amid a pipeline', async () => {
+    const step = (text: string): readonly Uint8Array[] => [prepare(text), bound([]), run()]
+    const [mine, theirs] = await bothSay([
+      [...step('SELECT 1'), ...step(HIDDEN), ...step(`SELECT E'\\''`)],
+      [query('SELECT 1'), query(HIDDEN)],
+    ])
+    expect(mine).toStrictEqual(theirs)
+  })
+
   it('is answered what it has sent in the packet of its startup message', async () => {
     const client = new WireClient({ port: proxy.port })
     const first = [

@@ -98,6 +98,8 @@ export class ExtendedPassage {
     prepared.known = branch.knowledge?.texts.get(key)
     if (message.name !== '' || prepared.known === undefined) return false
     if (!link.settled || link.failed || link.copying || status === 'E') return false
+    // What a backslash means may be another thing by the time that the overlay parses it.
+    if (message.text.includes('\\')) return false
     prepared.deferred = new Uint8Array(bytes)
     prepared.confirmed = true
     output.append(parseComplete())

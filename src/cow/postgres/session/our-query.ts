@@ -45,7 +45,18 @@ export async function learnEncoding(link: OverlayLink): Promise<void> {
   if (name !== undefined) link.noteEncoding(name)
 }
 
-/** The same, where it matters for a text of ours. */
+/**
+ * Has a backslash in an ordinary string constant a meaning at this moment? The backend tells of a change when it is ready for more, not
+ * before: statements since the last Sync may have made one.
+ */
+export async function learnEscapes(link: OverlayLink): Promise<boolean> {
+  await link.settle()
+  if (link.synced || link.failed || link.copying) return link.hasEscapes
+  const [row] = await askOverlay(link, `SELECT pg_catalog.current_setting('standard_conforming_strings')`)
+  return row?.[0] !== 'on'
+}
+
+/** The same as `learnEncoding`, where it matters for a text of ours. */
 export async function learnEncodingFor(link: OverlayLink, text: string): Promise<void> {
   if (!isAscii(text)) await learnEncoding(link)
 }

@@ -3,7 +3,7 @@ import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import { FRONTEND, parse, query, readParse, sync } from '../../../wire/postgres/frontend.ts'
 import { unreadable } from './client-encoding.ts'
 import { messageOf } from './local-portal.ts'
-import { learnEncoding } from './our-query.ts'
+import { learnEncoding, learnEscapes } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import type { Refusal } from '../sql/rewriting.ts'
 import { raise } from './raise.ts'
@@ -33,7 +33,21 @@ export function takeReadable(
   const texts = textsOf(frame)
   if (texts === undefined) return take(frame)
   const isText = frame.type === FRONTEND.query || frame.type === FRONTEND.parse
-  if (isText && link.hasEscapes && texts.includes(BACKSLASH)) return refuse(link, frame, ESCAPES)
+  if (!isText || !texts.includes(BACKSLASH)) return takeDecoded(link, frame, texts, take)
+  if (link.knowsEncoding) return link.hasEscapes ? refuse(link, frame, ESCAPES) : takeDecoded(link, frame, texts, take)
+  const kept = messageOf(Uint8Array.from(frame.bytes))
+  return learnEscapes(link).then((hasEscapes) =>
+    hasEscapes ? refuse(link, kept, ESCAPES) : takeDecoded(link, kept, textsOf(kept) ?? kept.payload, take),
+  )
+}
+
+function takeDecoded(
+  link: OverlayLink,
+  frame: PgMessage,
+  texts: Uint8Array,
+  take: (frame: PgFrame) => Promise<void> | undefined,
+): Promise<void> | undefined {
+  const isText = frame.type === FRONTEND.query || frame.type === FRONTEND.parse
   if (isAscii(texts)) return take(frame)
   // A name is an identifier of its own, whatever its bytes mean, as long as different ones are read differently.
   if (!isText) return isUtf8(texts) ? take(frame) : refuse(link, frame)

@@ -1,3 +1,4 @@
+import { DEFAULT_MAX_COPY_UP_ROWS } from '../cow/postgres/copy-up-limit.ts'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MeshError } from '../core/errors.ts'
@@ -52,7 +53,7 @@ export const COW_FLAGS: CowFlags = {
   maxClients: withDefault(countFlag('max-clients', 'clients at a time'), '200'),
   maxCopyUpRows: withDefault(
     countFlag('max-copy-up-rows', 'rows of production that one statement may change'),
-    '50000',
+    String(DEFAULT_MAX_COPY_UP_ROWS),
   ),
   connections: withDefault(countFlag('upstream-connections', 'connections to production at most', 2), '10'),
   statementTimeout: withDefault(spanFlag('statement-timeout', 'longest statement on production'), '60s'),

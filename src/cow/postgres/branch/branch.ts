@@ -1,4 +1,5 @@
 import { MeshError } from '../../../core/errors.ts'
+import { DEFAULT_MAX_COPY_UP_ROWS } from '../copy-up-limit.ts'
 import type { PgErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { Catalog, MergedTable, RelationName, Resolved } from '../catalog.ts'
 import { quoteText, textArray } from '../overlay/identifiers.ts'
@@ -21,8 +22,8 @@ export interface BranchLimits {
 }
 
 export const DEFAULT_BRANCH_LIMITS: BranchLimits = {
-  // Some seconds and some 10 MB; a statement over more is a migration, and better told so.
-  maxCopyUpRows: 50_000,
+  // A statement over more is a migration, and better told so.
+  maxCopyUpRows: DEFAULT_MAX_COPY_UP_ROWS,
 }
 
 /** Until a schema that could not be read is tried again. */

@@ -1,4 +1,5 @@
 import { type Catalog, isMerged, type MergedTable, type RelationName, type ResolveRelation } from '../catalog.ts'
+import { DEFAULT_MAX_COPY_UP_ROWS } from '../copy-up-limit.ts'
 import { qualified, quoteName } from '../overlay/identifiers.ts'
 import { analyse } from '../sql/analysis.ts'
 import type { NameUse } from '../sql/mention.ts'
@@ -69,8 +70,6 @@ export interface PlanFacts extends RewriteFacts {
   readonly maxRows?: number
 }
 
-const DEFAULT_MAX_ROWS = 50_000
-
 /** SQLSTATEs by which our parser gives up texts that PostgreSQL may take: they are too long, or too deep. */
 const LIMITS: ReadonlySet<string> = new Set(['54000', '54001'])
 
@@ -82,7 +81,7 @@ export function planText(
   text: string,
   catalog: Catalog,
   resolve: ResolveRelation,
-  { maxRows = DEFAULT_MAX_ROWS, ...facts }: PlanFacts = {},
+  { maxRows = DEFAULT_MAX_COPY_UP_ROWS, ...facts }: PlanFacts = {},
 ): TextPlan {
   const parsed = analyse(text)
   if (parsed.failure) {

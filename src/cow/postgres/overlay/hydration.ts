@@ -1,9 +1,7 @@
+import { DEFAULT_MAX_COPY_UP_ROWS } from '../copy-up-limit.ts'
 import { IMAGE_SETTINGS } from './key-table.ts'
 import { PLAIN_TABLE } from './hiding-policy.ts'
 import { functionSql, READ_ONLY, requirePrivilege } from './sql-function.ts'
-
-/** A table without a key is copied whole before its rows change, up to this many: some seconds. */
-const HYDRATED_ROWS = 50_000
 
 /** The setting of `mesh.settings` that has the limit of the proxy that runs. */
 export const MAX_ROWS_SETTING: string = 'max_copy_up_rows'
@@ -103,7 +101,7 @@ function bringWholeSql(): string {
 DECLARE
   mesh_entry mesh.tables;
   mesh_call text := format('SELECT mesh.copy_and_cut(%s, %s)', table_id,
-    coalesce(max_rows, (SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), ${HYDRATED_ROWS}));
+    coalesce(max_rows, (SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), ${DEFAULT_MAX_COPY_UP_ROWS}));
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   IF ${READ_ONLY} OR NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
@@ -123,7 +121,7 @@ END`,
 
 function hydrateSql(): string {
   return functionSql({
-    signature: `mesh.hydrate(table_id integer, max_rows bigint DEFAULT ${HYDRATED_ROWS})`,
+    signature: `mesh.hydrate(table_id integer, max_rows bigint DEFAULT ${DEFAULT_MAX_COPY_UP_ROWS})`,
     returns: 'void',
     rights: 'admin',
     callers: 'everyone',

@@ -1,3 +1,4 @@
+import { DEFAULT_MAX_COPY_UP_ROWS } from '../copy-up-limit.ts'
 import { IMAGE_SETTINGS } from './key-table.ts'
 import { MAX_ROWS_SETTING } from './hydration.ts'
 import { SERVER_NAME } from './foreign-table.ts'
@@ -64,7 +65,7 @@ function emptyingSql(): string {
     body: `
 DECLARE
   mesh_entry mesh.tables;
-  mesh_most bigint := coalesce((SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), 50000);
+  mesh_most bigint := coalesce((SELECT s.value::bigint FROM mesh.settings AS s WHERE s.name = '${MAX_ROWS_SETTING}'), ${DEFAULT_MAX_COPY_UP_ROWS});
   mesh_keys text;
   mesh_rows bigint;
 BEGIN

@@ -364,6 +364,7 @@ export class PostgresSession implements CowSession {
 
   #close(frame: PgMessage): undefined {
     const { kind, name } = readClose(frame.payload)
+    if (kind === 'portal') this.#tags.delete(name)
     const undone = kind === 'statement' ? this.#statements.close(name) : undefined
     this.#link.send(frame.bytes, { kind: 'close', undone })
   }

@@ -187,7 +187,7 @@ describe('the owner of a table on a branch', () => {
     expect(await told(own, found)).toEqual(before)
   })
 
-  it.each(['free_key(1)', 'drop_base(1)', 'detach(1)', 'report(1, NULL)'])(
+  it.each(['free_key(1)', 'drop_base(1)', 'detach(1)', 'free_partitions(1)', 'report(1, NULL)'])(
     "is refused mesh's own function: %s",
     async (call) => {
       const [own] = clients.app
@@ -195,7 +195,7 @@ describe('the owner of a table on a branch', () => {
     },
   )
 
-  it.each(['free_key(1)', 'drop_base(1)', 'detach(1)'])(
+  it.each(['free_key(1)', 'drop_base(1)', 'detach(1)', 'free_partitions(1)'])(
     "is refused mesh's own function where no text of a client names it: %s",
     async (call) => {
       const [own] = clients.app

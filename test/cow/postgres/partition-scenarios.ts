@@ -11,6 +11,10 @@ CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM ('2026-01-01 00:00+00') TO
 CREATE TABLE logs_1_low PARTITION OF logs_1 FOR VALUES IN (1, 2);
 CREATE TABLE spread (id int PRIMARY KEY) PARTITION BY HASH (id);
 CREATE TABLE spread_0 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE mixed (one text, two text, id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE mixed_1 (id int NOT NULL, gone int, two text, one text);
+ALTER TABLE mixed_1 DROP COLUMN gone;
+ALTER TABLE mixed ATTACH PARTITION mixed_1 FOR VALUES FROM (0) TO (100);
 CREATE TABLE heard (what text);
 CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO heard VALUES (TG_OP); RETURN NEW; END $$;
 CREATE TRIGGER hears AFTER INSERT OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION hear();
@@ -19,6 +23,7 @@ CREATE TABLE plain (id int);`
 export const PARTITION_DATA = `
 INSERT INTO events SELECT i, '2026-01-01'::date + i, 'n' || i FROM generate_series(1, 40) i;
 TRUNCATE heard;
+INSERT INTO mixed VALUES ('one', 'two', 1);
 INSERT INTO kinds SELECT i, 'k' || i FROM generate_series(1, 5) i;
 INSERT INTO sales SELECT i, (ARRAY['a', 'b', 'c'])[1 + i % 3], 1 + i % 5 FROM generate_series(1, 30) i;
 INSERT INTO logs SELECT '2026-01-01 00:00+00'::timestamptz + i * interval '1 hour', 1 + i % 2, 'l' || i FROM generate_series(1, 20) i;`
@@ -30,6 +35,33 @@ export interface PartitionScenario {
 }
 
 export const PARTITION_SCENARIOS: readonly PartitionScenario[] = [
+  {
+    title: 'partitions whose columns are in another order than the root has them',
+    statements: [
+      `SELECT * FROM mixed_1`,
+      `INSERT INTO mixed_1 VALUES (2, 'second', 'first') RETURNING *`,
+      `SELECT * FROM mixed ORDER BY id`,
+      `UPDATE mixed_1 SET (one, two) = ('1', '2') WHERE id = 1 RETURNING *`,
+      `ALTER TABLE mixed RENAME COLUMN one TO uno`,
+      `SELECT * FROM mixed_1 ORDER BY id`,
+      `ALTER TABLE mixed ADD COLUMN more int DEFAULT 3`,
+      `INSERT INTO mixed_1 VALUES (3, 'two', 'one', 4) RETURNING *`,
+      `ALTER TABLE mixed ALTER COLUMN more TYPE bigint`,
+      `SELECT * FROM mixed_1 ORDER BY id`,
+      `CREATE TABLE mixed_2 (more bigint DEFAULT 3, two text, id int NOT NULL, uno text)`,
+      `INSERT INTO mixed_2 VALUES (5, 'two', 105, 'one')`,
+      `ALTER TABLE mixed ATTACH PARTITION mixed_2 FOR VALUES FROM (100) TO (200)`,
+      `INSERT INTO mixed_2 VALUES (6, 'two', 106, 'one') RETURNING *`,
+      `CREATE TABLE mixed_3 PARTITION OF mixed FOR VALUES FROM (200) TO (300)`,
+      `INSERT INTO mixed_3 VALUES ('one', 'two', 206)`,
+      `SELECT * FROM mixed_2 ORDER BY id`,
+      `SELECT * FROM mixed_3 ORDER BY id`,
+      `SELECT * FROM mixed ORDER BY id`,
+      `ALTER TABLE mixed DROP COLUMN two`,
+      `SELECT * FROM mixed_1 ORDER BY id`,
+      `SELECT * FROM mixed_2 ORDER BY id`,
+    ],
+  },
   {
     title: 'a partition of its own',
     statements: [

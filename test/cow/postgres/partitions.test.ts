@@ -48,6 +48,7 @@ describe('partitions that a branch makes and drops, and a plain database with th
     ['CREATE TABLE p PARTITION OF events (note DEFAULT 1) DEFAULT', '0A000'],
     ['CREATE TABLE p PARTITION OF events FOR VALUES FROM (now()) TO (MAXVALUE)', '0A000'],
     ['ALTER TABLE events ATTACH PARTITION kinds DEFAULT', '0A000'],
+    ['ALTER TABLE mixed DETACH PARTITION mixed_1', '0A000'],
     ['DROP TABLE kinds_sold', '42P01'],
     ['SET ROLE other; CREATE TABLE public.p PARTITION OF events DEFAULT', '42501'],
   ])('refuses %s', async (text, code) => {

@@ -111,8 +111,8 @@ BEGIN
   ${PARENT}
   PERFORM mesh.plant(mesh_parent.root);
   mesh_id := ${NEW_ID};
-  INSERT INTO mesh.partitions (id, parent, root, schema, name, key, bound, rule, made)
-    VALUES (mesh_id, mesh_parent.id, mesh_parent.root, new_schema, new_name, new_key, new_bound, '', true);
+  INSERT INTO mesh.partitions (id, parent, root, schema, name, key, bound, rule, made, numbers)
+    VALUES (mesh_id, mesh_parent.id, mesh_parent.root, new_schema, new_name, new_key, new_bound, '', true, mesh_parent.numbers);
   PERFORM mesh.plant(mesh_parent.root);
   PERFORM mesh.require_free(mesh_id);
   PERFORM mesh.regrow(mesh_parent.root);
@@ -154,6 +154,8 @@ BEGIN
     RAISE undefined_table USING MESSAGE = format('relation "%s" is not a partition of relation "%s"', (SELECT c.relname FROM pg_class AS c WHERE c.oid = child_table), mesh_parent.name);
   ELSIF mesh_child.key IS NOT NULL THEN
     RAISE feature_not_supported USING MESSAGE = format('partition "%s", which has partitions of its own, cannot be detached on a branch', mesh_child.name);
+  ELSIF mesh_child.numbers IS NOT NULL THEN
+    RAISE feature_not_supported USING MESSAGE = format('partition "%s", whose columns are not in the order of "%s", cannot be detached on a branch', mesh_child.name, mesh_child.root);
   END IF;
   PERFORM mesh.plant(mesh_child.root);
   ${CHILD_RULE}
@@ -265,8 +267,11 @@ BEGIN
   PERFORM mesh.as_copy(format('CREATE TABLE %s (LIKE %s INCLUDING CONSTRAINTS)', mesh_shadow, child_table));
   PERFORM mesh.as_copy(format('ALTER TABLE %s ATTACH PARTITION %s %s', (SELECT p.shadow FROM mesh.partitions AS p WHERE p.id = mesh_parent.id), mesh_shadow, new_bound));
   mesh_id := ${NEW_ID};
-  INSERT INTO mesh.partitions (id, parent, root, shadow, schema, name, bound, rule, made)
-    VALUES (mesh_id, mesh_parent.id, mesh_parent.root, mesh_shadow::regclass, mesh_child.schema, mesh_child.name, new_bound, '', true);
+  INSERT INTO mesh.partitions (id, parent, root, shadow, schema, name, bound, rule, made, numbers)
+    VALUES (mesh_id, mesh_parent.id, mesh_parent.root, mesh_shadow::regclass, mesh_child.schema, mesh_child.name, new_bound, '', true,
+      (SELECT nullif(array_agg(a.attnum ORDER BY o.attnum), array_agg(a.attnum ORDER BY a.attnum)) FROM pg_attribute AS o
+        JOIN pg_attribute AS a ON a.attrelid = mesh_parent.root AND a.attname = o.attname AND NOT a.attisdropped
+        WHERE o.attrelid = child_table AND o.attnum > 0 AND NOT o.attisdropped));
   SELECT ${RULE} INTO mesh_rule FROM mesh.partitions AS p WHERE p.id = mesh_id;
   IF mesh.holds(child_table, format('(%s) IS NOT TRUE', mesh_rule)) THEN
     RAISE check_violation USING MESSAGE = format('partition constraint of relation "%s" is violated by some row', mesh_child.name), SCHEMA = mesh_child.schema, TABLE = mesh_child.name;

@@ -11,6 +11,7 @@ export function partitionTreeSql(): string {
     PARTITIONS_TABLE,
     `GRANT CREATE ON SCHEMA mesh_base TO ${COPY_ROLE};`,
     asCopySql(),
+    columnListSql(),
     plantSql(),
     regrowSql(),
     forgetTreeSql(),
@@ -23,12 +24,14 @@ export function partitionTreeSql(): string {
 
 /**
  * Each member of each tree, the root too. `relation`: the root, or the view; null for one without. `rule`: which rows of the root it takes.
- * `freed`: what its view was, while a migration changes columns of the root.
+ * `freed`: what its view was, while a migration changes columns of the root. `numbers`: of the root's columns, in the order of a partition that
+ * has another than the root; columns that came later stand behind.
  */
 export const PARTITIONS_TABLE = `
 CREATE TABLE IF NOT EXISTS mesh.partitions (
   id integer PRIMARY KEY, parent integer REFERENCES mesh.partitions ON DELETE CASCADE, root regclass NOT NULL, relation regclass, shadow regclass,
   schema text NOT NULL, name text NOT NULL, key text, bound text, rule text NOT NULL, made boolean NOT NULL DEFAULT false, freed json);
+ALTER TABLE mesh.partitions ADD COLUMN IF NOT EXISTS numbers smallint[];
 `
 
 /** What the functions change themselves is nothing to follow. */
@@ -48,6 +51,24 @@ function asCopySql(): string {
 const columnsOf = (relation: string): string => `(
     SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull), ', ' ORDER BY a.attname)
     FROM pg_attribute AS a WHERE a.attrelid = ${relation} AND a.attnum > 0 AND NOT a.attisdropped)`
+
+/** The place of a column of a root, pg_attribute as a, among those of a partition. */
+export const placeIn = (numbers: string): string => `array_position(${numbers}, a.attnum) NULLS LAST, a.attnum`
+
+/** The columns of a partition, in its order. */
+function columnListSql(): string {
+  return functionSql({
+    signature: 'mesh.column_list(of_root regclass, of_numbers smallint[])',
+    returns: 'text',
+    rights: 'invoker',
+    callers: 'nobody',
+    body: `
+BEGIN
+  RETURN (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY ${placeIn('of_numbers')}) FROM pg_attribute AS a
+    WHERE a.attrelid = of_root AND a.attnum > 0 AND NOT a.attisdropped);
+END`,
+  })
+}
 
 /** Makes what is missing of a tree's shadow; all of it, where the root has other columns by now. */
 function plantSql(): string {
@@ -104,7 +125,7 @@ DECLARE
 BEGIN
   SELECT json_build_object('schema', n.nspname, 'name', c.relname,
       'columns', (SELECT json_agg(a.attname) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-      'partitions', (SELECT coalesce(json_agg(json_build_object('schema', coalesce(vn.nspname, p.schema), 'name', coalesce(v.relname, p.name), 'rule', ${RULE},
+      'partitions', (SELECT coalesce(json_agg(json_build_object('schema', coalesce(vn.nspname, p.schema), 'name', coalesce(v.relname, p.name), 'rule', ${RULE}, 'list', mesh.column_list(of_root, p.numbers),
           'isLeaf', p.key IS NULL, 'isView', (p.relation IS NOT NULL OR p.made) AND ${RULE} <> p.rule) ORDER BY p.id), '[]')
         FROM mesh.partitions AS p LEFT JOIN pg_class AS v ON v.oid = p.relation LEFT JOIN pg_namespace AS vn ON vn.oid = v.relnamespace
         WHERE p.root = of_root AND p.parent IS NOT NULL))

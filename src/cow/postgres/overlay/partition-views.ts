@@ -1,5 +1,5 @@
-import { QUIET } from './partition-tree.ts'
-import { functionSql, requireOwner } from './sql-function.ts'
+import { placeIn, QUIET } from './partition-tree.ts'
+import { functionSql, requireOwner, requireSession } from './sql-function.ts'
 
 /**
  * What lets columns of a partitioned table change, whose partitions are views of all its columns here: `mesh.free_partitions(table_id)`, ahead of a
@@ -22,6 +22,7 @@ DECLARE
   mesh_root regclass;
   mesh_each record;
 BEGIN
+  ${requireSession('free_partitions')}
   SELECT t.relation INTO STRICT mesh_root FROM mesh.tables AS t WHERE t.id = table_id;
   ${requireOwner('mesh_root', 'must be owner of table %s')}
   FOR mesh_each IN
@@ -57,19 +58,21 @@ DECLARE
   mesh_text text;
 BEGIN
   FOR mesh_each IN SELECT p.*, format('%I.%I', p.schema, p.name) AS own FROM mesh.partitions AS p WHERE p.root = of_root AND p.freed IS NOT NULL LOOP
-    EXECUTE format('CREATE VIEW %s AS SELECT * FROM %s WHERE %s', mesh_each.own, of_root, mesh_each.rule);
+    EXECUTE format('CREATE VIEW %s AS SELECT %s FROM %s WHERE %s', mesh_each.own, mesh.column_list(of_root, mesh_each.numbers), of_root, mesh_each.rule);
     EXECUTE format('ALTER VIEW %s OWNER TO %s', mesh_each.own, mesh_each.freed->>'owner');
     FOR mesh_text IN SELECT json_array_elements_text(mesh_each.freed->'grants') LOOP EXECUTE mesh_text; END LOOP;
     UPDATE mesh.partitions AS p SET relation = mesh_each.own::regclass, freed = NULL WHERE p.id = mesh_each.id;
   END LOOP;
   FOR mesh_each IN
-    WITH own AS (
-      SELECT a.attrelid, a.attname, row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS place, count(*) OVER (PARTITION BY a.attrelid) AS columns
-      FROM pg_attribute AS a WHERE a.attnum > 0 AND NOT a.attisdropped
-        AND a.attrelid IN (SELECT p.relation FROM mesh.partitions AS p WHERE p.root = of_root AND p.relation IS NOT NULL))
-    SELECT p.relation, v.attname AS old, r.attname AS new FROM mesh.partitions AS p JOIN own AS v ON v.attrelid = p.relation
-      JOIN own AS r ON r.attrelid = of_root AND r.place = v.place AND r.columns = v.columns
-    WHERE p.root = of_root AND p.parent IS NOT NULL AND v.attname <> r.attname
+    WITH mine AS (
+      SELECT p.relation, a.attname, row_number() OVER (PARTITION BY p.id ORDER BY a.attnum) AS place, count(*) OVER (PARTITION BY p.id) AS columns
+      FROM mesh.partitions AS p JOIN pg_attribute AS a ON a.attrelid = p.relation AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE p.root = of_root AND p.parent IS NOT NULL
+    ), roots AS (
+      SELECT p.relation, a.attname, row_number() OVER (PARTITION BY p.id ORDER BY ${placeIn('p.numbers')}) AS place, count(*) OVER (PARTITION BY p.id) AS columns
+      FROM mesh.partitions AS p JOIN pg_attribute AS a ON a.attrelid = of_root AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE p.root = of_root AND p.parent IS NOT NULL AND p.relation IS NOT NULL)
+    SELECT v.relation, v.attname AS old, r.attname AS new FROM mine AS v JOIN roots AS r USING (relation, place, columns) WHERE v.attname <> r.attname
   LOOP
     EXECUTE format('ALTER VIEW %s RENAME COLUMN %I TO %I', mesh_each.relation, mesh_each.old, mesh_each.new);
   END LOOP;

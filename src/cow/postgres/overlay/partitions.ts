@@ -6,7 +6,7 @@ import { functionSql } from './sql-function.ts'
 
 /**
  * Members of inheritance trees: schema, name, kind of relation, whether it is a partition, topmost root's schema and name, owner, for a
- * partition which rows of the root it has, the columns as JSON, schema and name of what it is a partition of, its own partition key, its bound,
+ * partition which rows of the root it has, the columns in their order as JSON, schema and name of what it is a partition of, its own partition key, its bound,
  * and the rights of others as JSON: `[right, column or null, role or null for everyone, may be passed on]`, but where
  * policies of its own would hide rows from them. A root stands with itself.
  */
@@ -20,7 +20,7 @@ WITH RECURSIVE tree AS (
 )
 SELECT n.nspname, c.relname, c.relkind, c.relispartition, rn.nspname, r.relname, pg_catalog.pg_get_userbyid(c.relowner),
   CASE WHEN c.relispartition THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END,
-  (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   above.nspname, above.relname, CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END,
   CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(g.privilege_type, g.attname, r.rolname, g.is_grantable)) FROM (
@@ -57,6 +57,7 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
   const absent: string[] = []
   const views = new Map<string, string>()
   const rules = new Map<string, string[]>()
+  const reordered = reorderedColumns(rows)
   for (const row of rows) {
     const [schema, name, kind, isPartition, rootSchema, rootName, owner, constraint, columns] = row
     const own = qualified(schema ?? '', name ?? '')
@@ -74,7 +75,7 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
     if (!partition || constraint?.includes('satisfies_hash_partition') === true)
       absent.push(`${schema ?? ''}.${name ?? ''}`)
     else {
-      const view = partitionView(own, root, owner ?? '', constraint ?? 'true')
+      const view = partitionView(own, root, owner ?? '', constraint ?? 'true', reordered.get(own))
       views.set(root, `${views.get(root) ?? ''}${view}\n${grantsSql(own, row.at(-1))}\n`)
     }
   }
@@ -83,7 +84,7 @@ export function flattenTrees(rows: readonly (readonly (string | null)[])[]): Fla
     excluded,
     views,
     guards: guardsSql(rules, roots),
-    members: membersSql(rows),
+    members: membersSql(rows, reordered),
     absent,
   }
 }
@@ -117,8 +118,24 @@ function guardOf(root: string, conditions: readonly string[]): string {
   return `DO ${dollarQuoted(`BEGIN ${made} EXCEPTION WHEN syntax_error_or_access_rule_violation THEN DROP TRIGGER IF EXISTS ${name} ON ${root}; END`)};`
 }
 
+/** Of members whose columns do not stand in the root's order, as one that was attached may have them: the columns, by qualified name. */
+function reorderedColumns(rows: readonly (readonly (string | null)[])[]): ReadonlyMap<string, readonly string[]> {
+  const ofAll = new Map(
+    rows.map(([schema, name, , , , , , , columns]) => [qualified(schema ?? '', name ?? ''), columns]),
+  )
+  const reordered = new Map<string, readonly string[]>()
+  for (const [schema, name, , , rootSchema, rootName, , , columns] of rows) {
+    const own = qualified(schema ?? '', name ?? '')
+    if (columns !== ofAll.get(qualified(rootSchema ?? '', rootName ?? ''))) reordered.set(own, [...namesIn(columns)])
+  }
+  return reordered
+}
+
 /** Trees of partitions alone, members numbered in their order. */
-function membersSql(rows: readonly (readonly (string | null)[])[]): string {
+function membersSql(
+  rows: readonly (readonly (string | null)[])[],
+  reordered: ReadonlyMap<string, readonly string[]>,
+): string {
   const members = rows.filter(([, , kind, isPartition]) => kind === 'p' || isTrue(isPartition))
   const idOf = new Map(members.map(([schema, name], place) => [qualified(schema ?? '', name ?? ''), place + 1]))
   const values = members.map((row) => {
@@ -128,10 +145,19 @@ function membersSql(rows: readonly (readonly (string | null)[])[]): string {
     const texts = [schema ?? '', name ?? '', key, bound, ruleOf(constraint)].map((text) =>
       text === null || text === undefined ? 'NULL' : quoteText(text),
     )
-    return `(${idOf.get(own) ?? 0}, ${above}, ${quoteText(qualified(rootSchema ?? '', rootName ?? ''))}::regclass, to_regclass(${quoteText(own)}), ${texts.join(', ')})`
+    const root = `${quoteText(qualified(rootSchema ?? '', rootName ?? ''))}::regclass`
+    const numbers = numbersOf(root, reordered.get(own))
+    return `(${idOf.get(own) ?? 0}, ${above}, ${root}, to_regclass(${quoteText(own)}), ${texts.join(', ')}, ${numbers})`
   })
   if (values.length === 0) return ''
-  return `INSERT INTO mesh.partitions (id, parent, root, relation, schema, name, key, bound, rule) VALUES ${values.join(', ')};`
+  return `INSERT INTO mesh.partitions (id, parent, root, relation, schema, name, key, bound, rule, numbers) VALUES ${values.join(', ')};`
+}
+
+/** Of columns of a root, in the order of a partition's, as SQL. */
+function numbersOf(root: string, columns: readonly string[] | undefined): string {
+  if (columns === undefined) return 'NULL'
+  return `(SELECT array_agg(a.attnum ORDER BY u.place) FROM unnest(ARRAY[${columns.map(quoteText).join(', ')}]) WITH ORDINALITY AS u(name, place)
+    JOIN pg_attribute AS a ON a.attrelid = ${root} AND a.attname = u.name)`
 }
 
 function isTrue(value: string | null | undefined): boolean {
@@ -153,6 +179,8 @@ interface ChangedTree {
     readonly schema: string
     readonly name: string
     readonly rule: string
+    /** Its columns in their order, as SQL. */
+    readonly list: string
     readonly isLeaf: boolean
     /** Its view is to be made, or made anew. */
     readonly isView: boolean
@@ -169,7 +197,7 @@ export function changedTreeSql(parsed: unknown): string {
   const taken = parsed.partitions.filter(({ isLeaf }) => isLeaf).map(({ rule }) => ofNewRow(rule, columns))
   const views = parsed.partitions
     .filter(({ isView }) => isView)
-    .map((each) => viewOf(qualified(each.schema, each.name), root, each.rule))
+    .map((each) => viewOf(qualified(each.schema, each.name), root, each.rule, each.list))
   return [...views, guardOf(root, taken)].join('\n')
 }
 
@@ -208,8 +236,14 @@ function ofNewRow(expression: string, columns: ReadonlySet<string>): string {
   return written + expression.slice(end)
 }
 
-function partitionView(own: string, root: string, owner: string, constraint: string): string {
-  return `${viewOf(own, root, ruleOf(constraint))}\nALTER VIEW ${own} OWNER TO ${quoteName(owner)};`
+function partitionView(
+  own: string,
+  root: string,
+  owner: string,
+  constraint: string,
+  columns: readonly string[] | undefined,
+): string {
+  return `${viewOf(own, root, ruleOf(constraint), columns?.map(quoteName).join(', ') ?? '*')}\nALTER VIEW ${own} OWNER TO ${quoteName(owner)};`
 }
 
 function grantsSql(own: string, grants: string | null | undefined): string {
@@ -224,6 +258,6 @@ function grantsSql(own: string, grants: string | null | undefined): string {
     .join('')
 }
 
-function viewOf(own: string, root: string, rule: string): string {
-  return `CREATE OR REPLACE VIEW ${own} AS SELECT * FROM ${root} WHERE ${rule};`
+function viewOf(own: string, root: string, rule: string, list: string): string {
+  return `CREATE OR REPLACE VIEW ${own} AS SELECT ${list} FROM ${root} WHERE ${rule};`
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -31,6 +32,15 @@ async function get(port: number, path: string): Promise<string> {
   return body
 }
 
+/** The process that was started with such words. */
+function processWith(words: string): number {
+  for (const name of readdirSync('/proc')) {
+    const file = `/proc/${name}/cmdline`
+    if (/^\d+$/.test(name) && existsSync(file) && readFileSync(file, 'utf8').includes(words)) return Number(name)
+  }
+  throw new Error(`no process was started with: ${words}`)
+}
+
 describe('captureFilter', () => {
   it('lets the later fragments of TCP packets through, which have no ports', () => {
     expect(captureFilter([80, 8080], false)).toBe(
@@ -57,10 +67,10 @@ describe.skipIf(OBSTACLE)('LiveSource, with tcpdump', () => {
     const { port } = server.address() as AddressInfo
     const stop = new AbortController()
     const source = await LiveSource.start({ interface: 'lo', ports: [port] })
-    const running = execFileSync('pgrep', ['-f', `tcpdump .*tcp port ${port} `], { encoding: 'utf8' }).trim()
-    process.kill(Number(running), 'SIGSTOP')
+    const running = processWith(`tcp port ${port} or`)
+    process.kill(running, 'SIGSTOP')
     for (let index = 0; index < 100; index++) await get(port, '/')
-    process.kill(Number(running), 'SIGCONT')
+    process.kill(running, 'SIGCONT')
     stop.abort()
     let closed = 0
     for await (const batch of source.segments(stop.signal))

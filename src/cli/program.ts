@@ -10,28 +10,28 @@ type Loaders = Readonly<Record<string, () => Promise<MakeCommand>>>
 
 /** The verbs, each loaded only where it is meant: `mesh report` should not wait for what `mesh replay` needs. */
 const VERBS: Loaders = {
-  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  inspect: async () => (await import('./inspect/inspect.ts')).inspectCommand,
   export: async () => (await import('./export.ts')).exportCommand,
-  replay: async () => (await import('./replay.ts')).replayCommand,
-  mirror: async () => (await import('./mirror.ts')).mirrorCommand,
+  replay: async () => (await import('./replay/replay.ts')).replayCommand,
+  mirror: async () => (await import('./mirror/mirror.ts')).mirrorCommand,
   report: async () => (await import('./report.ts')).reportCommand,
-  demo: async () => (await import('./demo.ts')).demoCommand,
+  demo: async () => (await import('./demo/demo.ts')).demoCommand,
 }
 
 const CAPTURE_VERBS: Loaders = {
-  tap: async () => (await import('./capture-tap.ts')).captureTapCommand,
-  pcap: async () => (await import('./capture-pcap.ts')).capturePcapCommand,
-  live: async () => (await import('./capture-live.ts')).captureLiveCommand,
-  import: async () => (await import('./capture-import.ts')).captureImportCommand,
-  gor: async () => (await import('./capture-gor.ts')).captureGorCommand,
+  tap: async () => (await import('./capture/capture-tap.ts')).captureTapCommand,
+  pcap: async () => (await import('./capture/capture-pcap.ts')).capturePcapCommand,
+  live: async () => (await import('./capture/capture-live.ts')).captureLiveCommand,
+  import: async () => (await import('./capture/capture-import.ts')).captureImportCommand,
+  gor: async () => (await import('./capture/capture-gor.ts')).captureGorCommand,
 }
 
 const COW_VERBS: Loaders = {
-  postgres: async () => (await import('./cow-postgres.ts')).cowPostgresCommand,
-  status: async () => (await import('./cow-status.ts')).cowStatusCommand,
-  diff: async () => (await import('./cow-diff.ts')).cowDiffCommand,
-  reset: async () => (await import('./cow-reset.ts')).cowResetCommand,
-  branch: async () => (await import('./cow-branch.ts')).cowBranchCommand,
+  postgres: async () => (await import('./cow/cow-postgres.ts')).cowPostgresCommand,
+  status: async () => (await import('./cow/cow-status.ts')).cowStatusCommand,
+  diff: async () => (await import('./cow/cow-diff.ts')).cowDiffCommand,
+  reset: async () => (await import('./cow/cow-reset.ts')).cowResetCommand,
+  branch: async () => (await import('./cow/cow-branch.ts')).cowBranchCommand,
 }
 
 const EXAMPLES = `Examples:

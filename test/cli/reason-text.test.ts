@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ledgerTable } from '../../src/cli/ledger-text.ts'
-import { notePassiveCounters } from '../../src/cli/passive-notes.ts'
+import { notePassiveCounters } from '../../src/cli/capture/passive-notes.ts'
 import { reasonText } from '../../src/cli/reason-text.ts'
 import { emptyPacketCounters } from '../../src/capture/pcap/counters.ts'
 import { emptyStreamCounters } from '../../src/capture/reassemble/counters.ts'

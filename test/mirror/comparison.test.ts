@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { MirrorSettings } from '../../src/cli/mirror-settings.ts'
+import type { MirrorSettings } from '../../src/cli/mirror/mirror-settings.ts'
 import type { Exchange } from '../../src/core/exchange.ts'
 import type { ComparisonReport } from '../../src/mirror/comparison.ts'
 import type { Mirror } from '../../src/mirror/mirror.ts'

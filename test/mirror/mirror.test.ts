@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ExchangeIntake } from '../../src/capture/intake.ts'
-import { assembleMirror } from '../../src/cli/mirror-assembly.ts'
+import { assembleMirror } from '../../src/cli/mirror/mirror-assembly.ts'
 import { latin1Bytes } from '../../src/core/bytes.ts'
 import type { Exchange } from '../../src/core/exchange.ts'
 import { LedgerKeeper } from '../../src/core/ledger.ts'

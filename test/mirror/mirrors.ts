@@ -1,5 +1,5 @@
-import type { MirrorSettings } from '../../src/cli/mirror-settings.ts'
-import { assembleMirror } from '../../src/cli/mirror-assembly.ts'
+import type { MirrorSettings } from '../../src/cli/mirror/mirror-settings.ts'
+import { assembleMirror } from '../../src/cli/mirror/mirror-assembly.ts'
 import type { Exchange } from '../../src/core/exchange.ts'
 import type { Mirror } from '../../src/mirror/mirror.ts'
 import { exchange, message, response } from '../support/exchanges.ts'

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { exitOfRun } from '../../src/cli/run-exit.ts'
+import { exitOfRun } from '../../src/cli/replay/run-exit.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import type { Finding } from '../../src/measure/comparison/finding.ts'
 import { parseGate } from '../../src/measure/gates/parse-gate.ts'

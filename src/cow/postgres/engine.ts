@@ -1,4 +1,4 @@
-import { MeshError } from '../../core/errors.ts'
+import { MeshError, systemCode } from '../../core/errors.ts'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { monotonicNs } from '../../core/clock.ts'
@@ -53,10 +53,14 @@ const AWAY: PgErrorFields = {
 /** The server is shut down, has crashed, or starts or recovers (PostgreSQL manual, appendix A). */
 const AWAY_CODES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03'])
 
+/** A server that crashes has taken connections that it never answers. */
+const LOST: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+
 function isAway(thrown: unknown): boolean {
   const answered = postgresErrorOf(thrown)
   if (answered !== undefined) return AWAY_CODES.has(answered.code)
-  return thrown instanceof MeshError && thrown.code === 'MESH_ERR_UNREACHABLE'
+  if (!(thrown instanceof MeshError)) return false
+  return thrown.code === 'MESH_ERR_UNREACHABLE' || LOST.has(systemCode(thrown.cause) ?? '')
 }
 
 const falsehood = (): boolean => false

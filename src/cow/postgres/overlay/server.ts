@@ -225,7 +225,10 @@ async function isMissing(file: string): Promise<boolean> {
 
 async function lastWords(log: string, what: string): Promise<MeshError> {
   const text = await readFile(log, 'utf8').catch(() => '')
-  const last = text.trim().split('\n').slice(-3).join(' | ')
+  const lines = text.trim().split('\n').slice(-20)
+  // Behind what ended it a server tells of its own end, in some lines.
+  const cause = lines.findLast((line) => /\b(PANIC|FATAL): /.test(line))
+  const last = [...new Set([...(cause === undefined ? [] : [cause]), ...lines.slice(-3)])].join(' | ')
   const full = /No space left on device/i.test(last)
   return new MeshError(full ? 'MESH_ERR_DISK_FULL' : 'MESH_ERR_UNREACHABLE', {
     what: last === '' ? what : `${what}: ${last}`,

@@ -21,7 +21,8 @@ export interface VerdictReason {
   readonly remedy: string
 }
 
-export const REASON_CODES = [
+/** Findings of our own doing that a run may still come out of; those of its end only are not among them. */
+export const OWN_REASON_CODES = [
   'lag',
   'behind',
   'no_ports',
@@ -29,6 +30,9 @@ export const REASON_CODES = [
   'cpu_wait',
   'cpu_steal',
   'loop_delay',
+] as const
+
+const OTHER_REASON_CODES = [
   'nothing_sent',
   'no_replies',
   'masked',
@@ -43,6 +47,10 @@ export const REASON_CODES = [
   'interrupted',
   'operator',
 ] as const
+export const REASON_CODES: readonly [...typeof OWN_REASON_CODES, ...typeof OTHER_REASON_CODES] = [
+  ...OWN_REASON_CODES,
+  ...OTHER_REASON_CODES,
+]
 export type ReasonCode = (typeof REASON_CODES)[number]
 
 /** The worst of its reasons. */

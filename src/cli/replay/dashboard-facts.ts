@@ -6,6 +6,7 @@ import { gateValidity, judgeGates } from '../../measure/gates/judge-gates.ts'
 import type { RecentSecond } from '../../measure/measurement.ts'
 import type { Tally } from '../../measure/tally.ts'
 import {
+  OWN_REASON_CODES,
   DEFAULT_VALIDITY_LIMITS,
   judge,
   type RunEvidence,
@@ -39,16 +40,7 @@ export interface FrameSettings {
 /** Red from this share of what makes a run invalid. */
 const NEAR_SHARE = 0.7
 
-/** Findings of our own doing that a run may still come out of. Those of the end only are not among them. */
-const OWN_REASONS: ReadonlySet<VerdictReason['code']> = new Set([
-  'lag',
-  'behind',
-  'no_ports',
-  'no_descriptors',
-  'cpu_wait',
-  'cpu_steal',
-  'loop_delay',
-])
+const OWN_REASONS: ReadonlySet<VerdictReason['code']> = new Set(OWN_REASON_CODES)
 
 /** Routes that a frame may show; each is ranked by its p99 all the same. */
 const MAX_SHOWN_ROUTES = 200

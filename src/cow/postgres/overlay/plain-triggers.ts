@@ -5,10 +5,11 @@
 export function plainTriggers(found: string): string {
   return `
   FOR ${found} IN
-    SELECT 'TRIGGER' AS kind, g.tgname AS name, g.tgrelid AS relation, g.tgenabled AS enabled FROM pg_trigger AS g WHERE NOT g.tgisinternal
-    UNION ALL SELECT 'RULE', w.rulename, w.ev_class, w.ev_enabled FROM pg_rewrite AS w
+    SELECT e.* FROM (
+      SELECT 'TRIGGER' AS kind, g.tgname AS name, g.tgrelid AS relation, g.tgenabled AS enabled FROM pg_trigger AS g WHERE NOT g.tgisinternal
+      UNION ALL SELECT 'RULE', w.rulename, w.ev_class, w.ev_enabled FROM pg_rewrite AS w
+    ) AS e WHERE e.enabled IN ('A', 'R') AND e.relation IN (SELECT t.relation FROM mesh.tables AS t)
   LOOP
-    CONTINUE WHEN ${found}.enabled NOT IN ('A', 'R') OR ${found}.relation NOT IN (SELECT t.relation FROM mesh.tables AS t);
     EXECUTE format('ALTER TABLE %s %s %s %I', ${found}.relation::regclass, CASE ${found}.enabled WHEN 'A' THEN 'ENABLE' ELSE 'DISABLE' END, ${found}.kind, ${found}.name);
   END LOOP;`
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chown, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { chown, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MeshError, systemCode, toMeshError } from '../../../core/errors.ts'
 import type { Account } from './account.ts'
 import type { PostgresBinaries } from './binaries.ts'
+import { makeStateFolder } from '../state-folder.ts'
 import { ADMIN_ROLE } from './names.ts'
 
 /** What an embedded server is started with. */
@@ -112,12 +113,11 @@ function runningServer(child: ChildProcess, ended: Promise<void>, socketFolder: 
 }
 
 async function ownFolder(folder: string, account: Account | undefined): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    if (account !== undefined) await chown(folder, account.userId, account.groupId)
-  } catch (error) {
+  await makeStateFolder(folder, 0o700)
+  if (account === undefined) return
+  await chown(folder, account.userId, account.groupId).catch((error: unknown) => {
     throw toMeshError(error, folder)
-  }
+  })
 }
 
 function identity(account: Account | undefined): { uid?: number; gid?: number } {

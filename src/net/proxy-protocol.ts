@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
-import { concatBytes, latin1, latin1Bytes } from '../core/bytes.ts'
+import { concatBytes, int16At, latin1, latin1Bytes } from '../core/bytes.ts'
 import type { Endpoint } from '../core/segment.ts'
 
 /** PROXY protocol, versions 1 and 2 (HAProxy, `proxy-protocol.txt`, 2020-03-05): who the client behind a relay is. */
@@ -160,6 +160,6 @@ function groupBytes(text: string): number[] {
 function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
   const groups: string[] = []
-  for (let at = 0; at < 16; at += 2) groups.push((((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16))
+  for (let at = 0; at < 16; at += 2) groups.push(int16At(bytes, at).toString(16))
   return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address
 }

@@ -1,5 +1,7 @@
 import { Socket } from 'node:net'
-import type { OnReadOpts } from 'node:net'
+import type { ConnectOpts, OnReadOpts, SocketConstructorOpts } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { copyOf } from '../core/bytes.ts'
 import { SOCKET_SETTINGS } from './sockets.ts'
 
 /**
@@ -31,12 +33,32 @@ export function sharedRead(onBytes: OnBytes): OnReadOpts {
  * Node to come has no such handle the answer is undefined, and the caller reads by 'data' events.
  */
 export function adoptSharedReader(accepted: Socket, onBytes: OnBytes): Socket | undefined {
-  const handle: unknown = Reflect.get(accepted, '_handle')
+  return adopt(accepted, { ...SOCKET_SETTINGS, onread: sharedRead(onBytes) })
+}
+
+function adopt(socket: Socket, settings: SocketConstructorOpts & ConnectOpts): Socket | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle')
   if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return undefined
-  const options = { ...SOCKET_SETTINGS, handle, pauseOnCreate: true, onread: sharedRead(onBytes) }
+  const options = { ...settings, handle, pauseOnCreate: true }
   const adopted = new Socket(options)
-  Reflect.set(accepted, '_handle', null)
-  accepted.destroy()
+  Reflect.set(socket, '_handle', null)
+  socket.destroy()
+  return adopted
+}
+
+/**
+ * Makes a socket that reads into the shared buffer out of one that is connected, and of which nothing is under way. The new one owns the
+ * connection, is paused, and tells of bytes by 'data' events, one for each read: a chunk is a copy, the receiver's own. Only `resume()`
+ * begins. The other one is done with, listeners and all. Undefined where it is left as it is: it is encrypted, bytes wait to be read or
+ * written, it is at its end, or Node has no such handle.
+ */
+export function readByCopies(socket: Socket): Socket | undefined {
+  const isAmid = socket.readableLength > 0 || socket.writableLength > 0 || !socket.readable || !socket.writable
+  if (isAmid || socket.connecting || socket instanceof TLSSocket) return undefined
+  const { allowHalfOpen, readableHighWaterMark, writableHighWaterMark } = socket
+  const take = (bytes: Buffer): boolean => adopted?.emit('data', copyOf(bytes)) === true
+  const settings = { allowHalfOpen, readableHighWaterMark, writableHighWaterMark, onread: sharedRead(take) }
+  const adopted = adopt(socket, settings)
   return adopted
 }
 

@@ -112,9 +112,11 @@ export function sayCowStart(
     `branch: ${branch.name === '' ? 'the first one' : branch.name}, ${tables}, ${made} (${formatDurationNs(tookNs)})`,
   )
   terminal.say(`audit log: ${proxy.auditFile}`)
+  const address = `postgres://ROLE@${formatEndpoint(endpoint)}/${options.upstream.database}`
   terminal.say(
-    `listening on ${formatEndpoint(endpoint)}: psql postgres://USER@${formatEndpoint(endpoint)}/${options.upstream.database}; INT or TERM ends it in order`,
+    `listening on ${formatEndpoint(endpoint)}: psql ${address}, as your application's role or a table's owner`,
   )
+  terminal.say('INT or TERM ends it in order')
 }
 
 /** What was done with production, for whoever has to answer for it. */

@@ -11,7 +11,7 @@ import type { GateCounters } from './gate/counters.ts'
 import type { Gate } from './gate/gate.ts'
 import type { RoleReport } from './gate/role-check.ts'
 import { StatementStatistics, type StatisticsReport } from './gate/statement-statistics.ts'
-import { CLUSTER_QUERY, lockBranch, requireOverlayServer } from './overlay/own-server.ts'
+import { CLUSTER_QUERY, endSessions, lockBranch, requireOverlayServer } from './overlay/own-server.ts'
 import { claimOverlay, type Overlay, type OverlayOptions } from './overlay/overlay.ts'
 import { auditFileOf } from './proxy-gate.ts'
 import { openParts } from './proxy-parts.ts'
@@ -141,7 +141,9 @@ async function takeOwnServer(
   const admin = await overlay.connectAdmin(maintenanceDatabase(upstream), signal)
   try {
     await requireOverlayServer(admin, rows[0]?.[0] ?? '')
-    await lockBranch(admin, branchDatabase(upstream, branch))
+    const database = branchDatabase(upstream, branch)
+    await lockBranch(admin, database)
+    await endSessions(admin, database)
   } catch (thrown) {
     admin.destroy()
     throw thrown

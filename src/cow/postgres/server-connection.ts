@@ -1,9 +1,10 @@
 import { MeshError } from '../../core/errors.ts'
+import { readByCopies } from '../../net/shared-reader.ts'
 import { BACKEND, readParameterStatus, readReadyForQuery } from '../../wire/postgres/backend.ts'
 import type { CancelKey, TransactionStatus } from '../../wire/postgres/backend.ts'
 import { postgresError, readErrorFields } from '../../wire/postgres/error-fields.ts'
 import type { PgErrorFields } from '../../wire/postgres/error-fields.ts'
-import type { PgFrame } from '../../wire/postgres/framer.ts'
+import type { PgFrame, PgMessage } from '../../wire/postgres/framer.ts'
 import { terminate } from '../../wire/postgres/frontend.ts'
 import type { QueryResult } from './query-result.ts'
 import { QueryQueue } from './query-queue.ts'
@@ -87,7 +88,10 @@ export async function connectServer(options: ServerOptions, signal: AbortSignal)
   const where = addressText(options.address)
   const limit = new ConnectLimit(options, signal)
   try {
-    const channel = new ServerChannel(await dialServer(options, limit), where, options.maxHeldBytes)
+    const dialled = await dialServer(options, limit)
+    const socket = readByCopies(dialled) ?? dialled
+    limit.watch(socket)
+    const channel = new ServerChannel(socket, where, options.maxHeldBytes)
     const facts = await login(channel, options)
     limit.release()
     return new Session(channel, options, facts)
@@ -199,27 +203,27 @@ class Session implements ServerConnection {
   }
 
   #take(frame: PgFrame): void {
-    if (frame.piece === undefined) this.#note(frame.type, frame.payload)
+    if (frame.piece === undefined) this.#note(frame)
     if (this.#raw !== undefined) this.#raw(frame)
     else this.#queries.take(frame)
   }
 
   /** Keeps status and parameters, in raw mode too. */
-  #note(type: number, payload: Uint8Array): void {
-    switch (type) {
+  #note(message: PgMessage): void {
+    switch (message.type) {
       case BACKEND.readyForQuery:
-        this.status = readReadyForQuery(payload)
+        this.status = readReadyForQuery(message.payload)
         break
       case BACKEND.parameterStatus: {
-        const { name, value } = readParameterStatus(payload)
+        const { name, value } = readParameterStatus(message.payload)
         this.parameters.set(name, value)
         break
       }
       case BACKEND.errorResponse:
-        this.#noteError(readErrorFields(payload))
+        this.#noteError(readErrorFields(message.payload))
         break
       case BACKEND.noticeResponse:
-        if (this.#raw === undefined) this.#notice?.(readErrorFields(payload))
+        if (this.#raw === undefined) this.#notice?.(readErrorFields(message.payload))
         break
       default:
     }

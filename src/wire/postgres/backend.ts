@@ -152,13 +152,27 @@ export function readTextRow(payload: Uint8Array): (string | null)[] {
   return readDataRow(payload).map((value) => (value === null ? null : utf8(value)))
 }
 
-/** `tag` as PostgreSQL writes it: `INSERT 0 1`, `SELECT 5`. */
+/** `tag` as PostgreSQL writes it: `INSERT 0 1`, `SELECT 5`. The bytes may be shared: never write to them. */
 export function commandComplete(tag: string): Uint8Array {
-  return new MessageBuilder().begin(BACKEND.commandComplete).text(tag).end().finish()
+  return tag === ONE_ROW.tag ? ONE_ROW.bytes : completed(tag)
 }
 
 export function readCommandComplete(payload: Uint8Array): string {
-  return new PayloadReader(payload, 'CommandComplete').text()
+  return isOneRow(payload) ? ONE_ROW.tag : new PayloadReader(payload, 'CommandComplete').text()
+}
+
+function completed(tag: string): Uint8Array {
+  return new MessageBuilder().begin(BACKEND.commandComplete).text(tag).end().finish()
+}
+
+/** How most reads of a service end: neither written nor read anew each time. */
+const ONE_ROW: { readonly tag: string; readonly bytes: Uint8Array } = { tag: 'SELECT 1', bytes: completed('SELECT 1') }
+
+function isOneRow(payload: Uint8Array): boolean {
+  const { bytes } = ONE_ROW
+  if (payload.length !== bytes.length - 5) return false
+  for (let at = 0; at < payload.length; at++) if (payload[at] !== bytes[at + 5]) return false
+  return true
 }
 
 export function parameterDescription(typeOids: readonly number[]): Uint8Array {

@@ -68,18 +68,31 @@ const MIN_STARTUP_BYTES = 8
 const SSL_REQUEST_CODE = 80_877_103
 const GSS_REQUEST_CODE = 80_877_104
 
-/** The payload's view is made when it is asked for: whoever only passes messages on does not pay for it. */
+/** Views are made when they are asked for, and once: whoever only looks at a type, or passes messages on, does not pay for them. */
 class WholeMessage implements PgMessage {
   readonly type: number
-  readonly bytes: Uint8Array
+  readonly #buffer: Uint8Array
+  readonly #start: number
+  readonly #end: number
+  #bytes: Uint8Array | undefined
+  #payload: Uint8Array | undefined
 
-  constructor(type: number, bytes: Uint8Array) {
+  constructor(type: number, buffer: Uint8Array, start: number, end: number) {
     this.type = type
-    this.bytes = bytes
+    this.#buffer = buffer
+    this.#start = start
+    this.#end = end
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#buffer.subarray(this.#start, this.#end)
+    return this.#bytes
   }
 
   get payload(): Uint8Array {
-    return this.bytes.subarray(this.type === 0 ? LENGTH_BYTES : TYPED_HEADER_BYTES)
+    const headerBytes = this.type === 0 ? LENGTH_BYTES : TYPED_HEADER_BYTES
+    this.#payload ??= this.#buffer.subarray(this.#start + headerBytes, this.#end)
+    return this.#payload
   }
 }
 
@@ -157,7 +170,13 @@ export class MessageFramer {
     }
     if (held < size) return undefined
     if (this.#runTypes.size > 0 && this.#runTypes.has(type)) return this.#takeRun(type, size)
-    return new WholeMessage(type, this.#take(size))
+    return this.#takeWhole(type, size)
+  }
+
+  #takeWhole(type: number, size: number): PgMessage {
+    const start = this.#start
+    this.#start += size
+    return new WholeMessage(type, this.#buffer, start, this.#start)
   }
 
   #makeRoom(held: number, needed: number): void {
@@ -188,7 +207,7 @@ export class MessageFramer {
     if (held < size) return undefined
     const code = this.#int32(this.#start + LENGTH_BYTES)
     this.#startup = code === SSL_REQUEST_CODE || code === GSS_REQUEST_CODE
-    return new WholeMessage(0, this.#take(size))
+    return this.#takeWhole(0, size)
   }
 
   #takePiece(first: boolean): PgPiece | undefined {

@@ -1,4 +1,4 @@
-import { utf8 } from '../../core/bytes.ts'
+import { int16At, utf8 } from '../../core/bytes.ts'
 import { MeshError } from '../../core/errors.ts'
 
 /** Reads the fields of one message's payload in their order. Throws `MESH_ERR_POSTGRES` where the payload ends too early. */
@@ -29,7 +29,7 @@ export class PayloadReader {
   /** Counts are read unsigned, as PostgreSQL does: up to 65,535 parameters. */
   uint16(): number {
     const at = this.#advance(2)
-    return ((this.#bytes[at] ?? 0) << 8) | (this.#bytes[at + 1] ?? 0)
+    return int16At(this.#bytes, at)
   }
 
   int32(): number {
@@ -45,6 +45,11 @@ export class PayloadReader {
 
   /** Text up to a zero byte, as UTF-8. */
   text(): string {
+    // Of the unnamed statement and portal: most names are these.
+    if (this.#bytes[this.#at] === 0) {
+      this.#at++
+      return ''
+    }
     const zero = this.#bytes.indexOf(0, this.#at)
     if (zero < 0) throw this.#fault('a string that ends with a zero byte', `${this.remaining} bytes without one`)
     const text = utf8(this.#bytes.subarray(this.#at, zero))

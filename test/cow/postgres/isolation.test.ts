@@ -19,6 +19,7 @@ CREATE TABLE branches (id int PRIMARY KEY, balance bigint NOT NULL);
 CREATE TABLE tellers (id int PRIMARY KEY, branch int REFERENCES branches, balance bigint NOT NULL);
 CREATE TABLE accounts (id int PRIMARY KEY, branch int REFERENCES branches, balance bigint NOT NULL);
 CREATE TABLE history (teller int, branch int, account int, delta bigint, at timestamptz DEFAULT now());
+CREATE TABLE notes (v int);
 CREATE TABLE parents (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents ON DELETE CASCADE ON UPDATE CASCADE, v int);
 CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE parents SET n = n + 1 WHERE id = NEW.parent; RETURN NEW; END $$;
@@ -30,6 +31,7 @@ CREATE VIEW elders AS SELECT id, n FROM parents WHERE id < 6;`
 const DATA = `
 INSERT INTO t SELECT i, i FROM generate_series(1, 1000) i;
 INSERT INTO jobs SELECT i, i % 4 FROM generate_series(1, 96) i;
+INSERT INTO notes SELECT i FROM generate_series(1, 3) i;
 INSERT INTO branches SELECT i, 0 FROM generate_series(1, 2) i;
 INSERT INTO tellers SELECT i, 1 + i % 2, 0 FROM generate_series(1, 20) i;
 INSERT INTO accounts SELECT i, 1 + i % 2, 0 FROM generate_series(1, 500) i;
@@ -280,5 +282,20 @@ describe('snapshots of production', () => {
     await client.query('COMMIT')
     expect(await seenBy(client, 901)).toEqual([{ v: 901 }, { v: -901 }])
     await client.end()
+  })
+})
+
+describe('a table that another session copies whole', () => {
+  it('fails a transaction with an older snapshot as any concurrent change does, and not the next one', async () => {
+    const [older, other] = await Promise.all([connectedTo(proxy.url), connectedTo(proxy.url)])
+    await older.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT v FROM t WHERE id = 1')
+    expect((await other.query('UPDATE notes SET v = v + 10')).rowCount).toBe(3)
+    const update = 'UPDATE notes SET v = v + 100 WHERE v <> 2'
+    await expect(older.query(update)).rejects.toMatchObject({ code: '40001' })
+    await older.query('ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ')
+    expect((await older.query(update)).rowCount).toBe(3)
+    await older.query('COMMIT')
+    expect((await other.query('SELECT v FROM notes ORDER BY v')).rows).toEqual([{ v: 111 }, { v: 112 }, { v: 113 }])
+    await Promise.all([older.end(), other.end()])
   })
 })

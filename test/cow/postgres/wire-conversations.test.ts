@@ -189,6 +189,20 @@ describe('a client of the proxy', () => {
     expect(mine[1]).toMatch(/^E:08P01 Z:I/)
   })
 
+  it('is told of a Bind that lacks a value what PostgreSQL tells, and so are the others that it shares a transaction with', async () => {
+    const read = [bound(['1', '2'], '', 'two'), run()]
+    // Formats of the result stand where the second value should.
+    const lacking = raw(FRONTEND.bind, '\0two\0\0\0\0\x02\xff\xff\xff\xff\0\0')
+    const [mine, theirs] = await bothSay([
+      [prepare('SELECT name FROM clean WHERE id = $1 OR id = $2', 'two'), ...read],
+      ...Array.from({ length: 8 }, () => read),
+      [lacking, run()],
+      read,
+    ])
+    expect(mine).toEqual(theirs)
+    expect(mine[9]).toMatch(/^E:08P01 Z:I/)
+  })
+
   it('is cut off with 08P01 where bytes are no messages', async () => {
     const own = await openOwn()
     own.socket.write(Buffer.from([FRONTEND.query, 0, 0, 0, 1]))

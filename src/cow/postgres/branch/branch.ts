@@ -14,6 +14,7 @@ import type { ProductionGate } from './production-gate.ts'
 import { changedTables, schemaWatch } from './schema-watch.ts'
 import { loadParser } from '../sql/parser.ts'
 import { planText, type Preparation, type TextPlan } from './text-plan.ts'
+import { UnreadNotices } from './unread-notices.ts'
 
 /** Bounds of what one branch does for its clients. */
 export interface BranchLimits {
@@ -70,6 +71,7 @@ export class Branch {
   readonly limits: BranchLimits
   readonly counters: BranchCounters = { overlaid: 0, diverted: 0, refused: 0, copiedUpRows: 0, passed: 0, byKey: 0 }
   readonly dirty: DirtyTables = new DirtyTables()
+  readonly unread: UnreadNotices = new UnreadNotices(() => this.#withAdmin((admin) => this.dirty.load(admin)))
   readonly #plans = new PlanCache()
   readonly #gate: ProductionGate | undefined
   readonly #connect: () => Promise<ServerConnection>
@@ -127,14 +129,14 @@ export class Branch {
   }
 
   plan(text: string, scope: NameScope): TextPlan {
-    const key = scope.sharingKey === '' ? undefined : scope.sharingKey + text
-    const cached = key === undefined ? undefined : this.#plans.get(key)
+    const { sharingKey } = scope
+    const cached = sharingKey === '' ? undefined : this.#plans.get(sharingKey, text)
     if (cached !== undefined) return cached
     const plan = planText(text, this.#catalog, (name) => scope.resolve(name), {
       catalogFirst: !scope.schemas.includes('pg_catalog'),
       maxRows: this.limits.maxCopyUpRows,
     })
-    if (key !== undefined) this.#plans.keep(key, plan)
+    if (sharingKey !== '') this.#plans.keep(sharingKey, text, plan)
     return plan
   }
 

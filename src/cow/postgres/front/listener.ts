@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { MeshError } from '../../../core/errors.ts'
 import type { Endpoint } from '../../../core/segment.ts'
 import { listen } from '../../../net/listener.ts'
+import { readByCopies } from '../../../net/shared-reader.ts'
 import { serverContext, type TlsTermination } from '../../../net/tls.ts'
 import { errorResponse, type PgErrorFields, postgresErrorOf } from '../../../wire/postgres/error-fields.ts'
 import type { CowEngine, Startup } from '../../engine.ts'
@@ -115,7 +116,13 @@ class Front {
 
   async #runSession(client: Duplex, startup: Startup): Promise<void> {
     const session = await this.#options.engine.open(startup, this.#stop.signal)
-    await session.serve(client, this.#stop.signal)
+    const adopted = client instanceof Socket ? readByCopies(client) : undefined
+    adopted?.on('error', () => adopted.destroy())
+    try {
+      await session.serve(adopted ?? client, this.#stop.signal)
+    } finally {
+      adopted?.destroySoon()
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { toMeshError } from '../../../core/errors.ts'
 import type { MeshError } from '../../../core/errors.ts'
 import { monotonicNs, unixNs } from '../../../core/clock.ts'
+import { bindValueCount } from '../../../wire/postgres/bind-tail.ts'
 import { maskedSql } from './masked-sql.ts'
 import type { SentStatement } from './sent-statement.ts'
 
@@ -118,7 +119,7 @@ export class AuditLog {
   #lineOf({ lane, statement, isContinued, processId, durationNs, end }: SentStatement): string {
     const fields =
       `{"time":"${this.#timeNow()}","lane":"${lane}","process":${processId},"statement":${this.#maskedOf(statement.text)}` +
-      `,"parameters":${parameterCount(statement.bindTail)}${isContinued ? ',"continued":true' : ''}` +
+      `,"parameters":${bindValueCount(statement.bindTail)}${isContinued ? ',"continued":true' : ''}` +
       `,"rows":${end.rows},"durationUs":${Math.round(durationNs / 1000)}`
     if (end.kind !== 'failed') return `${fields}}\n`
     // The error was another statement's.
@@ -151,12 +152,4 @@ export class AuditLog {
 function shortened(text: string): string {
   if (text.length <= MAX_SHOWN_CHARACTERS) return text
   return `${text.slice(0, MAX_SHOWN_CHARACTERS)} … (${text.length} characters)`
-}
-
-/** A Bind's tail is: count of formats, formats, count of values, … */
-function parameterCount(tail: Uint8Array): number {
-  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
-  if (tail.byteLength < 4) return 0
-  const at = 2 + 2 * view.getUint16(0)
-  return at + 2 <= tail.byteLength ? view.getUint16(at) : 0
 }

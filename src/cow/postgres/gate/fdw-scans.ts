@@ -24,7 +24,8 @@ export interface FdwScanOptions {
   readonly transactions: Transactions
   /** The snapshot that the overlay's backend is in now, if it is in one. */
   readonly snapshot: () => Snapshot | undefined
-  readonly settings: SessionSettings
+  /** Those of postgres_fdw's session now. */
+  readonly settings: () => SessionSettings
   readonly maxTransactionMs: number
   readonly maxResultBytes: number
 }
@@ -151,7 +152,8 @@ export class FdwScans {
   }
 
   async #start(statement: UpstreamStatement, maxRows: number, lane: Lane, sink: RowSink): Promise<Started> {
-    const { transactions, settings } = this.#options
+    const { transactions } = this.#options
+    const settings = this.#options.settings()
     this.#fetching++
     try {
       const signal = this.#abort.signal

@@ -271,13 +271,13 @@ class OpenGate implements Gate {
   }
 
   #openSession(socket: Socket, name: string): FdwSession {
-    const settings = new Map(FDW_SETTINGS)
+    let settings = FDW_SETTINGS
     // A serializable transaction whose beginning nobody announced is announced by its first foreign scan.
     const own = Symbol('connection')
     const scans = new FdwScans({
       transactions: this.#transactions,
       snapshot: () => this.#snapshots.of(name) ?? this.#snapshots.of(own),
-      settings,
+      settings: () => settings,
       maxTransactionMs: this.#limits.maxTransactionMs,
       maxResultBytes: this.#limits.maxResultBytes,
     })
@@ -293,7 +293,8 @@ class OpenGate implements Gate {
         if (!isBegun) this.#snapshots.end(own)
         else if (this.#snapshots.of(name) === undefined) this.#snapshots.begin(own)
       },
-      setting: (name, value) => void settings.set(name, value),
+      // What was sent under the ones before is kept by their map.
+      setting: (name, value) => void (settings = new Map([...settings, [name, value]])),
       drifted: () => void this.#counts.drifted++,
       answer: (question) => this.#options.answer?.(question) ?? '',
     })

@@ -18,9 +18,16 @@ export interface PreparedPlace {
 /** What is known of a text that has a name. */
 interface PreparedText {
   readonly name: string
+  readonly text: string
+  readonly parameterTypes: readonly number[]
+  readonly scope: string
+  /** What `place` says of it. */
+  readonly place: PreparedPlace
+  /** The greatest is that of the text that was used last. */
+  usedAt: number
   confirmed: boolean
   /** As it was given for these result formats. */
-  description: { readonly message: Uint8Array; readonly formats: string } | undefined
+  description?: { readonly message: Uint8Array; readonly formats: string }
 }
 
 /**
@@ -29,11 +36,13 @@ interface PreparedText {
  */
 export class PreparedNames {
   readonly #names = new Map<string, PreparedText>()
-  readonly #keys = new Map<string, string>()
+  /** By text; nearly always one, for its other scopes and types are rare. */
+  readonly #texts = new Map<string, readonly PreparedText[]>()
   readonly #seenOnce = new Set<string>()
   /** Names that the server still holds, and that nobody uses. */
   readonly #unused: string[] = []
   #next = 1
+  #uses = 0
   #disabled = false
 
   /**
@@ -41,22 +50,27 @@ export class PreparedNames {
    * `ours` for a text of our own, which is kept from the first time.
    */
   place(text: string, parameterTypes: readonly number[], scope: string): PreparedPlace {
-    const always = scope === 'ours'
-    if (this.#disabled || text.length > MAX_PREPARED_TEXT) return { name: '', known: false }
-    // PostgreSQL reads such a constant once, when the statement is prepared.
-    if (!always && mayHaveMovingConstant(text)) return { name: '', known: false }
-    const key = `${scope}\0${parameterTypes.join(',')}\0${text}`
-    const entry = this.#names.get(key)
+    if (this.#disabled || text.length > MAX_PREPARED_TEXT) return UNPREPARED
+    const entry = this.#find(text, parameterTypes, scope)
     if (entry !== undefined) {
-      this.#names.delete(key)
-      this.#names.set(key, entry)
+      entry.usedAt = ++this.#uses
       // Its Parse is answered, or on its way in front of whatever is sent now.
-      return { name: entry.name, known: true }
+      return entry.place
     }
-    if (!always && !this.#seenBefore(key)) return { name: '', known: false }
+    const isOurs = scope === 'ours'
+    // PostgreSQL reads such a constant once, when the statement is prepared.
+    if (!isOurs && mayHaveMovingConstant(text)) return UNPREPARED
+    if (!isOurs && !this.#seenBefore(`${scope}\0${parameterTypes.join(',')}\0${text}`)) return UNPREPARED
     const name = `mesh_${this.#next++}`
-    this.#names.set(key, { name, confirmed: false, description: undefined })
-    this.#keys.set(name, key)
+    this.#add({
+      name,
+      text,
+      parameterTypes,
+      scope,
+      place: { name, known: true },
+      usedAt: ++this.#uses,
+      confirmed: false,
+    })
     if (this.#names.size > MAX_PREPARED) this.#evict()
     const evicted = this.#unused.pop()
     return { name, known: false, ...(evicted === undefined ? {} : { evicted }) }
@@ -64,13 +78,13 @@ export class PreparedNames {
 
   /** The server has parsed it. */
   confirm(name: string): void {
-    const entry = this.#entry(name)
+    const entry = this.#names.get(name)
     if (entry !== undefined) entry.confirmed = true
   }
 
   /** The server has described its rows, in these result formats. */
   describe(name: string, formats: string, message: Uint8Array): void {
-    const entry = this.#entry(name)
+    const entry = this.#names.get(name)
     if (entry !== undefined) entry.description = { message: Uint8Array.from(message), formats }
   }
 
@@ -79,35 +93,43 @@ export class PreparedNames {
    * since it was prepared is refused by the server (0A000), before it runs.
    */
   description(name: string, formats: string): Uint8Array | undefined {
-    const known = this.#entry(name)?.description
+    const known = this.#names.get(name)?.description
     return known?.formats === formats ? known.message : undefined
   }
 
   /** What used this name failed: where its Parse was not answered, the server does not have it. */
   failed(name: string): void {
-    const key = this.#keys.get(name)
-    if (key !== undefined && this.#names.get(key)?.confirmed === false) this.forget(name)
+    if (this.#names.get(name)?.confirmed === false) this.forget(name)
   }
 
   /** The name is not to be used again. */
   forget(name: string): void {
-    const key = this.#keys.get(name)
-    if (key === undefined) return
-    if (this.#names.get(key)?.confirmed === true) this.#unused.push(name)
-    this.#names.delete(key)
-    this.#keys.delete(name)
+    const entry = this.#names.get(name)
+    if (entry === undefined) return
+    if (entry.confirmed) this.#unused.push(name)
+    this.#names.delete(name)
+    const others = (this.#texts.get(entry.text) ?? []).filter((other) => other !== entry)
+    if (others.length === 0) this.#texts.delete(entry.text)
+    else this.#texts.set(entry.text, others)
   }
 
   /** Names are not kept (by a pooler in between): every text is parsed each time from now on. */
   disable(): void {
     this.#names.clear()
-    this.#keys.clear()
+    this.#texts.clear()
     this.#disabled = true
   }
 
-  #entry(name: string): PreparedText | undefined {
-    const key = this.#keys.get(name)
-    return key === undefined ? undefined : this.#names.get(key)
+  #find(text: string, parameterTypes: readonly number[], scope: string): PreparedText | undefined {
+    for (const entry of this.#texts.get(text) ?? NONE) {
+      if (entry.scope === scope && isSameList(entry.parameterTypes, parameterTypes)) return entry
+    }
+    return undefined
+  }
+
+  #add(entry: PreparedText): void {
+    this.#names.set(entry.name, entry)
+    this.#texts.set(entry.text, [...(this.#texts.get(entry.text) ?? []), entry])
   }
 
   #seenBefore(key: string): boolean {
@@ -120,8 +142,18 @@ export class PreparedNames {
     return false
   }
 
+  /** The one that was not used for longest goes. */
   #evict(): void {
-    const [oldest] = this.#names.values()
+    let oldest: PreparedText | undefined
+    for (const entry of this.#names.values()) if (oldest === undefined || entry.usedAt < oldest.usedAt) oldest = entry
     if (oldest !== undefined) this.forget(oldest.name)
   }
+}
+
+const UNPREPARED: PreparedPlace = { name: '', known: false }
+
+const NONE: readonly PreparedText[] = []
+
+function isSameList(one: readonly number[], other: readonly number[]): boolean {
+  return one === other || (one.length === other.length && one.every((value, place) => value === other[place]))
 }

@@ -5,7 +5,7 @@ import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
 import { faultOf, gateFault, SQLSTATE } from './faults.ts'
 import type { ShortHistory } from './short-history.ts'
 import type { Lane, SentStatement } from './sent-statement.ts'
-import { type SessionSettings, settingsKey, settingsText } from './settings.ts'
+import { type SessionSettings, settingsCommand, settingsKey } from './settings.ts'
 import type { Execution, Step, UpstreamConnection } from './upstream-connection.ts'
 import { NO_PARAMETERS, resultFormatsOf, type RowSink, type UpstreamStatement } from './upstream-statement.ts'
 
@@ -205,9 +205,9 @@ export class ReadTransaction {
   #begin(packet: MessageBuilder, steps: Step[]): void {
     this.#state = 'open'
     this.#command(packet, steps, START[this.#options.isolation], NO_PARAMETERS)
-    const { settings, limits } = this.#options
-    const all = limits === undefined ? settings : new Map([...settings, ...limits])
-    if (all.size > 0) this.#command(packet, steps, settingsText(all.size), settingsTail(all))
+    const { settings, limits = NO_LIMITS } = this.#options
+    const replay = settingsCommand(settings, limits)
+    if (replay !== undefined) this.#command(packet, steps, replay.text, replay.bindTail)
   }
 
   #command(packet: MessageBuilder, steps: Step[], text: string, tail: Uint8Array): void {
@@ -329,12 +329,7 @@ function appendBind(packet: MessageBuilder, portal: string, statement: string, t
   packet.begin(FRONTEND.bind).text(portal).text(statement).bytes(tail).end()
 }
 
-/** Names and values of `settingsText`'s parameters, in text form. */
-function settingsTail(settings: SessionSettings): Uint8Array {
-  const tail = new MessageBuilder().int16(0).count(2 * settings.size)
-  for (const [name, value] of settings) tail.value(name).value(value)
-  return tail.int16(0).finish()
-}
+const NO_LIMITS: SessionSettings = new Map()
 
 function overdue(): Execution {
   const error = gateFault(

@@ -1,3 +1,4 @@
+import { copyOf } from '../../../core/bytes.ts'
 import { CANCELLED, faultOf, SQLSTATE } from './faults.ts'
 import type { ShortHistory } from './short-history.ts'
 import type { PassedStatement, PassOutcome } from './passed.ts'
@@ -11,6 +12,13 @@ import type { RowSink } from './upstream-statement.ts'
 
 /** Statements that share a transaction at most: each waits for all of them, since production answers a packet as a whole. */
 const MAX_SHARED = 16
+/**
+ * With so many shared transactions under way, those that come wait for the end of one, and share the next: a packet to production, which
+ * wakes a server there, costs more than a read in it. Two keep production busy while the ones before are answered.
+ */
+const MAX_UNDER_WAY = 2
+/** Nobody waits longer than this for the end of others. */
+const DEFAULT_MAX_WAIT_MS = 1
 /** A result is held up to here until its statement has ended, so that it can be run again and no client keeps the others waiting. */
 const MAX_HELD_BYTES = 1024 * 1024
 
@@ -35,6 +43,8 @@ export interface ShortReadsOptions {
   readonly maxResultBytes: number
   /** Production ends a shared statement after this. */
   readonly maxShortMs: number
+  /** How long one waits at most for the end of others. Default 1. */
+  readonly maxWaitMs?: number
 }
 
 /**
@@ -47,6 +57,10 @@ export class ShortReads {
   readonly #limits: SessionSettings
   readonly #waiting = new Map<string, ShortRead[]>()
   #isScheduled = false
+  /** Those of each shared transaction that is not at its end, and that nobody has waited for in vain. */
+  readonly #underWay = new Set<readonly ShortRead[]>()
+  /** Runs while some wait for the end of a transaction. */
+  #wait: NodeJS.Timeout | undefined
 
   constructor(options: ShortReadsOptions) {
     this.#options = options
@@ -65,22 +79,43 @@ export class ShortReads {
     const others = this.#waiting.get(key)
     if (others === undefined) this.#waiting.set(key, [read])
     else others.push(read)
-    if (!this.#isScheduled) {
-      this.#isScheduled = true
-      setImmediate(() => this.#sendAll())
-    }
+    this.#schedule()
     return read
   }
 
+  /** Everything that comes in this turn of the event loop leaves together. */
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#underWay.size < MAX_UNDER_WAY) this.#sendAll()
+      else this.#wait ??= setTimeout(() => this.#stopWaiting(), this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS)
+    })
+  }
+
+  /** What is under way is slow: nobody waits for it any more. */
+  #stopWaiting(): void {
+    this.#underWay.clear()
+    this.#sendAll()
+  }
+
   #sendAll(): void {
-    this.#isScheduled = false
+    clearTimeout(this.#wait)
+    this.#wait = undefined
     for (const key of this.#waiting.keys()) {
       for (let reads = this.#take(key); reads.length > 0; reads = this.#take(key)) {
+        this.#underWay.add(reads)
         const connection = this.#options.pool.take('ordinary')
         if (connection === undefined) void this.#sendLater(reads)
         else this.#send(connection, reads)
       }
     }
+  }
+
+  #ended(reads: readonly ShortRead[]): void {
+    this.#underWay.delete(reads)
+    if (this.#waiting.size > 0) this.#schedule()
   }
 
   #take(key: string): ShortRead[] {
@@ -96,6 +131,7 @@ export class ShortReads {
     try {
       this.#send(await this.#options.pool.acquire('ordinary'), reads)
     } catch (error) {
+      this.#ended(reads)
       for (const read of reads) read.end({ kind: 'failed', error: faultOf(error), rows: 0 })
     }
   }
@@ -104,12 +140,16 @@ export class ShortReads {
     const { pool, log } = this.#options
     const wanted = reads.filter((read) => !read.isOver)
     const [first] = wanted
+    const release = (done: UpstreamConnection): void => {
+      pool.release(done)
+      this.#ended(reads)
+    }
     if (first === undefined) {
-      pool.release(connection)
+      release(connection)
       return
     }
     const options = { isolation: 'statement', settings: first.statement.settings, limits: this.#limits } as const
-    const transaction = new ReadTransaction(connection, options, (done) => pool.release(done), log)
+    const transaction = new ReadTransaction(connection, options, release, log)
     new SharedTransaction(transaction, wanted).run()
   }
 }
@@ -164,7 +204,7 @@ class ShortRead implements SharedStatement, RowSink, Cancellable {
     if (this.#isOver) return true
     if (this.#held === undefined) return this.#limit.rows(bytes, messages)
     this.#heldBytes += bytes.length
-    this.#held.push({ bytes: Uint8Array.from(bytes), messages })
+    this.#held.push({ bytes: copyOf(bytes), messages })
     return this.#heldBytes <= MAX_HELD_BYTES || this.#giveHeld()
   }
 

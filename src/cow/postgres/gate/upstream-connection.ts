@@ -60,6 +60,26 @@ const LOST = gateFault(
   'the next statement connects anew; repeat this one',
 )
 
+const GARBLED = gateFault(
+  SQLSTATE.protocolViolation,
+  'what production answered is not what it was asked',
+  'check what stands between mesh and production; the next statement connects anew',
+)
+
+/** Messages that a server may send unasked. */
+const UNASKED: ReadonlySet<number> = new Set([
+  BACKEND.noticeResponse,
+  BACKEND.parameterStatus,
+  BACKEND.notificationResponse,
+  BACKEND.errorResponse,
+])
+
+/** How many rows a tag says there were, of commands that give rows. */
+const TAG_ROWS = /^(?:SELECT|FETCH) (\d+)$/
+
+/** Tags of commands that are ours alone. */
+const OUR_TAG = /^(?:START TRANSACTION|BEGIN|COMMIT|ROLLBACK|SET)$/
+
 /** One connection to production, in raw mode: what is sent is paired with the answers that are awaited, in order. */
 export class UpstreamConnection {
   readonly server: ServerConnection
@@ -76,6 +96,8 @@ export class UpstreamConnection {
   #lost = false
   #fault: PgErrorFields = LOST
   #isSilent = false
+  /** An answer was not to what was asked: nothing that follows is believed. */
+  #isGarbled = false
   #isPaused = false
   #hasHeard = false
   #silentLooks = 0
@@ -144,11 +166,16 @@ export class UpstreamConnection {
   }
 
   #take(frame: PgFrame): void {
+    if (this.#isGarbled) return
     this.#hasHeard = true
     const step = this.#steps[0]
-    if (step === undefined) return
+    if (step === undefined) {
+      if (!UNASKED.has(frame.type)) this.#distrust()
+      return
+    }
     if (frame.type === BACKEND.dataRow) {
       if (step.kind === 'execution') this.#giveRows(step.sink, frame)
+      else if (step.kind !== 'command') this.#distrust()
       return
     }
     if (frame.piece !== undefined) return
@@ -201,8 +228,18 @@ export class UpstreamConnection {
     })
   }
 
+  /** The server, or what stands between, has lost count of what it answers. */
+  #distrust(): void {
+    this.#isGarbled = true
+    this.#fault = GARBLED
+    this.server.destroy()
+  }
+
   #complete(step: Step, end: Execution): void {
-    if (step.kind !== 'command' && step.kind !== 'execution') return
+    if ((step.kind !== 'command' && step.kind !== 'execution') || (step.kind === 'execution' && !isAnswer(end))) {
+      this.#distrust()
+      return
+    }
     this.#steps.shift()
     this.#rows = 0
     this.#bound = false
@@ -238,7 +275,10 @@ export class UpstreamConnection {
 
   #ready(status: TransactionStatus): void {
     const step = this.#steps[0]
-    if (step?.kind !== 'sync') return
+    if (step?.kind !== 'sync') {
+      this.#distrust()
+      return
+    }
     this.#steps.shift()
     this.isUsed = true
     step.done(status)
@@ -250,6 +290,13 @@ export class UpstreamConnection {
     clearTimeout(this.#cancelled)
     for (const step of this.#steps.splice(0)) this.#fail(step, this.#fault)
   }
+}
+
+/** The tag is one of a statement of the caller's, and counts the rows that came. */
+function isAnswer(end: Execution): boolean {
+  if (end.kind !== 'complete') return true
+  const rows = TAG_ROWS.exec(end.tag)?.[1]
+  return rows === undefined ? !OUR_TAG.test(end.tag) : Number(rows) === end.rows
 }
 
 function silence(maxSilenceMs: number): PgErrorFields {

@@ -1,4 +1,5 @@
-import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
+import { int16At } from '../../../core/bytes.ts'
+import { resultFormatsAt } from '../../../wire/postgres/bind-tail.ts'
 
 /** One statement for production, as a client's Parse and Bind gave it. */
 export interface UpstreamStatement {
@@ -11,10 +12,12 @@ export interface UpstreamStatement {
 
 /** The formats that a Bind's tail asks results in, as a text: a RowDescription has them in it. */
 export function resultFormatsOf(bindTail: Uint8Array): string {
-  const reader = new PayloadReader(bindTail, 'Bind')
-  reader.borrow(2 * reader.uint16())
-  for (let left = reader.uint16(); left > 0; left--) reader.borrowValue()
-  return reader.list(reader.uint16(), 2, () => reader.int16()).join()
+  const at = resultFormatsAt(bindTail) ?? bindTail.length
+  const count = int16At(bindTail, at)
+  if (count === 0) return ''
+  let formats = String(int16At(bindTail, at + 2))
+  for (let place = 1; place < count; place++) formats += `,${int16At(bindTail, at + 2 + 2 * place)}`
+  return formats
 }
 
 /** The tail of a Bind message without parameters, results in text form. */

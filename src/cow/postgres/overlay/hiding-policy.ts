@@ -38,6 +38,17 @@ export const PLAIN_TABLE = `IF EXISTS (SELECT 1 FROM pg_policy AS p WHERE p.polr
     EXECUTE format('ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', mesh_entry.relation);
   END IF;`
 
+/**
+ * Takes a table's base away. A snapshot that is older than another session's doing so still says that it is there: the transaction has to
+ * begin anew, as behind any other concurrent change.
+ */
+export const DETACH_BASE = `BEGIN
+    EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
+  EXCEPTION WHEN undefined_table THEN
+    RAISE serialization_failure USING MESSAGE = 'could not serialize access due to concurrent update',
+      DETAIL = format('Another session has cut table %s loose from production meanwhile.', mesh_entry.relation);
+  END;`
+
 /** Hides touched rows of a table again that has been given its base back. */
 export function hideAgainSql(table: string): string {
   return `ALTER TABLE ONLY ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`

@@ -1,6 +1,6 @@
 import { DEFAULT_MAX_COPY_UP_ROWS } from '../copy-up-limit.ts'
 import { IMAGE_SETTINGS } from './key-table.ts'
-import { PLAIN_TABLE } from './hiding-policy.ts'
+import { DETACH_BASE, PLAIN_TABLE } from './hiding-policy.ts'
 import { functionSql, READ_ONLY, requirePrivilege } from './sql-function.ts'
 
 /** The setting of `mesh.settings` that has the limit of the proxy that runs. */
@@ -77,7 +77,7 @@ BEGIN
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', mesh_entry.relation);
   IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN 0; END IF;
   mesh_rows := mesh.copy_all(table_id, max_rows);
-  EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
+  ${DETACH_BASE}
   ${PLAIN_TABLE}
   UPDATE mesh.tables AS t SET cut = 'copied' WHERE t.id = table_id;
   RETURN mesh_rows;
@@ -105,12 +105,13 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT mesh_entry FROM mesh.tables AS t WHERE t.id = table_id;
   IF ${READ_ONLY} OR NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN RETURN; END IF;
+  -- Before it: should the statement be cancelled meanwhile, the other connection commits all the same.
+  PERFORM mesh.report(table_id, NULL);
   -- Another connection would wait for a lock of this one's, such as a statement has that is parsed already.
   IF EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.relation IN (mesh_entry.relation::oid, mesh_entry.foreign_relation::oid))
     OR NOT mesh.autonomous(table_id, mesh_call) THEN
     EXECUTE mesh_call;
   END IF;
-  PERFORM mesh.report(table_id, NULL);
 EXCEPTION WHEN object_in_use THEN
   RAISE object_in_use USING MESSAGE = format('table %s has to be copied whole while it is in use by this session', mesh_entry.relation),
     DETAIL = SQLERRM, HINT = format('An UPDATE of %s before, with WHERE false, copies it.', mesh_entry.relation);

@@ -21,6 +21,8 @@ export type OverlayOptions =
       /** One server each; several proxies cannot share one. */
       readonly name: string
       readonly settings?: Readonly<Record<string, string>>
+      /** As of `startServer`. */
+      readonly stopTimeoutMs?: number
     }
   | {
       readonly kind: 'external'
@@ -99,12 +101,13 @@ async function openEmbedded(
   options: Extract<OverlayOptions, { kind: 'embedded' }>,
   signal: AbortSignal,
 ): Promise<Overlay> {
-  const { stateFolder, name, settings = {} } = options
+  const { stateFolder, name, settings = {}, stopTimeoutMs } = options
   const account = await servantAccount()
   const binaries = await findBinaries(stateFolder, account !== undefined)
   const folder = join(stateFolder, name)
+  const timeouts = stopTimeoutMs === undefined ? {} : { stopTimeoutMs }
   const server = await startServer(
-    { binaries, folder, socketFolder: socketFolderOf(folder), account, settings },
+    { binaries, folder, socketFolder: socketFolderOf(folder), account, settings, ...timeouts },
     signal,
   )
   const self = { socketFolder: server.socketFolder, port: server.port }

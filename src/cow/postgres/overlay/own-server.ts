@@ -57,3 +57,27 @@ export async function lockBranch(admin: ServerConnection, database: string): Pro
     remedy: 'stop it, or choose another --branch or --overlay',
   })
 }
+
+/** How long each is waited for; they were all told to end before. */
+const END_TIMEOUT_MS = 5_000
+
+const LEFT = `FROM pg_catalog.pg_stat_activity AS a JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+  WHERE a.datname = $1 AND a.backend_type = 'client backend' AND NOT r.rolsuper`
+
+/**
+ * Ends what clients of an earlier mesh still run on a branch: the server does not learn that they are gone before their statements end, and
+ * would commit these with nobody to be told of the rows that they touch. A superuser's sessions are not clients'. For who holds the branch.
+ *
+ * @throws MeshError MESH_ERR_POSTGRES where one does not end within 5 s.
+ */
+export async function endSessions(admin: ServerConnection, database: string): Promise<void> {
+  await admin.execute(`SELECT pg_catalog.pg_terminate_backend(a.pid) ${LEFT}`, [database])
+  await admin.execute(`SELECT pg_catalog.pg_terminate_backend(a.pid, ${END_TIMEOUT_MS}) ${LEFT}`, [database])
+  const { rows } = await admin.execute(`SELECT a.pid ${LEFT}`, [database])
+  if (rows.length === 0) return
+  throw new MeshError('MESH_ERR_POSTGRES', {
+    what: `sessions of an earlier mesh go on in the branch's database "${database}" though they were told to end: process ${rows.join(', ')}`,
+    where: admin.where,
+    remedy: 'end them, and start again',
+  })
+}

@@ -1,6 +1,6 @@
 import { quoteText } from './identifiers.ts'
 import { COPY_ROLE, TRIGGER_PREFIX } from './names.ts'
-import { PLAIN_TABLE } from './hiding-policy.ts'
+import { DETACH_BASE, PLAIN_TABLE } from './hiding-policy.ts'
 import { hydrationSql } from './hydration.ts'
 import { insertingSql } from './insert-check.ts'
 import { BASE_COLUMNS_VIEW } from './supplied-columns.ts'
@@ -151,10 +151,11 @@ BEGIN
   IF keys IS NULL OR jsonb_array_length(keys) = 0 THEN RETURN; END IF;
   -- In a transaction that may not write the statement fails by itself, with what PostgreSQL finds first.
   IF ${READ_ONLY} THEN RETURN; END IF;
+  -- Before it: should the statement be cancelled meanwhile, the other connection commits all the same.
+  PERFORM mesh.report(table_id, keys);
   IF NOT mesh.autonomous(table_id, mesh_call) THEN
     EXECUTE mesh_call;
   END IF;
-  PERFORM mesh.report(table_id, keys);
 END`,
   })
 }
@@ -208,7 +209,7 @@ BEGIN
   ${requirePrivilege('mesh_entry.relation', 'TRUNCATE')}
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', mesh_entry.relation);
   IF EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = mesh_entry.foreign_relation) THEN
-    EXECUTE format('ALTER FOREIGN TABLE %s NO INHERIT %s', mesh_entry.foreign_relation, mesh_entry.relation);
+    ${DETACH_BASE}
     ${PLAIN_TABLE}
     UPDATE mesh.tables AS t SET cut = 'truncated' WHERE t.id = table_id;
   END IF;

@@ -20,6 +20,11 @@ export interface EmbeddedServerOptions {
   readonly account: Account | undefined
   /** Settings beyond our own, by name. */
   readonly settings?: Readonly<Record<string, string>>
+  /**
+   * After this long an orderly stop becomes an immediate one, after half as much again a kill: processes that are stopped heed
+   * nothing else. Default 10 s.
+   */
+  readonly stopTimeoutMs?: number
 }
 
 /** A running embedded PostgreSQL, reached by its Unix socket only. */
@@ -40,8 +45,7 @@ export const EMBEDDED_PORT = 5432
 const START_TIMEOUT_MS = 60_000
 /** How often the server's own file is looked at for `ready`. */
 const POLL_MS = 10
-/** After this long an orderly stop becomes an immediate one. */
-const STOP_TIMEOUT_MS = 10_000
+const DEFAULT_STOP_TIMEOUT_MS = 10_000
 
 /**
  * Room for 200 clients, the copy-up connection that each may open, and our own. Commits are not waited for on the disk:
@@ -83,10 +87,15 @@ export async function startServer(options: EmbeddedServerOptions, signal: AbortS
     child.once('error', () => resolve())
   })
   await waitUntilReady(child, data, log, signal)
-  return runningServer(child, ended, socketFolder, log)
+  return runningServer(child, ended, options, log)
 }
 
-function runningServer(child: ChildProcess, ended: Promise<void>, socketFolder: string, log: string): EmbeddedServer {
+function runningServer(
+  child: ChildProcess,
+  ended: Promise<void>,
+  { socketFolder, stopTimeoutMs = DEFAULT_STOP_TIMEOUT_MS }: EmbeddedServerOptions,
+  log: string,
+): EmbeddedServer {
   let asked = false
   const closed = ended.then(() => {
     if (asked) return undefined
@@ -101,8 +110,10 @@ function runningServer(child: ChildProcess, ended: Promise<void>, socketFolder: 
       asked = true
       child.ref()
       child.kill('SIGINT')
-      const late = AbortSignal.timeout(STOP_TIMEOUT_MS)
-      late.addEventListener('abort', () => child.kill('SIGQUIT'), { once: true })
+      const killAfter = (signal: NodeJS.Signals, delayMs: number): void =>
+        AbortSignal.timeout(delayMs).addEventListener('abort', () => child.kill(signal), { once: true })
+      killAfter('SIGQUIT', stopTimeoutMs)
+      killAfter('SIGKILL', stopTimeoutMs * 1.5)
       await ended
     },
     destroy: () => {

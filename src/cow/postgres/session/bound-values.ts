@@ -1,6 +1,6 @@
-import { asBuffer, utf8 } from '../../../core/bytes.ts'
+import { asBuffer, int16At, utf8 } from '../../../core/bytes.ts'
+import { bindValueCount, firstValueAt, resultFormatsAt, valueSizeAt } from '../../../wire/postgres/bind-tail.ts'
 import { MessageBuilder } from '../../../wire/postgres/message-builder.ts'
-import { PayloadReader } from '../../../wire/postgres/payload-reader.ts'
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const INTEGERS: Readonly<Record<string, number>> = { smallint: 2, integer: 4, bigint: 8 }
@@ -8,8 +8,6 @@ const INTEGERS: Readonly<Record<string, number>> = { smallint: 2, integer: 4, bi
 /** What a Bind message has behind its two names: formats, values, formats of the result. The bytes are its own. */
 export class BoundValues {
   readonly tail: Uint8Array
-  #formats: readonly number[] | undefined
-  #values: readonly (Uint8Array | null)[] | undefined
 
   constructor(tail: Uint8Array) {
     this.tail = tail
@@ -25,22 +23,13 @@ export class BoundValues {
   /** It is what a Bind message has there, to the last byte; if not, nothing else may be asked of it. */
   get isWhole(): boolean {
     const { tail } = this
-    let at = 2 + 2 * int16At(tail, 0)
-    const count = int16At(tail, at)
-    at += 2
-    for (let place = 0; place < count && at + 4 <= tail.length; place++) {
-      const size = (int16At(tail, at) << 16) | int16At(tail, at + 2)
-      if (size < -1) return false
-      at += 4 + Math.max(size, 0)
-    }
-    return at + 2 <= tail.length && at + 2 + 2 * int16At(tail, at) === tail.length
+    const at = resultFormatsAt(tail)
+    return at !== undefined && at + 2 <= tail.length && at + 2 + 2 * int16At(tail, at) === tail.length
   }
 
   /** How many values there are. */
   get count(): number {
-    const reader = new PayloadReader(this.tail, 'Bind')
-    reader.borrow(2 * reader.uint16())
-    return reader.uint16()
+    return bindValueCount(this.tail)
   }
 
   /**
@@ -48,33 +37,44 @@ export class BoundValues {
    * what is not surely a value of the type.
    */
   keyText(number: number, type: string): string | undefined {
-    if (this.#values === undefined) this.#read()
-    const value = this.#values?.[number - 1]
-    if (value === undefined || value === null) return undefined
-    const formats = this.#formats ?? []
-    const format = formats.length === 1 ? formats[0] : formats[number - 1]
-    return (format ?? 0) === 0 ? fromText(utf8(value), type) : fromBinary(value, type)
+    const value = this.#valueOf(number)
+    if (value === undefined) return undefined
+    return this.#formatOf(number) === 0 ? fromText(utf8(value), type) : fromBinary(value, type)
   }
 
-  #read(): void {
-    const reader = new PayloadReader(this.tail, 'Bind')
-    this.#formats = reader.list(reader.uint16(), 2, () => reader.int16())
-    this.#values = reader.list(reader.uint16(), 4, () => reader.borrowValue())
+  /** One for all, or one for each; text where none is given. */
+  #formatOf(number: number): number {
+    const formats = int16At(this.tail, 0)
+    const place = formats === 1 ? 1 : number
+    return place > formats ? 0 : int16At(this.tail, 2 * place)
+  }
+
+  /** A view; undefined for null, and where there are fewer values. */
+  #valueOf(number: number): Uint8Array | undefined {
+    const { tail } = this
+    if (number > this.count) return undefined
+    let at = firstValueAt(tail)
+    for (let place = 1; place < number; place++) at += 4 + Math.max(valueSizeAt(tail, at), 0)
+    const size = valueSizeAt(tail, at)
+    return size < 0 ? undefined : tail.subarray(at + 4, at + 4 + size)
   }
 }
 
 /** Without parameters, everything in text form: what a simple query has. */
 export const NO_VALUES: BoundValues = new BoundValues(new Uint8Array(6))
 
-/** A count; 0 behind the end. */
-function int16At(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
-}
-
 function fromText(text: string, type: string): string | undefined {
-  if (type in INTEGERS) return /^-?[0-9]{1,19}$/.test(text) ? String(BigInt(text)) : undefined
+  if (type in INTEGERS) return integerText(text)
   if (type === 'uuid') return UUID.test(text) ? text.toLowerCase() : undefined
   return text
+}
+
+/** So many characters are a number that is exact. */
+const MAX_EXACT_CHARACTERS = 15
+
+function integerText(text: string): string | undefined {
+  if (!/^-?[0-9]{1,19}$/.test(text)) return undefined
+  return text.length > MAX_EXACT_CHARACTERS ? String(BigInt(text)) : String(Number(text))
 }
 
 function fromBinary(bytes: Uint8Array, type: string): string | undefined {

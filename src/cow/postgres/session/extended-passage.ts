@@ -1,4 +1,4 @@
-import { utf8 } from '../../../core/bytes.ts'
+import { copyOf, utf8 } from '../../../core/bytes.ts'
 import {
   BACKEND,
   bindComplete,
@@ -100,6 +100,7 @@ export class ExtendedPassage {
     if (!link.settled || link.failed || link.copying || status === 'E') return false
     // What a backslash means may be another thing by the time that the overlay parses it.
     if (message.text.includes('\\')) return false
+    // In memory of its own: a short copy out of Node's pool would keep 8 KB as long as the client keeps the statement.
     prepared.deferred = new Uint8Array(bytes)
     prepared.confirmed = true
     output.append(parseComplete())
@@ -178,7 +179,7 @@ export class ExtendedPassage {
     const types = prepared?.statedTypes ?? []
     const planned = prepared === undefined ? undefined : this.passage.mayPass(prepared.plan, types)
     if (prepared === undefined || planned === undefined) return this.#leave(portal, statement)
-    const values = new BoundValues(new Uint8Array(reader.borrowRest()))
+    const values = new BoundValues(copyOf(reader.borrowRest()))
     if (!values.isWhole) return this.#leave(portal, statement)
     const bound = { portal, statement, prepared, planned, values }
     if (this.passage.isReady) return this.#bindNow(bound) ? true : this.#leave(portal, statement)
@@ -365,5 +366,5 @@ function continues({ type, payload }: PgMessage, { name, isDescribed }: Unanswer
   const start = isDescribe ? 1 : 0
   const end = payload.indexOf(0, start)
   if (end === -1 || payload.length !== end + (isDescribe ? 1 : 5)) return false
-  return utf8(payload.subarray(start, end)) === name
+  return (end === start ? '' : utf8(payload.subarray(start, end))) === name
 }

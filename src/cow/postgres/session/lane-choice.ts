@@ -47,6 +47,15 @@ export class LaneChooser {
   readonly #user: string
   /** Of plans, which are the branch's and forgotten with its schema. */
   #verdicts = new WeakMap<PlannedStatement, Map<string, LaneVerdict>>()
+  /** The last that was asked for: a statement's verdict is asked for more than once on its way. */
+  #last:
+    | {
+        readonly planned: PlannedStatement
+        readonly types: readonly number[]
+        readonly inTransaction: boolean
+        readonly verdict: LaneVerdict
+      }
+    | undefined
   #harmless = new WeakMap<PlannedStatement, boolean>()
   #knowledge: LaneKnowledge | undefined
   #replay: { readonly of: KnownSettings; readonly settings: ReadonlyMap<string, string> | undefined } | undefined
@@ -72,6 +81,8 @@ export class LaneChooser {
     types: readonly number[],
     inTransaction: boolean,
   ): LaneVerdict {
+    const last = this.#last
+    if (last?.planned === planned && last.types === types && last.inTransaction === inTransaction) return last.verdict
     const key = `${inTransaction ? 'T' : 'I'}${types.join(',')}`
     let verdicts = this.#verdicts.get(planned)
     if (verdicts === undefined) this.#verdicts.set(planned, (verdicts = new Map()))
@@ -80,6 +91,7 @@ export class LaneChooser {
       verdict = this.#judge(planned, knowledge, types, inTransaction)
       verdicts.set(key, verdict)
     }
+    this.#last = { planned, types, inTransaction, verdict }
     return verdict
   }
 
@@ -135,6 +147,7 @@ export class LaneChooser {
     if (knowledge !== this.#knowledge) {
       this.#knowledge = knowledge
       this.#verdicts = new WeakMap()
+      this.#last = undefined
       this.#harmless = new WeakMap()
       this.#replay = undefined
     }

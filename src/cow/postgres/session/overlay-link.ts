@@ -10,6 +10,7 @@ import {
 import { errorResponse, type PgErrorFields, readErrorFields } from '../../../wire/postgres/error-fields.ts'
 import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import { flush, FRONTEND, terminate } from '../../../wire/postgres/frontend.ts'
+import type { UnreadNotices } from '../branch/unread-notices.ts'
 import type { ServerConnection } from '../server-connection.ts'
 import { type ClientEncoding, encodingOf } from './client-encoding.ts'
 import { type AwaitedReply, ReplyQueue } from './reply-queue.ts'
@@ -34,12 +35,42 @@ export class OverlayLink {
   #executed = false
   #saidWhy = false
   #encoding: ClientEncoding | undefined
+  readonly #unread: UnreadNotices
+  /** What is sent touches no rows. */
+  #isHarmless = true
+  /** Something was sent that may touch rows, and not all that was said of it is read, or its transaction goes on. */
+  #mayTouch = false
+  #isPaused = false
 
-  constructor(connection: ServerConnection, listener: LinkListener) {
+  constructor(connection: ServerConnection, listener: LinkListener, unread: UnreadNotices) {
     this.connection = connection
     this.#listener = listener
+    this.#unread = unread
     connection.onMessage((frame) => this.#take(frame), { runTypes: [BACKEND.dataRow, BACKEND.copyData] })
-    void connection.closed.then(() => this.#replies.abandon())
+    void connection.closed.then(() => {
+      // Where nothing was awaited, nothing was committed that is not known.
+      if (this.#mayTouch && !this.settled) unread.lose(this)
+      else unread.delete(this)
+      this.#replies.abandon()
+    })
+  }
+
+  /** Told of each statement before it is sent. Portals of earlier ones live as long as their transaction. */
+  note(isHarmless: boolean): void {
+    this.#isHarmless = isHarmless && !this.#mayTouch
+  }
+
+  /** The client does not read as fast as the backend writes. */
+  pause(): void {
+    this.#isPaused = true
+    if (this.#mayTouch) this.#unread.add(this)
+    this.connection.pause()
+  }
+
+  /** What came meanwhile is read from now on: others wait for all of it. */
+  resume(): void {
+    this.#isPaused = false
+    this.connection.resume()
   }
 
   /** There was an error, and the backend is not ready again. */
@@ -112,6 +143,7 @@ export class OverlayLink {
       return
     }
     this.#replies.expect(reply)
+    if (!this.#isHarmless) this.#expectNotices()
     // A query amid a pipeline does not end it, nor its transaction.
     this.#synced = reply.kind === 'sync' || (reply.kind === 'query' && this.#synced)
     this.#executed = reply.kind === 'execute' || (reply.kind !== 'sync' && this.#executed)
@@ -152,6 +184,11 @@ export class OverlayLink {
     await connection.end()
   }
 
+  #expectNotices(): void {
+    this.#mayTouch = true
+    if (this.#isPaused) this.#unread.add(this)
+  }
+
   #take(frame: PgFrame): void {
     const current = this.#replies.current
     if (frame.piece !== undefined) {
@@ -186,6 +223,10 @@ export class OverlayLink {
         this.#hand(frame.bytes, frame.payload, type, current)
     }
     this.#replies.take(type)
+    if (type === BACKEND.readyForQuery && this.settled && this.connection.status === 'I') {
+      this.#mayTouch = false
+      this.#unread.delete(this)
+    }
   }
 
   #readable(payload: Uint8Array): Uint8Array {

@@ -101,6 +101,7 @@ export class Passage {
       runNothing(this.link)
     }
     const harmless = planned?.statement.kind === 'select' && this.#chooser.isHarmless(planned)
+    this.link.note(harmless)
     this.#settings.note(planned?.statement, harmless)
   }
 
@@ -166,7 +167,7 @@ export class Passage {
   /** The lane now, where `isReady`. */
   choose(planned: PlannedStatement, types: readonly number[], values: BoundValues): LaneChoice | undefined {
     const { known } = this.#settings
-    if (known === undefined || !this.#mayAsk() || this.#schemaChanged) return undefined
+    if (known === undefined || !this.#mayAsk() || this.#schemaChanged || !this.branch.unread.none) return undefined
     const inTransaction = this.status !== 'I' || !this.link.synced || this.#passedSinceSync
     const verdict = this.#chooser.verdict(planned, types, inTransaction)
     return verdict === undefined ? undefined : this.#chooser.choose(verdict, values, known)

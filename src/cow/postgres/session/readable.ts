@@ -3,22 +3,13 @@ import type { PgFrame, PgMessage } from '../../../wire/postgres/framer.ts'
 import { FRONTEND, parse, query, readParse, sync } from '../../../wire/postgres/frontend.ts'
 import { unreadable } from './client-encoding.ts'
 import { messageOf } from './local-portal.ts'
+import { BACKSLASH, hasPlainTexts, textsOf } from './message-texts.ts'
 import { learnEncoding, learnEscapes } from './our-query.ts'
 import type { OverlayLink } from './overlay-link.ts'
 import type { Refusal } from '../sql/rewriting.ts'
 import { raise } from './raise.ts'
 import type { ReplyKind } from './reply-queue.ts'
 import { isProtocolFault } from './session-errors.ts'
-
-/** How many strings a message begins with, behind so many other bytes of its payload. */
-const STRINGS: Readonly<Record<number, readonly [skipped: number, count: number]>> = {
-  [FRONTEND.query]: [0, 1],
-  [FRONTEND.parse]: [0, 2],
-  [FRONTEND.bind]: [0, 2],
-  [FRONTEND.describe]: [1, 1],
-  [FRONTEND.execute]: [0, 1],
-  [FRONTEND.close]: [1, 1],
-}
 
 /**
  * Gives a client's message to `take` with its text in UTF-8, which is what the session reads; where it cannot be read, the client gets an
@@ -29,7 +20,7 @@ export function takeReadable(
   frame: PgFrame,
   take: (frame: PgFrame) => Promise<void> | undefined,
 ): Promise<void> | undefined {
-  if (frame.piece !== undefined) return take(frame)
+  if (frame.piece !== undefined || hasPlainTexts(frame)) return take(frame)
   const texts = textsOf(frame)
   if (texts === undefined) return take(frame)
   const isText = frame.type === FRONTEND.query || frame.type === FRONTEND.parse
@@ -55,8 +46,6 @@ function takeDecoded(
   const kept = messageOf(Uint8Array.from(frame.bytes))
   return learnEncoding(link).then(() => takeOr(inUtf8(link, kept, textsOf(kept) ?? kept.payload), take))
 }
-
-const BACKSLASH = 0x5c
 
 /** What PostgreSQL takes for the end of a string, and for another statement, is then not what our parser takes for it. */
 const ESCAPES: Refusal = {
@@ -112,16 +101,4 @@ function refuse(link: OverlayLink, frame: PgMessage, refusal: Refusal = unreadab
   raise(link, refusal)
   if (frame.type === FRONTEND.query) link.send(sync(), { kind: 'sync' })
   return undefined
-}
-
-/** A message's strings with the zero bytes between them; undefined where it has none, or is none of these. */
-function textsOf({ type, payload }: PgMessage): Uint8Array | undefined {
-  const [skipped, count] = STRINGS[type] ?? [0, 0]
-  let end = skipped
-  for (let place = 0; place < count; place++) {
-    const zero = payload.indexOf(0, end)
-    if (zero === -1) return undefined
-    end = zero + 1
-  }
-  return count === 0 ? undefined : payload.subarray(skipped, end)
 }

@@ -92,14 +92,18 @@ export class PostgresSession implements CowSession {
     this.#options = options
     this.cancelKey = options.cancelKey
     this.#names = new RelationNames(options.branch, options.user, options.connection.parameters.get('search_path'))
-    this.#link = new OverlayLink(options.connection, {
-      toClient: (bytes) => this.#output?.append(bytes),
-      notice: (fields) => this.#notice(fields),
-      parameter: (name, value) => {
-        if (name === 'search_path') this.#names.searchPath = value
+    this.#link = new OverlayLink(
+      options.connection,
+      {
+        toClient: (bytes) => this.#output?.append(bytes),
+        notice: (fields) => this.#notice(fields),
+        parameter: (name, value) => {
+          if (name === 'search_path') this.#names.searchPath = value
+        },
+        transaction: (status) => this.#onStatus(status),
       },
-      transaction: (status) => this.#onStatus(status),
-    })
+      options.branch.unread,
+    )
     this.#copyUps = new CopyUps(this.#link, options.branch)
     this.#skipping = new SkippingPortals(this.#link, this.#copyUps, (bytes) => this.#output?.append(bytes))
     this.#snapshot = new TransactionSnapshot(options.gate, options.scanName)
@@ -114,8 +118,8 @@ export class PostgresSession implements CowSession {
     const { connection } = this.#options
     const output = new ClientOutput(
       client,
-      () => connection.pause(),
-      () => connection.resume(),
+      () => this.#link.pause(),
+      () => this.#link.resume(),
     )
     this.#output = output
     this.#openPassage(output)
@@ -130,6 +134,7 @@ export class PostgresSession implements CowSession {
         end()
       }
       client.on('data', (chunk: Buffer) => messages.push(chunk))
+      client.resume()
       client.once('end', end)
       client.once('close', end)
       client.on('error', end)

@@ -20,12 +20,15 @@ describe.skipIf(POSTGRES_ABSENT)('a role on production whose settings and rights
     await production.close()
   })
 
-  /** Each connection is new to production. */
+  /** Each connection is new to production; one that was logging in is not among its sessions at first. */
   const reconnect = async (): Promise<void> => {
-    await production.admin.query(
-      `SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE usename = '${READER}'`,
-    )
-    await expect.poll(() => gate.gate.counters().open).toBe(0)
+    const endAll = async (): Promise<number> => {
+      await production.admin.query(
+        `SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE usename = '${READER}'`,
+      )
+      return gate.gate.counters().open
+    }
+    await expect.poll(endAll).toBe(0)
   }
 
   const read = async (text: string): Promise<unknown> => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectServer } from '../../../../src/cow/postgres/server-connection.ts'
 import { POSTGRES_ABSENT } from '../../../support/postgres.ts'
 import {
   type Overlay,
@@ -60,13 +61,15 @@ describe.skipIf(POSTGRES_ABSENT)('foreign scans through the gate', () => {
 
   it('keeps several cursors of one statement on one connection to production', async () => {
     const session = await overlay.connect()
+    // What the sessions before this one had is free again.
+    await expect.poll(() => gate.gate.counters().busy).toBe(0)
     const most = gate.gate.counters().mostOpen
     await session.query(`SET enable_hashjoin = off; SET enable_nestloop = off; SET enable_material = off;
       CREATE TEMP TABLE local AS SELECT 1 AS one`)
     const text = `SELECT count(*) FROM base.orders a JOIN base.wide b USING (id) JOIN local ON one = 1 FULL JOIN base.orders c USING (id)`
     expect(await rowsOf(session, text)).toEqual([['5000']])
     expect(gate.gate.counters().mostOpen).toBe(most)
-    expect(gate.gate.counters().busy).toBe(0)
+    await expect.poll(() => gate.gate.counters().busy).toBe(0)
     await session.end()
   })
 
@@ -111,6 +114,23 @@ describe.skipIf(POSTGRES_ABSENT)('foreign scans through the gate', () => {
     ).toEqual([['3', '4.50', 'paid']])
     expect(await rowsOf(session, 'SELECT c FROM base.customer c WHERE id = 3')).toEqual([['(3,"customer 3")']])
     await session.end()
+  })
+
+  it('reads under the settings that the session of the overlay has at that moment', async () => {
+    const address = { socketFolder: gate.gate.socketFolder, port: gate.gate.port }
+    const connection = await connectServer({ address, user: 'any', database: 'any' }, AbortSignal.timeout(10_000))
+    const made = async (): Promise<unknown> => {
+      await connection.query('START TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+      await connection.query('DECLARE c1 CURSOR FOR SELECT made FROM public.orders WHERE ((id = 1))')
+      const [result] = await connection.query('FETCH 10 FROM c1')
+      await connection.query('COMMIT TRANSACTION')
+      return result?.rows[0]?.[0]
+    }
+    await connection.query("SET timezone = 'UTC'")
+    expect(await made()).toMatch(/\+00$/)
+    await connection.query("SET timezone = 'Asia/Tokyo'")
+    expect(await made()).toMatch(/\+09$/)
+    await connection.end()
   })
 
   it('leaves nothing idle in transaction on production, not even within a transaction of the client', async () => {

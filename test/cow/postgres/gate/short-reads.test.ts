@@ -15,6 +15,7 @@ import {
   READER,
   READER_PASSWORD,
   RowTaker,
+  rowsOf,
   startGate,
   startProduction,
   type TestGate,
@@ -23,6 +24,22 @@ import {
 const NAME = 'SELECT name FROM customer WHERE id = $1'
 const SHARE = 'SELECT total / $1::text::int FROM orders WHERE id = 1'
 const WIDE = 'SELECT id FROM wide WHERE id = $1'
+
+/** Connections of mesh's to production, without a gate around them. */
+function poolTo({ server: { port } }: Production): Pool {
+  const upstream = {
+    address: { host: '127.0.0.1', port },
+    user: READER,
+    database: 'postgres',
+    password: READER_PASSWORD,
+  }
+  return new Pool({
+    connect: async (signal) => new UpstreamConnection(await connectServer(upstream, signal), 60_000),
+    size: 6,
+    waitTimeoutMs: 10_000,
+    idleTimeoutMs: 60_000,
+  })
+}
 
 describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
   let production: Production
@@ -118,19 +135,7 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
   })
 
   it('are not sent any more once they could not be recorded', async () => {
-    const { port } = production.server
-    const upstream = {
-      address: { host: '127.0.0.1', port },
-      user: READER,
-      database: 'postgres',
-      password: READER_PASSWORD,
-    }
-    const pool = new Pool({
-      connect: async (signal) => new UpstreamConnection(await connectServer(upstream, signal), 60_000),
-      size: 2,
-      waitTimeoutMs: 10_000,
-      idleTimeoutMs: 60_000,
-    })
+    const pool = poolTo(production)
     const recorded: unknown[] = []
     let failure: MeshError | undefined
     const log = {
@@ -200,5 +205,45 @@ describe.skipIf(POSTGRES_ABSENT)('short statements of several clients', () => {
     const all = Array.from({ length: 12 }, (_, index) => shortly(passed(text, [String(index + 1)])))
     await Promise.all(all.map(({ ended }) => ended))
     expect(new Set(all.map(({ taker }) => taker.rowsTaken[0]?.[0])).size).toBe(1)
+  })
+
+  it('wait where two transactions are under way, for the end of one or for a moment, and share the next', async () => {
+    const pool = poolTo(production)
+    const log = { failure: undefined, record: () => undefined }
+    const startReads = (maxWaitMs: number): ((text: string) => Promise<readonly (string | null)[] | undefined>) => {
+      const reads = new ShortReads({ pool, log, maxResultBytes: 1024 * 1024, maxShortMs: 60_000, maxWaitMs })
+      return (text) => {
+        const taker = new RowTaker()
+        return new Promise((resolve) => {
+          const history = new ShortHistory({ shortMs: 10, maxShortMs: 200 })
+          reads.add(passed(text), history, taker, () => resolve(taker.rowsTaken[0]))
+        })
+      }
+    }
+    const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+    const sleeping = `FROM pg_stat_activity WHERE usename = '${READER}' AND query LIKE '%pg_sleep%' AND state = 'active'`
+    const waitFor = async (count: string): Promise<void> => {
+      await expect.poll(async () => rowsOf(production.admin, `SELECT count(*) ${sleeping}`)).toEqual([[count]])
+    }
+    const [patient, hasty] = [startReads(60_000), startReads(1)]
+    for (const read of [patient, hasty]) {
+      const sleepers: Promise<unknown>[] = []
+      for (let count = 1; count <= 2; count++) {
+        sleepers.push(read(`SELECT pg_sleep(60), '${count}'`))
+        await waitFor(String(count))
+      }
+      const waiting: Promise<readonly (string | null)[] | undefined>[] = []
+      for (let count = 0; count < 3; count++) {
+        waiting.push(read('SELECT now()'))
+        await nextTurn()
+      }
+      if (read === hasty) await Promise.all(waiting)
+      await rowsOf(production.admin, `SELECT pg_cancel_backend(pid) ${sleeping} AND query LIKE '%''1''%'`)
+      const times = await Promise.all(waiting)
+      if (read === patient) expect(new Set(times.map((row) => row?.[0])).size).toBe(1)
+      await rowsOf(production.admin, `SELECT pg_cancel_backend(pid) ${sleeping}`)
+      await Promise.all(sleepers)
+    }
+    await pool.close()
   })
 })

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -37,5 +37,15 @@ describe("the overlay's server", () => {
     await overlay.close()
     expect((await readdir(folder)).filter((name) => name.startsWith('data'))).toEqual(['data'])
     expect(await hasCluster(options)).toBe(true)
+  })
+
+  it('ends though it is stopped, and heeds no signal but a kill', async () => {
+    const overlay = await openOverlay({ ...options, stopTimeoutMs: 100 }, never)
+    const [processId] = (
+      await readFile(join(options.stateFolder, options.name, 'data', 'postmaster.pid'), 'utf8')
+    ).split('\n')
+    process.kill(Number(processId), 'SIGSTOP')
+    await overlay.close()
+    expect(await overlay.closed).toBeUndefined()
   })
 })

@@ -66,11 +66,16 @@ function installPackages() {
   run('installing packages (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund', '--include=dev'])
 }
 
-/** Builds where a source is newer than the last build. */
+/** Builds where a source is newer than the last build, or what is bundled with it. */
 export function build() {
-  const built = `${ROOT}/dist/cli/main.js`
-  if (existsSync(built) && statSync(built).mtimeMs > newestChange(`${ROOT}/src`)) return
+  const built = `${ROOT}/dist/bundle/main.js`
+  if (existsSync(built) && statSync(built).mtimeMs > newestSource()) return
   run('building (tsc)', process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])
+  run('bundling (esbuild)', process.execPath, ['scripts/bundle.js'])
+}
+
+function newestSource() {
+  return Math.max(...['src', 'scripts/bundle.js', 'package-lock.json'].map((name) => newestChange(`${ROOT}/${name}`)))
 }
 
 function installPrograms() {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Caller } from './verb.ts'
+import { exampleText, HELP_LAYOUT } from './help-text.ts'
 import type { SettingNames } from './settings.ts'
 import { writeResult } from './terminal.ts'
 import { usageLine } from './usage-line.ts'
@@ -34,32 +35,33 @@ const COW_VERBS: Loaders = {
   branch: async () => (await import('./cow/cow-branch.ts')).cowBranchCommand,
 }
 
-const EXAMPLES = `Examples:
-  mesh demo
-  mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o host-a.mcap
-  mesh replay host-a.mcap host-b.mcap host-c.mcap --to http://canary:8080 --amplify 2
-  mesh mirror --listen :8080 --upstream 127.0.0.1:9000 --to http://staging:8080 --compare
-  mesh cow postgres --upstream postgres://reader@db.internal/shop
-`
+const EXAMPLES = [
+  'mesh demo',
+  'mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o host-a.mcap',
+  'mesh replay host-a.mcap host-b.mcap host-c.mcap --to http://canary:8080 --amplify 2',
+  'mesh mirror --listen :8080 --upstream 127.0.0.1:9000 --to http://staging:8080 --compare',
+  'mesh cow postgres --upstream postgres://reader@db.internal/shop',
+]
 
-const CAPTURE_EXAMPLES = `Examples:
-  mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o shop.mcap
-  mesh capture pcap traffic.pcap -o shop.mcap
-  mesh capture import requests.gor -o shop.mcap
-`
+const CAPTURE_EXAMPLES = [
+  'mesh capture tap --listen :8080 --upstream 127.0.0.1:9000 -o shop.mcap',
+  'mesh capture pcap traffic.pcap -o shop.mcap',
+  'mesh capture import requests.gor -o shop.mcap',
+]
 
-const COW_EXAMPLES = `Examples:
-  mesh cow postgres --upstream postgres://reader@db.internal/shop
-  mesh cow postgres --upstream postgres://reader@db.internal/shop --branch fix-42 --listen 127.0.0.1:5444
-  mesh cow diff --upstream postgres://reader@db.internal/shop --branch fix-42
-`
+const COW_EXAMPLES = [
+  'mesh cow postgres --upstream postgres://reader@db.internal/shop',
+  'mesh cow postgres --upstream postgres://reader@db.internal/shop --branch fix-42 --listen 127.0.0.1:5444',
+  'mesh cow diff --upstream postgres://reader@db.internal/shop --branch fix-42',
+]
 
 /** Verbs that have verbs of their own. */
-const GROUPS: Readonly<Record<string, { readonly about: string; readonly examples: string; readonly verbs: Loaders }>> =
-  {
-    capture: { about: 'record traffic', examples: CAPTURE_EXAMPLES, verbs: CAPTURE_VERBS },
-    cow: { about: "serve production's data copy-on-write", examples: COW_EXAMPLES, verbs: COW_VERBS },
-  }
+const GROUPS: Readonly<
+  Record<string, { readonly about: string; readonly examples: readonly string[]; readonly verbs: Loaders }>
+> = {
+  capture: { about: 'record traffic', examples: CAPTURE_EXAMPLES, verbs: CAPTURE_VERBS },
+  cow: { about: "serve production's data copy-on-write", examples: COW_EXAMPLES, verbs: COW_VERBS },
+}
 
 /** Errors of the command line look like all others, and a reader of the help may leave (`| head`). */
 const OUTPUT = {
@@ -74,7 +76,8 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
     .version(VERSION)
     .exitOverride()
     .showSuggestionAfterError()
-    .addHelpText('before', EXAMPLES)
+    .configureHelp(HELP_LAYOUT)
+    .addHelpText('before', exampleText(EXAMPLES))
     .addHelpText('after', '\nEach command has its own: mesh replay --help')
     .configureOutput(OUTPUT)
   const caller: Caller = { finish, settingNames }
@@ -84,7 +87,7 @@ export async function buildProgram(words: readonly string[], finish: Caller['fin
   for (const [name, { about, examples, verbs }] of Object.entries(GROUPS)) {
     if (isKnown && verb !== name) continue
     const group = new Command(name).description(about).exitOverride().showSuggestionAfterError()
-    group.configureOutput(OUTPUT).addHelpText('before', examples)
+    group.configureOutput(OUTPUT).configureHelp(HELP_LAYOUT).addHelpText('before', exampleText(examples))
     await addVerbs(group, verbs, verb === name ? subverb : undefined, caller)
     program.addCommand(group)
   }

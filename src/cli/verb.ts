@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { FlagGroups, FlagTable, FlagValues } from './flags.ts'
 import { addFlags, readFlags, switchFlag, textFlag } from './flags.ts'
+import { exampleText, HELP_LAYOUT } from './help-text.ts'
 import type { SettingNames } from './settings.ts'
 import { checkSection, foreignVariables, variableWarnings } from './settings.ts'
 import type { Terminal } from './terminal.ts'
@@ -63,8 +64,7 @@ export function commandOf<Table extends FlagTable>(verb: Verb<Table>, caller: Ca
   addFlags(command, COMMON_FLAGS, common === undefined ? undefined : { [common]: ['quiet', 'config'] })
   const help = new Option('-h, --help', 'show this help')
   command.addHelpOption(common === undefined ? help : help.helpGroup(common))
-  const examples = verb.examples.map((example) => `  ${example}\n`).join('')
-  command.addHelpText('before', `Examples:\n${examples}`)
+  command.configureHelp(HELP_LAYOUT).addHelpText('before', exampleText(verb.examples))
   command.action(async () => {
     const common = readFlags(command, COMMON_FLAGS, process.env, undefined)
     const config = await loadConfig(common.config)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
+import { exampleText } from '../../src/cli/help-text.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 
 async function verb(...words: readonly string[]): Promise<Command> {
@@ -10,6 +11,25 @@ async function verb(...words: readonly string[]): Promise<Command> {
     command = found
   }
   return command
+}
+
+/** What `--help` prints. */
+function helpOf(command: Command): string {
+  let text = ''
+  command.configureOutput({ getOutHelpWidth: () => 80, writeOut: (part) => (text += part) })
+  command.outputHelp()
+  return text
+}
+
+interface NamedCommand {
+  readonly words: readonly string[]
+  readonly command: Command
+}
+
+/** A command and all that are under it. */
+function everyCommand(command: Command, words: readonly string[]): readonly NamedCommand[] {
+  const under = command.commands.flatMap((one) => everyCommand(one, [...words, one.name()]))
+  return [{ words, command }, ...under]
 }
 
 const VERBS: string[][] = [
@@ -51,11 +71,30 @@ describe('the help of a verb', () => {
     },
   )
 
-  it.each(VERBS)('of %s %s fits into 80 columns', async (...words: readonly string[]) => {
-    const command = await verb(...words)
-    command.configureOutput({ getOutHelpWidth: () => 80 })
-    const lines = command.helpInformation().split('\n')
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
+  it('fits into 80 columns, examples and all, and the lists of verbs do', async () => {
+    const all = everyCommand(await buildProgram([], () => undefined), [])
+    expect(all.map(({ words }) => words.join(' '))).toEqual(
+      expect.arrayContaining(['', 'cow', 'report', 'capture tap']),
+    )
+    for (const { words, command } of all) {
+      const help = helpOf(command)
+      expect(help).toContain('Examples:\n  mesh ')
+      const wide = help.split('\n').filter((line) => line.length > 80)
+      expect({ verb: words.join(' '), wide }).toEqual({ verb: words.join(' '), wide: [] })
+    }
+  })
+
+  it('breaks a long example as a shell reads it: not inside quotes, and not between a flag and its value', () => {
+    const gates = "--gate 'error_rate < 1%' --gate 'p99{route=GET /cart} < 250ms'"
+    expect(exampleText([`mesh replay host-*.mcap --to http://canary:8080 ${gates} -o run`, 'mesh demo'])).toBe(
+      [
+        'Examples:',
+        "  mesh replay host-*.mcap --to http://canary:8080 --gate 'error_rate < 1%' \\",
+        "    --gate 'p99{route=GET /cart} < 250ms' -o run",
+        '  mesh demo',
+        '',
+      ].join('\n'),
+    )
   })
 
   it('says what keeps production and the target safe in one place', async () => {

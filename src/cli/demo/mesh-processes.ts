@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { MeshError } from '../../core/errors.ts'
+import { packageFile } from '../package-file.ts'
 
-const MESH = fileURLToPath(new URL('../../../bin/mesh.js', import.meta.url))
+const MESH = fileURLToPath(packageFile('bin/mesh.js'))
 
 /** Whether what a `mesh` prints is ours: its results, or its talk too. */
 export type Shown = 'results' | 'all' | 'nothing'

@@ -39,6 +39,7 @@ export interface PlannedRecording {
   readonly sends: number
   readonly fromUnixNs: bigint
   readonly spanNs: number
+  /** Of those that are to be sent. */
   readonly ratePerSecond: number
   /** When its first request is due, in recorded time from the run's origin. */
   readonly offsetNs: number
@@ -236,7 +237,7 @@ function placed(recording: SurveyedRecording, alignment: Alignment, index: numbe
     sends,
     fromUnixNs: aligned?.fromUnixNs ?? info.originUnixNs,
     spanNs,
-    ratePerSecond: spanNs > 0 ? (exchanges * 1e9) / spanNs : exchanges,
+    ratePerSecond: spanNs > 0 ? (sends * 1e9) / spanNs : sends,
     offsetNs: aligned?.offsetNs ?? 0,
     periodNs: periodNs(spanNs, exchanges),
   }

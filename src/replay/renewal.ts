@@ -70,7 +70,8 @@ export class Renewal {
     }
     if (sinks.length === 0) return { bytes, recorded: NOTHING }
     const plan = { ticket: 0, sources: [], waits: [], ...framedSinks(head, sinks) }
-    const written = substitute(bytes, 0, bytes.length, plan, {
+    // A copy: the request's bytes may be lent by the recording's reader.
+    const written = substitute(Buffer.from(bytes), 0, bytes.length, plan, {
       has: () => false,
       bytesOf: (slot: number, escape: Escape) => escaped(values[slot] ?? '', escape),
     })

@@ -53,6 +53,10 @@ describe('planReplay', () => {
     expect([...plan.notReplayable]).toEqual([['limit', 1]])
     expect([plan.replayed, plan.shots, shots.length]).toEqual([1, 1, 1])
     expect(survey.recorded.total().count).toBe(5)
+    // The table's rate is of the requests beside it.
+    expect(plan.recordings.map(({ sends, spanNs, ratePerSecond }) => (ratePerSecond * spanNs) / 1e9 / sends)).toEqual([
+      1,
+    ])
   })
 
   it('bounds the methods it counts by name', async () => {

@@ -65,20 +65,96 @@ export function joinPlans(
   return { offset, words, texts: [...texts.keys()] }
 }
 
-/** The plan of one shot; undefined where it has none. */
-export function readPlan({ offset, words, texts }: BatchPlans, index: number): ShotPlan | undefined {
-  let at = offset[index] ?? 0
-  if (at === offset[index + 1]) return undefined
-  const next = (): number => words[at++] ?? 0
-  const [ticket, lengthStart, lengthEnd, bodyStart] = [next(), next(), next(), next()]
-  const sources: PlannedSource[] = []
-  for (let left = next(); left > 0; left--) sources.push({ slot: next(), place: texts[next()] ?? '' })
-  const waits: number[] = []
-  for (let left = next(); left > 0; left--) waits.push(next())
-  const sinks: PlannedSink[] = []
-  for (let left = next(); left > 0; left--) {
-    const [slot, start, end, how] = [next(), next(), next(), next()]
-    sinks.push({ slot, start, end, escape: ESCAPES[how & 0xff] ?? 'header', required: (how & REQUIRED) !== 0 })
+/** Whether a shot has a plan. */
+export function hasPlan({ offset }: BatchPlans, index: number): boolean {
+  return offset[index] !== offset[index + 1]
+}
+
+/** The plan of one shot, the caller's own; undefined where it has none. */
+export function readPlan(plans: BatchPlans, index: number): ShotPlan | undefined {
+  return new PlanReader().read(plans, index)
+}
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] }
+
+/** Longer lists are made for each plan: few requests have more values that are replaced. */
+const MAX_KEPT_LENGTH = 16
+
+/** Most plans take nothing from the reply: they share the list of nothing. */
+const NO_SOURCES: readonly PlannedSource[] = []
+
+/** Reads plans one after the other, each into the memory of the last: sending a shot is to leave nothing behind that has to be collected. */
+export class PlanReader {
+  /** By their length. */
+  readonly #waits: number[][] = []
+  readonly #sinks: Writable<PlannedSink>[][] = []
+  readonly #plan: Writable<ShotPlan> = {
+    ticket: 0,
+    sources: NO_SOURCES,
+    waits: [],
+    sinks: [],
+    lengthStart: 0,
+    lengthEnd: 0,
+    bodyStart: 0,
   }
-  return { ticket, sources, waits, sinks, lengthStart, lengthEnd, bodyStart }
+
+  /** The plan of one shot, lent until the next is read, but for its sources; undefined where it has none. */
+  read({ offset, words, texts }: BatchPlans, index: number): ShotPlan | undefined {
+    let at = offset[index] ?? 0
+    if (at === offset[index + 1]) return undefined
+    const plan = this.#plan
+    plan.ticket = words[at] ?? 0
+    plan.lengthStart = words[at + 1] ?? 0
+    plan.lengthEnd = words[at + 2] ?? 0
+    plan.bodyStart = words[at + 3] ?? 0
+    const sourceCount = words[at + 4] ?? 0
+    at += FIRST_SOURCE
+    plan.sources = sourceCount === 0 ? NO_SOURCES : readSources(words, at, sourceCount, texts)
+    at += 2 * sourceCount
+    const waits = listOf(this.#waits, words[at++] ?? 0, noTicket)
+    for (let entry = 0; entry < waits.length; entry++) waits[entry] = words[at++] ?? 0
+    plan.waits = waits
+    const sinks = listOf(this.#sinks, words[at++] ?? 0, emptySink)
+    for (const sink of sinks) {
+      const how = words[at + 3] ?? 0
+      sink.slot = words[at] ?? 0
+      sink.start = words[at + 1] ?? 0
+      sink.end = words[at + 2] ?? 0
+      sink.escape = ESCAPES[how & 0xff] ?? 'header'
+      sink.required = (how & REQUIRED) !== 0
+      at += 4
+    }
+    plan.sinks = sinks
+    return plan
+  }
+}
+
+function readSources(
+  words: Uint32Array,
+  from: number,
+  count: number,
+  texts: readonly string[],
+): readonly PlannedSource[] {
+  const sources: PlannedSource[] = []
+  for (let at = from; at < from + 2 * count; at += 2) {
+    sources.push({ slot: words[at] ?? 0, place: texts[words[at + 1] ?? 0] ?? '' })
+  }
+  return sources
+}
+
+/** The list of this length, made where there is none yet. */
+function listOf<Entry>(lists: Entry[][], length: number, make: () => Entry): Entry[] {
+  const known = lists[length]
+  if (known !== undefined) return known
+  const list = Array.from({ length }, make)
+  if (length <= MAX_KEPT_LENGTH) lists[length] = list
+  return list
+}
+
+function noTicket(): number {
+  return 0
+}
+
+function emptySink(): Writable<PlannedSink> {
+  return { slot: 0, start: 0, end: 0, escape: 'header', required: false }
 }

@@ -1,4 +1,5 @@
 import { asBuffer, concatBytes, latin1, NO_BYTES } from '../../core/bytes.ts'
+import type { Head } from '../../core/head.ts'
 import { parseHead, statusCode } from '../../core/head.ts'
 import { MAX_ISSUING_BODY_BYTES, takeFromBody, takeFromHead } from './issued-values.ts'
 import type { PlannedSource } from './shot-plan.ts'
@@ -50,10 +51,10 @@ export class ReplyCapture {
 
   /** Hands over each value that is looked for, or undefined where a cookie was removed; what is not in the reply is left out. Once. */
   read(take: (slot: number, value: string | undefined) => void): void {
-    const bytes = concatBytes(this.#pieces)
+    const [first = NO_BYTES, ...others] = this.#pieces
+    const bytes = others.length === 0 ? first : concatBytes(this.#pieces)
     this.discard()
-    const { headStart, bodyStart } = finalHead(bytes)
-    const head = parseHead(bytes.subarray(headStart, bodyStart))
+    const { head, bodyStart } = finalHead(bytes)
     const slots = new Map(this.#sources.map(({ slot, place }) => [place, slot]))
     const find = (place: string, value: string, isRemoved = false): boolean => {
       const slot = slots.get(place)
@@ -80,13 +81,19 @@ export class ReplyCapture {
   }
 }
 
-/** Where the reply's own head begins, behind the interim ones, and where its body does. */
-export function finalHead(bytes: Uint8Array): { readonly headStart: number; readonly bodyStart: number } {
+/** A reply's own head, where it begins, behind the interim ones, and where the body does. */
+export function finalHead(bytes: Uint8Array): {
+  readonly head: Head
+  readonly headStart: number
+  readonly bodyStart: number
+} {
   let headStart = 0
   for (;;) {
     const bodyStart = endOfHead(bytes, headStart)
-    const status = statusCode(parseHead(bytes.subarray(headStart, Math.min(bodyStart, headStart + 64))))
-    if (status >= 200 || status === 101 || status === 0 || bodyStart >= bytes.length) return { headStart, bodyStart }
+    const head = parseHead(bytes.subarray(headStart, bodyStart))
+    const status = statusCode(head)
+    const isFinal = status >= 200 || status === 101 || status === 0
+    if (isFinal || bodyStart >= bytes.length) return { head, headStart, bodyStart }
     headStart = bodyStart
   }
 }
@@ -94,9 +101,10 @@ export function finalHead(bytes: Uint8Array): { readonly headStart: number; read
 function endOfHead(bytes: Uint8Array, from: number): number {
   const buffer = asBuffer(bytes)
   const strict = buffer.indexOf('\r\n\r\n', from)
-  const bare = buffer.indexOf('\n\n', from)
-  if (strict < 0) return bare < 0 ? bytes.length : bare + 2
-  return bare >= 0 && bare < strict ? bare + 2 : strict + 4
+  // Not in the body, which may be a megabyte.
+  const bare = (strict < 0 ? buffer : buffer.subarray(0, strict)).indexOf('\n\n', from)
+  if (bare >= 0) return bare + 2
+  return strict < 0 ? bytes.length : strict + 4
 }
 
 /** The content of a chunked body, as far as it goes. Its framing was checked when it was received. */

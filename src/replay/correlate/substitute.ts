@@ -9,12 +9,11 @@ export interface WrittenValues {
   bytesOf(slot: number, escape: Escape): Uint8Array | undefined
 }
 
-/** Fewer bytes are copied one by one: a view for each piece costs more than that. */
-const LEAST_VIEWED_BYTES = 256
-
 /**
- * The request in `bytes[from..to]` with the values of a session in their places, its Content-Length corrected. `same`: nothing is to
- * be replaced. `lost`: a value is missing that it cannot be sent without, or that cannot stand in its place.
+ * The request in `bytes[from..to]` with the values of a session in their places, its Content-Length corrected. These bytes are the
+ * caller's to give: the request is written over itself where none of it has to move up, which most values of a target leave so; else
+ * into memory of its own. `same`: nothing is to be replaced. `lost`: a value is missing that it cannot be sent without, or that cannot
+ * stand in its place. Neither changes a byte.
  */
 export function substitute(
   bytes: Uint8Array,
@@ -23,49 +22,58 @@ export function substitute(
   plan: ShotPlan,
   values: WrittenValues | undefined,
 ): Uint8Array | 'same' | 'lost' {
-  let growth = 0
-  let bodyGrowth = 0
-  let replaced = 0
-  for (const { slot, start, end, escape, required } of plan.sinks) {
-    const written = values?.bytesOf(slot, escape)
-    if (written === undefined) {
+  const { sinks, lengthStart, lengthEnd, bodyStart } = plan
+  const written: (Uint8Array | undefined)[] = []
+  let [replaced, growth, mostGrowth, bodyGrowth] = [0, 0, 0, 0]
+  for (const { slot, start, end, escape, required } of sinks) {
+    const value = values?.bytesOf(slot, escape)
+    written.push(value)
+    if (value === undefined) {
       if (required || values?.has(slot) === true) return 'lost'
       continue
     }
     replaced += 1
-    growth += written.length - (end - start)
-    if (plan.bodyStart > 0 && start >= plan.bodyStart) bodyGrowth += written.length - (end - start)
+    growth += value.length - (end - start)
+    if (growth > mostGrowth) mostGrowth = growth
+    if (bodyStart > 0 && start >= bodyStart) bodyGrowth += value.length - (end - start)
   }
   if (replaced === 0) return 'same'
-  const { lengthStart, lengthEnd, bodyStart } = plan
   const length = bodyGrowth === 0 ? undefined : latin1Bytes(String(to - from - bodyStart + bodyGrowth))
-  if (length !== undefined) growth += length.length - (lengthEnd - lengthStart)
-  const out = Buffer.allocUnsafe(to - from + growth)
-  let [read, write, hasLength] = [0, 0, length === undefined]
-  for (const { slot, start, end, escape } of plan.sinks) {
-    const written = values?.bytesOf(slot, escape)
-    if (written === undefined) continue
+  const room = mostGrowth + Math.max(0, (length?.length ?? 0) - (lengthEnd - lengthStart))
+  // With as much room before it as it grows by at the most, no byte of it is written over before it is moved.
+  const target = room === 0 ? bytes : behindRoom(bytes, from, to, room)
+  const origin = room === 0 ? from : room
+  let [read, write, hasLength] = [origin, origin - room, length === undefined]
+  let index = 0
+  for (const { start, end } of sinks) {
+    const value = written[index++]
+    if (value === undefined) continue
     if (length !== undefined && !hasLength && start > lengthStart) {
-      write = copy(bytes, from + read, from + lengthStart, out, write)
-      write = copy(length, 0, length.length, out, write)
-      read = lengthEnd
+      write = put(length, target, move(target, read, origin + lengthStart, write))
+      read = origin + lengthEnd
       hasLength = true
     }
-    write = copy(bytes, from + read, from + start, out, write)
-    write = copy(written, 0, written.length, out, write)
-    read = end
+    write = put(value, target, move(target, read, origin + start, write))
+    read = origin + end
   }
-  copy(bytes, from + read, to, out, write)
-  return out
+  const end = move(target, read, origin + to - from, write)
+  return target.subarray(origin - room, end)
 }
 
-/** Where the copy ends. */
-function copy(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
-  if (to - from >= LEAST_VIEWED_BYTES) {
-    target.set(source.subarray(from, to), at)
-    return at + to - from
-  }
-  let write = at
-  for (let read = from; read < to; read++) target[write++] = source[read] ?? 0
-  return write
+/** A copy of `bytes[from..to]`, `room` bytes into memory of its own. */
+function behindRoom(bytes: Uint8Array, from: number, to: number, room: number): Uint8Array {
+  const copy = Buffer.allocUnsafe(room + to - from)
+  copy.set(bytes.subarray(from, to), room)
+  return copy
+}
+
+/** Moves `bytes[from..to]` down. Both this and `put` give where their bytes end: one call into the engine each, and no view. */
+function move(bytes: Uint8Array, from: number, to: number, at: number): number {
+  if (at !== from) bytes.copyWithin(at, from, to)
+  return at + to - from
+}
+
+function put(value: Uint8Array, bytes: Uint8Array, at: number): number {
+  bytes.set(value, at)
+  return at + value.length
 }

@@ -25,7 +25,9 @@ class IssuedValue {
 
   bytesOf(escape: Escape): Uint8Array | undefined {
     if (!this.#isWritten || this.#escape !== escape) {
-      this.#bytes = escaped(this.#text, escape)
+      const bytes = escaped(this.#text, escape)
+      // In memory of its own: a small Buffer is a piece of one of 8 KB, which it would keep as long as its session lasts.
+      this.#bytes = bytes && new Uint8Array(bytes)
       this.#escape = escape
       this.#isWritten = true
     }

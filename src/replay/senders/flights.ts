@@ -105,7 +105,7 @@ export class Flights {
       this.endUnsent(batch, index, 'shed')
       return false
     }
-    if (this.inFlight > counters.peakInFlight) counters.peakInFlight = this.inFlight
+    if (!this.#closedLoop && this.inFlight > counters.peakInFlight) counters.peakInFlight = this.inFlight
     return true
   }
 
@@ -165,8 +165,15 @@ export class Flights {
     connection.lastOnLane = (flags & LAST_ON_CONNECTION) !== 0
     this.busy.push(connection)
     this.#counters.sent++
+    if (this.#closedLoop) this.#notePeak()
     connection.write(bytes, (flags & HEAD_REQUEST) !== 0)
     this.#heldBytes += connection.heldBytes
+  }
+
+  /** In a closed loop a shot that waits for its connection is not late, and nobody waits for its reply: only what was sent is in flight. */
+  #notePeak(): void {
+    const sent = this.inFlight - this.#waiting
+    if (sent > this.#counters.peakInFlight) this.#counters.peakInFlight = sent
   }
 
   /** The end of the shot that is on a connection. */

@@ -1,4 +1,4 @@
-import { readPlan } from '../correlate/plan-words.ts'
+import { hasPlan, PlanReader, readPlan } from '../correlate/plan-words.ts'
 import { CaptureBudget, ReplyCapture } from '../correlate/reply-capture.ts'
 import type { ShotPlan } from '../correlate/shot-plan.ts'
 import { substitute } from '../correlate/substitute.ts'
@@ -30,6 +30,7 @@ export class ReplyGate {
   readonly #jars = new ValueJars()
   readonly #budget = new CaptureBudget()
   readonly #one = new OneShotBatch()
+  readonly #plans = new PlanReader()
   /** Parked shots by connection; with `--order none` each is alone. */
   readonly #lanes = new Map<number, Chain<ParkedShot>>()
   readonly #alone = new Set<ParkedShot>()
@@ -52,7 +53,7 @@ export class ReplyGate {
   /** Takes a shot that was admitted. */
   send(batch: ShotBatch, index: number, nowNs: number): void {
     const session = batch.session[index] ?? 0
-    const plan = batch.plans === undefined ? undefined : readPlan(batch.plans, index)
+    const plan = batch.plans === undefined ? undefined : this.#plans.read(batch.plans, index)
     const jar = plan === undefined ? this.#jars.find(session) : this.#jars.of(session)
     if (jar?.dropped === true) {
       this.#counters.shed++
@@ -64,15 +65,15 @@ export class ReplyGate {
     if (plan !== undefined && jar !== undefined && plan.ticket > 0) jar.expect(plan.ticket)
     const connection = batch.connection[index] ?? 0
     if (ticket === undefined && !this.#lanes.has(connection)) this.#pass(batch, index, plan, jar, nowNs)
-    else this.#park(batch, index, plan, jar, ticket)
+    else this.#park(batch, index, jar, ticket)
     this.settle(nowNs)
   }
 
   /** A shot was shed: what its session sends later was never meant to be sent without it. */
   shed(batch: ShotBatch, index: number): void {
     const session = batch.session[index] ?? 0
-    const hasPlan = batch.plans !== undefined && readPlan(batch.plans, index) !== undefined
-    const jar = hasPlan ? this.#jars.of(session) : this.#jars.find(session)
+    const isPlanned = batch.plans !== undefined && hasPlan(batch.plans, index)
+    const jar = isPlanned ? this.#jars.of(session) : this.#jars.find(session)
     if (jar !== undefined) jar.dropped = true
   }
 
@@ -91,19 +92,13 @@ export class ReplyGate {
     this.#alone.clear()
   }
 
-  #park(
-    batch: ShotBatch,
-    index: number,
-    plan: ShotPlan | undefined,
-    jar: ValueJar | undefined,
-    ticket: number | undefined,
-  ): void {
+  #park(batch: ShotBatch, index: number, jar: ValueJar | undefined, ticket: number | undefined): void {
     const connection = batch.connection[index] ?? 0
     const shot: ParkedShot = {
       held: this.#flights.hold(batch, index),
       connection,
       session: batch.session[index] ?? 0,
-      plan,
+      plan: batch.plans && readPlan(batch.plans, index),
       jar,
       next: undefined,
     }

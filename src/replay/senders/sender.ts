@@ -7,7 +7,8 @@ import type { ShotBatch } from '../shot-batch.ts'
 export interface Sender {
   /**
    * Sends shot `index` of the batch now, or queues it behind its predecessor, or sheds it. May record outcomes before it
-   * returns. The batch is borrowed: what waits is copied, what is being written keeps the batch's memory until it is. `nowNs` by the monotonic clock, a moment ago.
+   * returns. The batch is borrowed: what waits is copied, what is being written keeps the batch's memory until it is. The shot's own bytes
+   * are the sender's: values that the target issued may be written over the recorded ones. `nowNs` by the monotonic clock, a moment ago.
    */
   send(batch: ShotBatch, index: number, nowNs: number): void
   /** Could another shot leave at once? What a closed loop asks before it gives one. */
@@ -49,8 +50,9 @@ export interface SenderCounters {
   correlationWaited: number
   /** Shots that were not sent, because a reply that they needed a value of failed or had none. */
   correlationLost: number
-  /** Most connections at a time, and most shots given and not ended. */
+  /** Most connections at a time. */
   peakConnections: number
+  /** Most shots given and not ended: those that wait are late. In a closed loop most that were sent and not ended. */
   peakInFlight: number
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { latin1, latin1Bytes, utf8Bytes } from '../../../src/core/bytes.ts'
-import { percentDecoded } from '../../../src/replay/correlate/escape.ts'
+import { ESCAPES, percentDecoded } from '../../../src/replay/correlate/escape.ts'
 import type { SentValue } from '../../../src/replay/correlate/sent-values.ts'
 import { sentValues } from '../../../src/replay/correlate/sent-values.ts'
 import type { ShotPlan } from '../../../src/replay/correlate/shot-plan.ts'
@@ -149,6 +149,68 @@ describe('a value in a request', () => {
     expect(replace(bytes, plan, undefined)).toBeUndefined()
     const optional = { ...plan, sinks: plan.sinks.map((sink) => ({ ...sink, required: false })) }
     expect(replace(bytes, optional, undefined)).toBe(bytes)
+  })
+
+  it.each(['form', 'json'] as const)(
+    'changes no byte but those in its place, of its own request, with a %s body',
+    (kind) => {
+      const bytes = requestWith(kind)
+      const all = valuesOf(bytes).filter(({ value }) => value === VALUE)
+      const lengths = fc.array(fc.integer({ min: 0, max: 2 * VALUE.length }), {
+        minLength: all.length,
+        maxLength: all.length,
+      })
+      fc.assert(
+        fc.property(fc.subarray(all, { minLength: 1 }), lengths, (places, sizes) => {
+          const plan = planOf(
+            bytes,
+            places.map(({ place }) => place),
+          )
+          const sinks = plan.sinks.map((sink, slot) => ({ ...sink, slot }))
+          const written = sinks.map((_, slot) => latin1Bytes('x'.repeat(sizes[slot] ?? 0)))
+          const around = Buffer.concat([utf8Bytes('before'), bytes, utf8Bytes('after')])
+          const replaced = substitute(
+            around,
+            6,
+            6 + bytes.length,
+            { ...plan, sinks },
+            {
+              has: (slot) => slot < written.length,
+              bytesOf: (slot) => written[slot],
+            },
+          )
+          let expected = latin1(bytes)
+          for (const { slot, start, end } of sinks.toReversed()) {
+            expected = expected.slice(0, start) + latin1(written[slot] ?? bytes) + expected.slice(end)
+          }
+          const bodySize = expected.length - expected.indexOf('\r\n\r\n') - 4
+          expected = expected.replace(/(content-length: +)\d+/i, `$1${bodySize}`)
+          expect(typeof replaced === 'string' ? replaced : latin1(replaced)).toBe(expected)
+          expect(latin1(around.subarray(0, 6))).toBe('before')
+          expect(latin1(around.subarray(6 + bytes.length))).toBe('after')
+        }),
+      )
+    },
+  )
+
+  it('that cannot be sent leaves the recorded bytes as they are', () => {
+    const bytes = requestWith('form')
+    const around = Buffer.from(bytes)
+    const plan = planOf(bytes, ['query code', 'header x-csrf-token'])
+    const jar = new ValueJar()
+    jar.put(1, 'nul\0')
+    expect(substitute(around, 0, bytes.length, plan, jar)).toBe('lost')
+    expect(latin1(around)).toBe(latin1(bytes))
+  })
+
+  it('keeps no memory but its own while its session lasts', () => {
+    const jar = new ValueJar()
+    jar.put(1, VALUE)
+    for (const escape of ESCAPES) {
+      const bytes = jar.bytesOf(1, escape) ?? new Uint8Array(0)
+      expect(bytes.length).toBeGreaterThanOrEqual(VALUE.length)
+      expect(bytes.buffer.byteLength).toBe(bytes.length)
+    }
   })
 
   it('stays a number in JSON where the new one is, and becomes a string where it is not', () => {

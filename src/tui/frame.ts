@@ -1,5 +1,6 @@
 import type { DashboardFacts } from './facts.ts'
-import { beside, column, drawn, line, type Part } from './ink.ts'
+import { drawnFrame } from './drawn-frame.ts'
+import { beside, line, type Part, stack } from './parts.ts'
 import {
   gatesSection,
   headSection,
@@ -26,7 +27,7 @@ export function frameLines(facts: DashboardFacts): readonly string[] {
   const columns = Math.max(LEAST_COLUMNS, facts.columns)
   const rows = Math.max(LEAST_ROWS, facts.rows)
   // A character in the last column makes some terminals begin a new line.
-  const lines = drawn(frame(facts, columns - 1, rows), columns - 1)
+  const lines = drawnFrame(frame(facts, columns - 1, rows), columns - 1)
   const shown = lines.slice(0, facts.rows)
   while (shown.length < facts.rows) shown.push('')
   return shown
@@ -37,7 +38,7 @@ function frame(facts: DashboardFacts, width: number, rows: number): Part {
   const notes = notesSection(facts, width, rows >= 40 ? 4 : 1)
   const body = rows - head.length - notes.length - 1
   const parts = facts.view === 'all' ? allOf(facts, width, body) : [viewOf(facts, width, body)]
-  return column([...head, ...parts, ...notes, keysSection(facts)])
+  return stack([...head, ...parts, ...notes, keysSection(facts)])
 }
 
 function allOf(facts: DashboardFacts, width: number, rows: number): readonly Part[] {
@@ -89,7 +90,10 @@ function wide(facts: DashboardFacts, width: number, rows: number): Part {
     ...routesSection(facts, rightWidth, Math.max(3, rows - fixed)),
   ]
   return beside(
-    [column(filledParts([...charts, ...heat], rows), leftWidth), column(tables.slice(0, rows), rightWidth)],
+    [
+      { width: leftWidth, parts: filledParts([...charts, ...heat], rows) },
+      { width: rightWidth, parts: tables.slice(0, rows) },
+    ],
     GAP,
   )
 }
@@ -109,21 +113,23 @@ function failingRoutes(facts: DashboardFacts, width: number): readonly Part[] {
   return routes.length === 0 ? [] : routesSection({ ...facts, routes }, width, 11)
 }
 
+/** None is cut at 80 columns. */
 function helpLines(): readonly Part[] {
   return [
-    line(['KEYS', { bold: true }]),
-    line('  q       stop: send no more, wait for replies, report; once more ends it now. Ctrl-C does the same'),
+    line(['KEYS', { weight: 'bold' }]),
+    line('  q       stop: send no more, wait for replies, report; once more ends it now'),
+    line('          (Ctrl-C does the same)'),
     line('  p       pause: nothing is sent until p again; what was under way is answered'),
     line('  + -     a tenth more or less than planned, from now on. The report says when'),
     line('  r       the routes, the slowest first'),
     line('  e       replies by status, errors, and the routes that fail'),
     line('  esc     back to everything'),
     line(),
-    line(['WORDS', { bold: true }]),
-    line('  due, sent, done   requests that should have left, that did, and replies, by the second'),
+    line(['WORDS', { weight: 'bold' }]),
+    line('  due, sent, done   requests that should have left, that did; replies'),
     line('  RESPONSE          from when a request was due to its reply: what a user feels'),
     line('  now, run          of the last second, and of the run so far'),
-    line('  GENERATOR         this machine: red before its own lateness spoils the numbers'),
+    line('  GENERATOR         this machine: red before its lateness spoils numbers'),
     line('  GATES             as they would be judged now; they are at the end'),
   ]
 }
@@ -133,7 +139,7 @@ function blank(): Part {
 }
 
 function filled(parts: readonly Part[], rows: number): Part {
-  return column(filledParts(parts, rows))
+  return stack(filledParts(parts, rows))
 }
 
 function filledParts(parts: readonly Part[], rows: number): readonly Part[] {

@@ -1,47 +1,75 @@
-import { Box, renderToString, Text } from 'ink'
+import { Box, type DOMElement, measureElement, renderToString, Text } from 'ink'
 import { createElement, type ReactElement } from 'react'
+import type { Line, Part } from './parts.ts'
 
-/** A part of a frame: a line, a column of them, or columns side by side. */
-export type Part = ReactElement
-
-/** How a piece of text looks. Colours are the terminal's own sixteen: its theme decides what they are. */
-export interface Look {
-  readonly colour?: 'red' | 'green' | 'yellow' | 'blue' | 'cyan' | 'magenta' | 'gray'
-  readonly bold?: boolean
-  readonly dim?: boolean
-  readonly inverse?: boolean
+/** Where a line stands, in characters from the upper left corner, and how wide it may be. */
+export interface Place {
+  readonly left: number
+  readonly top: number
+  readonly width: number
 }
 
-/** A piece of a line. */
-export type Piece = string | readonly [text: string, look: Look]
+/**
+ * Where each line of a frame stands, in the order of the parts. It depends on what lines there are and beside what, not on what they say.
+ * Costs milliseconds, the first time a hundred.
+ */
+export function laidOut(part: Part, columns: number): readonly Place[] {
+  const places: Place[] = []
+  renderToString(
+    boxOf(part, (place) => places.push(place)),
+    { columns },
+  )
+  return places
+}
 
-/** One line; what does not fit is cut off at its end. */
-export function line(...pieces: readonly Piece[]): Part {
+/** Lines that stand side by side, of any text at all, as one text with colours, none wider than its place. Costs milliseconds. */
+export function drawn(lines: readonly (readonly [line: Line, place: Place])[], columns: number): string {
+  let end = 0
+  const boxes = lines.map(([line, { left, width }]) => {
+    const marginLeft = left - end
+    end = left + width
+    return createElement(Box, { width, marginLeft, flexShrink: 0 }, textOf(line))
+  })
+  return renderToString(createElement(Box, {}, ...boxes), { columns })
+}
+
+function boxOf(part: Part, take: (place: Place) => void): ReactElement {
+  if (part.kind === 'line') return createElement(Box, { height: 1, flexShrink: 0, ref: (box) => placed(box, take) })
+  if (part.kind === 'stack') return stackOf(part.parts, {}, take)
+  const columns = part.columns.map(({ width, parts }) => stackOf(parts, { width }, take))
+  return createElement(Box, { flexDirection: 'row', columnGap: part.gap }, ...columns)
+}
+
+function stackOf(
+  parts: readonly Part[],
+  size: { readonly width?: number },
+  take: (place: Place) => void,
+): ReactElement {
+  return createElement(
+    Box,
+    { flexDirection: 'column', flexShrink: 0, ...size },
+    ...parts.map((part) => boxOf(part, take)),
+  )
+}
+
+/** A box is laid out by the time that it has its reference, and gone soon after. */
+function placed(box: DOMElement | null, take: (place: Place) => void): void {
+  if (box === null) return
+  let [left, top] = [0, 0]
+  for (let each: DOMElement | undefined = box; each !== undefined; each = each.parentNode) {
+    left += each.yogaNode?.getComputedLeft() ?? 0
+    top += each.yogaNode?.getComputedTop() ?? 0
+  }
+  take({ left, top, width: measureElement(box).width })
+}
+
+function textOf({ pieces }: Line): ReactElement {
   const children = pieces.map((piece) => {
     if (typeof piece === 'string') return piece
-    const [text, { colour, bold, dim, inverse }] = piece
-    const shape = { bold: bold === true, dimColor: dim === true, inverse: inverse === true }
+    const [text, { colour, weight, inverse }] = piece
+    const shape = { bold: weight === 'bold', dimColor: weight === 'dim', inverse: inverse === true }
     const props = colour === undefined ? shape : { ...shape, color: colour }
     return createElement(Text, props, text)
   })
   return createElement(Text, { wrap: 'truncate-end' }, ...(children.length === 0 ? [' '] : children))
-}
-
-/** Lines below each other. */
-export function column(parts: readonly Part[], width?: number): Part {
-  return createElement(
-    Box,
-    { flexDirection: 'column', flexShrink: 0, ...(width === undefined ? {} : { width }) },
-    ...parts,
-  )
-}
-
-/** Columns beside each other, with a gap between them. */
-export function beside(parts: readonly Part[], gap: number): Part {
-  return createElement(Box, { flexDirection: 'row', columnGap: gap }, ...parts)
-}
-
-/** Draws a frame: its lines, with colours, none wider than `columns`. */
-export function drawn(part: Part, columns: number): readonly string[] {
-  return renderToString(part, { columns }).split('\n')
 }

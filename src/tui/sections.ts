@@ -5,12 +5,12 @@ import { countsText, durationCell, middleCut, percentCell, quantileCell } from '
 import { failsRun } from '../report/gate-words.ts'
 import { progressBar, shade, sparkline } from './bars.ts'
 import { type DashboardFacts, SHOWN_SECONDS, type ShownSecond } from './facts.ts'
-import { line, type Look, type Part, type Piece } from './ink.ts'
+import { line, type Look, type Part, type Piece } from './parts.ts'
 
 /** Parts of the dashboard, each a list of lines of at most `width` characters. */
 
-const DIM: Look = { dim: true }
-const BOLD: Look = { bold: true }
+const DIM: Look = { weight: 'dim' }
+const BOLD: Look = { weight: 'bold' }
 
 /** What is replayed onto what, how far it is, and what it does. Three lines. */
 export function headSection(facts: DashboardFacts, width: number): readonly Part[] {
@@ -34,12 +34,13 @@ function stateLine({ state, speed, unanswered, connections, seconds }: Dashboard
   const last = seconds.at(-1)
   const failed = last?.failures ?? 0
   const pieces: Piece[] = []
-  if (state !== 'running') pieces.push([` ${state.toUpperCase()} `, { inverse: true, bold: true }], '  ')
-  if (speed === 0) pieces.push([' PAUSED by you ', { inverse: true, bold: true }], '  ')
+  if (state !== 'running') pieces.push([` ${state.toUpperCase()} `, { inverse: true, weight: 'bold' }], '  ')
+  if (speed === 0) pieces.push([' PAUSED by you ', { inverse: true, weight: 'bold' }], '  ')
   else if (speed !== 1)
     pieces.push([` ${Number(speed.toPrecision(3))}x the planned rate, by you `, { inverse: true }], '  ')
   pieces.push(`${formatCount(unanswered)} unanswered, ${formatCount(connections)} connections`)
-  if (failed > 0) pieces.push('  ', [`${formatCount(failed)} failed in the last second`, { colour: 'red', bold: true }])
+  if (failed > 0)
+    pieces.push('  ', [`${formatCount(failed)} failed in the last second`, { colour: 'red', weight: 'bold' }])
   return pieces
 }
 
@@ -200,7 +201,7 @@ export function gatesSection({ gates }: DashboardFacts, width: number, height: n
 function gateMark(outcome: string, fails: boolean): readonly [string, Look] {
   if (outcome === 'passed') return ['holds', { colour: 'green' }]
   if (outcome === 'no_data') return ['too early', DIM]
-  return fails ? ['FAILS', { colour: 'red', bold: true }] : ['warns', { colour: 'yellow' }]
+  return fails ? ['FAILS', { colour: 'red', weight: 'bold' }] : ['warns', { colour: 'yellow' }]
 }
 
 function gateText({ gate, what }: DashboardFacts['gates'][number]): string {
@@ -209,8 +210,8 @@ function gateText({ gate, what }: DashboardFacts['gates'][number]): string {
 
 const HEALTH_LOOKS: Readonly<Record<DashboardFacts['health']['level'], Look>> = {
   good: { colour: 'green' },
-  near: { colour: 'red', bold: true },
-  bad: { colour: 'red', bold: true, inverse: true },
+  near: { colour: 'red', weight: 'bold' },
+  bad: { colour: 'red', weight: 'bold', inverse: true },
 }
 const HEALTH_WORDS: Readonly<Record<DashboardFacts['health']['level'], string>> = {
   good: 'fine',

@@ -83,6 +83,32 @@ describe('the dashboard', () => {
     expect(lines.find((line) => line.includes('error_rate < 1%'))).toContain('FAILS')
   })
 
+  it.each([
+    [80, 24],
+    [200, 50],
+  ])('draws a line of wide names in its place at %i by %i', (columns, rows) => {
+    const plain = { name: 'GET /tokyo/:id', replies: 7, failures: 0, p50Ns: 1e6, p99Ns: 1e6 }
+    const lines = shown({ columns, rows, routes: [plain, { ...plain, name: 'GET /東京/:id' }] })
+    const [first = '', second = ''] = ['/tokyo/', '/東京/'].map((name) => lines.find((each) => each.includes(name)))
+    // What stands left of the route, if anything, is where it was.
+    expect(second.indexOf('GET /')).toBe(first.indexOf('GET /'))
+    expect(second).toMatch(/GET \/東京\/:id +7 +0 +1\.00ms/)
+  })
+
+  it('stands as it did when its sections have grown', () => {
+    const before = shown({ columns: 200, rows: 50, gates: [], routes: [] })
+    const grown = shown({ columns: 200, rows: 50 })
+    expect(grown.join('\n')).toMatch(/GATES[^]*GET \/report\/:id/)
+    expect(shown({ columns: 200, rows: 50, gates: [], routes: [] })).toEqual(before)
+    expect(grown.map((each) => each.indexOf('GATES')).find((at) => at >= 0)).toBe(89)
+  })
+
+  it('cuts no line of its help at 80 columns', () => {
+    const lines = shown({ columns: 80, rows: 24, view: 'help' }).slice(3, -1)
+    expect(lines.join('\n')).toMatch(/Ctrl-C does the same[^]*GATES/)
+    expect(lines.filter((each) => each.includes('…'))).toEqual([])
+  })
+
   it('shows names out of recordings without what a terminal would obey', () => {
     const route = { name: 'GET /\u001B[2J\u202Eevil', replies: 1, failures: 0, p50Ns: 1e6, p99Ns: 1e6 }
     const raw = frameLines(dashboardFacts({ routes: [route], notes: ['\u001B]0;title\u0007'] })).join('\n')

@@ -5,22 +5,16 @@ import { frameLines } from '../../tui/frame.ts'
 import { ScreenUpdate } from '../../tui/screen-update.ts'
 
 /**
- * The thread that draws the dashboard: takes facts, writes to the terminal, and says `drawn`. Layout costs milliseconds, and a terminal
- * that is slow to read may hold a write up: neither is to happen on a thread that feeds senders.
+ * The thread that draws the dashboard: takes facts, writes to the terminal, and says `drawn`. Layout may take milliseconds, and a
+ * terminal that is slow to read may hold a write up: neither is to happen on a thread that feeds senders.
  */
 const port = parentPort
 const open: Int32Array = workerData
 const update = new ScreenUpdate()
 let size = ''
 
-/** Frames that are drawn before the first one is shown: they cost ten times as much as later ones, and nothing is sent yet. */
-const REHEARSALS = 3
-let rehearsed = false
-
 port?.on('message', (facts: DashboardFacts) => {
   const { columns, rows } = facts
-  for (let left = rehearsed ? 0 : REHEARSALS; left > 0; left--) frameLines(facts)
-  rehearsed = true
   if (size !== `${columns}x${rows}`) update.forget()
   size = `${columns}x${rows}`
   write(update.to(frameLines(facts)))

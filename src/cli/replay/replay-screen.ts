@@ -16,7 +16,7 @@ export interface ReplayScreen {
   close(): Promise<void>
 }
 
-/** Figures change once a second; a frame costs some 20 ms of a CPU, a key's is drawn at once. */
+/** Figures change once a second; a key's frame is drawn at once. */
 const SHOW_MS = 1000
 
 const MAX_READY_MS = 10_000

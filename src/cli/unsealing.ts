@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { MeshError } from '../core/errors.ts'
 import type { Unseal } from '../core/originals.ts'
 import type { OpenSeal, RecordingInfo, RecordingReader } from '../core/recording.ts'
-import { formatCount } from '../core/units.ts'
+import { formatCount, formatMany } from '../core/units.ts'
 import { looksLikeIdentity, readIdentities } from '../mask/age.ts'
 import { NOT_SEALED, SEALED_VALUES } from '../mask/keep-originals.ts'
 import { openSealingKey } from '../mask/sealing-key.ts'
@@ -104,7 +104,7 @@ async function planLines(readers: readonly RecordingReader[]): Promise<readonly 
   const of = sealed.length < readers.length ? ` of ${readers.length}` : ''
   const missing = tooLarge === 0 ? '' : `; ${formatCount(tooLarge)} messages were too large to be sealed`
   return [
-    `  unsealed   ${formatCount(values)} value${values === 1 ? '' : 's'} of ${formatCount(sealed.length)}${of} recording${readers.length === 1 ? '' : 's'} as they were received${missing}`,
+    `  unsealed   ${formatMany(values, 'value')} of ${formatCount(sealed.length)}${of} recording${readers.length === 1 ? '' : 's'} as they were received${missing}`,
   ]
 }
 
@@ -120,5 +120,5 @@ function nothingSealed(infos: readonly RecordingInfo[]): MeshError {
 }
 
 function recordings(count: number): string {
-  return `${formatCount(count)} recording${count === 1 ? '' : 's'}`
+  return formatMany(count, 'recording')
 }

@@ -26,9 +26,9 @@ export function singleQuoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
-/** Words as one would type them: quoted where a shell would take them for something else. */
-export function commandLine(words: readonly string[]): string {
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellWord(Buffer.from(word)))).join(' ')
+/** A word as one would type it: quoted where a shell would take it for something else. */
+export function typedWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : shellWord(Buffer.from(word))
 }
 
 function octal(bytes: Uint8Array): string {

@@ -126,6 +126,11 @@ export function formatBytes(bytes: number): string {
   return `${figures(bytes / 1024 ** 3)} GiB`
 }
 
+/** `1 rule`, `1,234 rules`. */
+export function formatMany(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `1,234,567`: never by locale. */
 export function formatCount(count: number): string {
   return String(Math.round(count)).replaceAll(/\B(?=(\d{3})+$)/g, ',')

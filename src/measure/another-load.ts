@@ -1,6 +1,7 @@
 import type { ShotError } from '../core/outcome.ts'
 import { OWN_ERRORS } from '../core/outcome.ts'
 import { formatCount, formatShare } from '../core/units.ts'
+import type { Tally } from './tally.ts'
 import type { Pace } from './timeline.ts'
 
 /** What the recordings have as pseudonyms only, and no reply issues anew. */
@@ -22,6 +23,17 @@ export interface LoadEvidence {
   readonly errors: ReadonlyMap<ShotError, number>
   /** Default: nothing was masked. */
   readonly masked?: MaskedLoad
+}
+
+/** What was measured, as evidence of whether the load was the recorded one. `masked` is of the plan. */
+export function loadEvidenceOf(
+  { replies, mismatches, statuses, errors }: Tally,
+  masked: MaskedLoad | undefined,
+): Omit<LoadEvidence, 'pace'> {
+  let overloaded = 0
+  for (const [status, count] of statuses) if (status === 429 || status >= 500) overloaded += count
+  const refused = Math.min(mismatches, (statuses.get(401) ?? 0) + (statuses.get(403) ?? 0))
+  return { replies, refused, overloaded, errors, ...(masked === undefined ? {} : { masked }) }
 }
 
 export const LOAD_CODES = ['masked', 'refused', 'unissued'] as const

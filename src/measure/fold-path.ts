@@ -25,6 +25,8 @@ const NUMBER = /^[-+]?\d+(\.\d+)*$/
 const NUMBERS = /^\d+([-_,:;x]\d+)+$/
 /** `usr_884`, `order-000123`, `X1234567`: a short word and a number that is no version (`v2`, `page-2`, `oauth2` stay). */
 const WORD_NUMBER = /^[A-Za-z]{1,12}([-_.]\d{3,}|\d{5,})$/
+/** `o-cff32419`, `cart_4f2a9c`: a short word and hexadecimal digits, two of them decimal at the least (`add-decade` stays). */
+const WORD_HEX = /^[A-Za-z]{1,12}[-_.](?=(?:[a-f]*\d){2})[0-9a-f]{6,}$/i
 const HEX = /^(0x)?[0-9a-f]{8,}$/i
 const TOKEN = /^[\w~.%=+-]{16,}$/
 const LEAST_TOKEN_CHARS = 16
@@ -59,6 +61,7 @@ function foldPlain(text: string): string | undefined {
 function foldId(text: string): string {
   if (DATE.test(text)) return ':date'
   if (NUMBER.test(text) || UUID.test(text) || NUMBERS.test(text) || WORD_NUMBER.test(text)) return ':id'
+  if (WORD_HEX.test(text)) return ':id'
   if (HEX.test(text) && (/\d/.test(text) || text.length >= MAX_WORD_CHARS)) return ':id'
   return isToken(text) ? ':id' : text
 }

@@ -148,7 +148,21 @@ function saturationOf(evidence: RunEvidence, limits: ValidityLimits, isMasked: b
 
 /** The reason why the load was not the recorded one; undefined where it was. */
 export function anotherLoadReason({ reasons }: Verdict): VerdictReason | undefined {
-  return reasons.find(({ code }) => LOAD_CODES.some((one) => one === code))
+  return reasons.find(({ code }) => isLoadCode(code))
+}
+
+/** A verdict on parts of a run, with what is to be said of the load of all of them instead of what it says of the load of one. */
+export function withLoadOfAll({ name, reasons }: Verdict, found: VerdictReason | undefined): Verdict {
+  const others = reasons.filter(({ code }) => !isLoadCode(code))
+  const noteAt = others.findIndex(({ verdict }) => verdict === 'VALID')
+  return {
+    name,
+    reasons: others.toSpliced(noteAt < 0 ? others.length : noteAt, 0, ...(found === undefined ? [] : [found])),
+  }
+}
+
+function isLoadCode(code: ReasonCode): boolean {
+  return LOAD_CODES.some((one) => one === code)
 }
 
 /** What follows from a want of CPU time. */

@@ -36,6 +36,8 @@ export interface ComparisonReport {
   readonly moreGroups: number
   /** Fields that were found to be noise: at most `MAX_GROUPS`. */
   readonly noise: readonly { readonly route: string; readonly field: string }[]
+  /** Routes of the groups that nothing is known of: no two equal requests were seen, and clocks and random ids count as diverging. */
+  readonly unlearnt: readonly string[]
   /** Dropped sessions that had to be forgotten. */
   readonly forgottenSessions: number
 }
@@ -147,6 +149,7 @@ export class ReplyComparison {
 
   report(): ComparisonReport {
     const { diverging, noisy, groups } = this.#findings.report(this.#noise)
+    const routes = new Set(groups.slice(0, MAX_GROUPS).map(({ route }) => route))
     return {
       same: this.#same,
       diverging,
@@ -158,6 +161,7 @@ export class ReplyComparison {
       groups: groups.slice(0, MAX_GROUPS),
       moreGroups: Math.max(0, groups.length - MAX_GROUPS),
       noise: this.#noise.fields().slice(0, MAX_GROUPS),
+      unlearnt: [...routes].filter((route) => this.#noise.pairs(route) === 0),
       forgottenSessions: this.#options.dropped.forgotten,
     }
   }

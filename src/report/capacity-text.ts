@@ -1,4 +1,4 @@
-import { formatCount, formatDurationNs, formatRate } from '../core/units.ts'
+import { formatDurationNs, formatMany, formatRate } from '../core/units.ts'
 import { visible } from '../core/visible.ts'
 import type { CapacityEnd, CapacityResult, CapacityStep } from '../measure/capacity/result.ts'
 import { countCell, quantileCell, wrap } from './cells.ts'
@@ -101,6 +101,6 @@ export function capacityLines(capacity: CapacityResult, columns: number): string
     '',
     line(['step', ...STEP_HEADS]),
     ...capacity.steps.map((step) => line(stepCells(step))),
-    `Each of ${formatDurationNs(capacity.stepNs)} or more; ${formatCount(capacity.steps.length)} step${capacity.steps.length === 1 ? '' : 's'}.`,
+    `Each of ${formatDurationNs(capacity.stepNs)} or more; ${formatMany(capacity.steps.length, 'step')}.`,
   ]
 }

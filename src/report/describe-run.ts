@@ -1,8 +1,8 @@
-import type { LoadEvidence } from '../measure/another-load.ts'
+import { loadEvidenceOf } from '../measure/another-load.ts'
 import type { Gate } from '../measure/gates/gate.ts'
 import type { GateSpan } from '../measure/gates/reading.ts'
 import type { GateWatch } from '../measure/gates/gate-watch.ts'
-import { gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
+import { type GateEvidence, gateValidity, judgeGates } from '../measure/gates/judge-gates.ts'
 import type { GeneratorHealth } from '../measure/health.ts'
 import type { Measurement } from '../measure/measurement.ts'
 import type { RecordedStats } from '../measure/recorded.ts'
@@ -49,6 +49,8 @@ export interface RunFacts {
   readonly findings?: Pick<Run, 'capacity' | 'comparison'>
   /** For gates that compare: see `GateSpan`. */
   readonly reference?: GateSpan['reference']
+  /** For gates that have too few samples. */
+  readonly moreSamples?: GateEvidence['moreSamples']
   /** What an operator changed of the load while it ran. */
   readonly operator?: readonly OperatorChange[]
   /** What the target told of itself, and how often it was asked. */
@@ -82,13 +84,14 @@ export function describeRun(
     watch: facts.gateWatch,
     bodies: facts.check?.bodies,
     cutShort,
+    moreSamples: facts.moreSamples,
   })
   const verdict =
     facts.verdict ??
     judge({
       loop: facts.plan.loop,
       pace,
-      ...loadOf(facts.plan, total),
+      ...loadEvidenceOf(total, facts.plan.masked),
       responseTime: total.responseTime,
       serviceTime: total.serviceTime,
       blocked: measurement.total.blocked,
@@ -127,14 +130,6 @@ export function describeRun(
     environment,
     fingerprint: fingerprintOf(facts.asked, facts.plan, facts.version, environment, operator),
   }
-}
-
-/** Whether the load was the recorded one. */
-function loadOf({ masked }: RunPlan, { replies, mismatches, statuses, errors }: Tally): Omit<LoadEvidence, 'pace'> {
-  let overloaded = 0
-  for (const [status, count] of statuses) if (status === 429 || status >= 500) overloaded += count
-  const refused = Math.min(mismatches, (statuses.get(401) ?? 0) + (statuses.get(403) ?? 0))
-  return { replies, refused, overloaded, errors, ...(masked === undefined ? {} : { masked }) }
 }
 
 function stagesOf({ stageTallies, warmupNs = 0 }: RunFacts, { timeline }: Measurement): Pick<Run, 'stages'> {

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import { formatBytes, formatCount, formatDurationNs, formatMany } from '../core/units.ts'
 import type { ReasonCode, Verdict, VerdictName } from '../measure/validity.ts'
 import { countsText, percentCell, rateCell, recordedRateCell, statusCell } from './cells.ts'
 import { operatorText } from './operator.ts'
@@ -71,7 +71,7 @@ function inWords(counts: Counts): Counts {
 function recordedText(run: Run): string {
   const { asked, recorded, plan } = run
   const hosts = [...new Set(asked.recordings.map((recording) => recording.host))].filter((host) => host !== '')
-  const many = `${formatCount(asked.recordings.length)} recording${asked.recordings.length === 1 ? '' : 's'}`
+  const many = formatMany(asked.recordings.length, 'recording')
   const names = hosts.length === 0 ? '' : ` (${hosts.slice(0, 6).join(', ')}${hosts.length > 6 ? ', …' : ''})`
   const span = formatDurationNs(plan.recordedSpanNs)
   const rate = recordedRateCell(recorded.count, run)

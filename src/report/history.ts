@@ -31,17 +31,26 @@ export interface HistoryFindings {
   readonly reference: (gate: Gate) => number | undefined
 }
 
-/** @throws MeshError where the directory of earlier runs cannot be read: looked at before anything is sent. */
+/**
+ * Looked at before anything is sent.
+ *
+ * @throws MeshError where the directory of earlier runs cannot be read, or is itself one of them.
+ */
 export async function listRuns(directory: string): Promise<readonly string[]> {
-  try {
-    const found = await readdir(directory, { withFileTypes: true })
-    return found
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => join(directory, name))
-      .toSorted()
-  } catch (thrown) {
+  const found = await readdir(directory, { withFileTypes: true }).catch((thrown: unknown) => {
     throw toMeshError(thrown, directory)
+  })
+  if (found.some(({ name }) => name === 'run.json')) {
+    throw new MeshError('MESH_ERR_USAGE', {
+      what: 'expected a folder of runs, found a run',
+      where: directory,
+      remedy: 'name the folder that it is in, with other runs beside it',
+    })
   }
+  return found
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(directory, name))
+    .toSorted()
 }
 
 /** Judges a run by the runs in a directory that are comparable with it: one value a run, route and metric. */

@@ -50,6 +50,8 @@ export interface TargetLine {
 export class RunSeries {
   /** Length of a span in seconds: 1, 2, 4, … */
   spanSeconds = 1
+  /** Of the run, up to the last in which anything happened. */
+  seconds = 0
   readonly spans: Span[] = []
   /** By route: the worst second's p99 of response time, span by span; null where it had no reply. */
   readonly routeP99Ns: Map<number, (number | null)[]> = new Map()
@@ -59,6 +61,7 @@ export class RunSeries {
   unread = 0
 
   add(row: SecondOfRun): void {
+    this.seconds = Math.max(this.seconds, row.second + 1)
     while (row.second / this.spanSeconds >= MAX_SPANS) this.#widen()
     const place = Math.floor(row.second / this.spanSeconds)
     while (this.spans.length <= place) this.spans.push(emptySpan())

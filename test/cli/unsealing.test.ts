@@ -1,11 +1,14 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openRecordings } from '../../src/archive/open.ts'
+import { NO_ROTATION } from '../../src/archive/parts.ts'
 import { readUnsealing } from '../../src/cli/unsealing.ts'
 import { checkRecipients, encryptWithAge, readIdentities } from '../../src/mask/age.ts'
 import { createSealingKey } from '../../src/mask/sealing-key.ts'
 import { rejectionOf, thrownBy } from '../support/errors.ts'
+import { exchange, message } from '../support/exchanges.ts'
 import { temporaryFolder } from '../support/mesh.ts'
-import { recordingInfo } from '../support/recordings.ts'
+import { collect, MemoryDisk, recordingInfo, TestRecorder } from '../support/recordings.ts'
 import { ageKeys } from '../support/sealed.ts'
 
 const folder = temporaryFolder()
@@ -82,6 +85,59 @@ describe('a file of --unseal', () => {
     const error = await rejectionOf(unsealing?.openSeal(info, 'a.mcap') ?? Promise.resolve())
     expect(error).toMatchObject({ code: 'MESH_ERR_USAGE', where: '--unseal' })
     expect(error.message).not.toContain(wrong.slice(20, 40))
+  })
+})
+
+/** A recording of two parts, a login in each, all of it sealed for one key. */
+async function sealedParts(recipient: string): Promise<readonly Uint8Array[]> {
+  const { encrypted, seal } = await createSealingKey([recipient])
+  const disk = new MemoryDisk()
+  const info = recordingInfo({ seal: { key: encrypted, recipients: 1, maskRules: [] } })
+  const rotation = { ...NO_ROTATION, maxBytes: 1 }
+  const recorder = await TestRecorder.open({ openPart: disk.openPart, seal, info, rotation })
+  for (const id of [1, 2]) {
+    const body = [{ start: 9, end: 30, original: Buffer.from(`secret ${id}`) }]
+    recorder.write({
+      ...exchange({
+        id,
+        requestFirstNs: id,
+        request: message(['POST /login HTTP/1.1'], 'password=mesh-0123456789abcdef'),
+      }),
+      originals: {
+        session: undefined,
+        request: { head: [], body, trailers: [], wasWhole: false },
+        response: undefined,
+      },
+    })
+    recorder.writer.flush()
+  }
+  await recorder.writer.close()
+  return disk.parts
+}
+
+describe('parts of one recording that were sealed for different keys', () => {
+  it('are restored with all of the keys, and with one of them refused by the name of the part it does not open', async () => {
+    const second = await ageKeys()
+    const [first, other] = [await sealedParts(keys.recipient), await sealedParts(second.recipient)]
+    const files = [folder.path('shop.mcap'), folder.path('shop.1.mcap')]
+    for (const [index, path] of files.entries()) writeFileSync(path, [first, other][index]?.[index] ?? '')
+    const [mine, theirs] = [fileOf('mine.key', keys.identity), fileOf('theirs.key', second.identity)]
+    const nothing = (async function* (): AsyncGenerator<Uint8Array, void, void> {})()
+    const openWith = (...keyFiles: readonly string[]): ReturnType<typeof openRecordings> =>
+      openRecordings(files, nothing, 'many', readUnsealing(keyFiles, noWarning)?.openSeal)
+
+    const readers = await openWith(theirs, mine)
+    const exchanges = await Promise.all(readers.map((reader) => collect(reader.exchanges())))
+    await Promise.all(readers.map((reader) => reader.close()))
+    const bodies = exchanges.map((list) => list.map(({ request }) => Buffer.from(request.body).toString()))
+    expect(bodies).toEqual([['password=secret 1', 'password=secret 2']])
+
+    for (const [keyFile, part] of [
+      [mine, files[1]],
+      [theirs, files[0]],
+    ] as const) {
+      expect(await rejectionOf(openWith(keyFile))).toMatchObject({ code: 'MESH_ERR_PERMISSION', where: part })
+    }
   })
 })
 

@@ -25,6 +25,8 @@ describe('RouteTable', () => {
     ['/map;lat=50;long=20/cities', 'GET /map/cities', 'nor are several'],
     ['/points/12;34', 'GET /points/:id', 'a semicolon alone is none'],
     ['/orders/order-000123', 'GET /orders/:id', 'a word and a number'],
+    ['/orders/o-cff32419', 'GET /orders/:id', 'a word and hexadecimal digits'],
+    ['/shades/add-decade/blue-5c', 'GET /shades/add-decade/blue-5c', 'words with a digit are none'],
     ['/img/83742.png', 'GET /img/:id.png', 'the extension stays'],
     ['/by/someone@example.org', 'GET /by/:id', 'an address'],
     ['/api/v2/search', 'GET /api/v2/search', 'a version is no id'],

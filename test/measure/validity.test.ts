@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { ShotError } from '../../src/core/outcome.ts'
-import { judge, type ReasonCode, type RunEvidence, type VerdictName } from '../../src/measure/validity.ts'
+import {
+  anotherLoadReason,
+  judge,
+  type ReasonCode,
+  type RunEvidence,
+  type VerdictName,
+  withLoadOfAll,
+} from '../../src/measure/validity.ts'
 import { histogramOf } from './histograms.ts'
 import { MS } from './outcomes.ts'
 
@@ -288,5 +295,17 @@ describe('judge', () => {
   it('says that a busy closed loop may be our ceiling', () => {
     const busy = { ...thread({ cpuShare: 0.98 }), loop: 'closed' as const }
     expect(judge(busy)).toMatchObject({ name: 'VALID', reasons: [{ what: expect.stringContaining('its ceiling') }] })
+  })
+
+  it('says of parts of a run what the load of all of them was, before mere notes, and not what the load of one was', () => {
+    const part = judge(evidence({ ...masked, refused: 500, lag: constant(8 * MS), blocked: constant(99 * MS) }))
+    expect(part.reasons.map(({ code }) => code)).toEqual(['lag', 'masked', 'blocked'])
+    const refused = anotherLoadReason(judge(evidence({ refused: 10_000 })))
+    expect(withLoadOfAll(part, refused)).toEqual({
+      name: 'INVALID',
+      reasons: [part.reasons[0], refused, part.reasons[2]],
+    })
+    expect(withLoadOfAll(part, undefined).reasons.map(({ code }) => code)).toEqual(['lag', 'blocked'])
+    expect(withLoadOfAll({ name: 'VALID', reasons: [] }, refused).reasons).toEqual([refused])
   })
 })

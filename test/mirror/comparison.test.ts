@@ -79,6 +79,19 @@ describe('the comparison of replies', () => {
     )
     expect(comparison.noise).toContainEqual({ route: 'GET /', field: 'body.now' })
     expect(comparison.groups.some(({ field }) => field === 'body.now')).toBe(false)
+    expect(comparison.unlearnt).toEqual([])
+  })
+
+  it('names the routes of whose noise nothing could be learnt', async () => {
+    const mirror = await staging(says({ '/': '{"price":2}', '/clock': '{"now":7}' }))
+    const comparison = await found(
+      mirror,
+      answered('GET /', '{"price":1}'),
+      answered('GET /', '{"price":1}'),
+      answered('GET /clock', '{"now":1}'),
+    )
+    expect(comparison.groups.map(({ route }) => route)).toContain('GET /')
+    expect(comparison.unlearnt).toEqual(['GET /clock'])
   })
 
   it('holds what two stagings disagree on for noise, and asks production nothing', async () => {

@@ -49,6 +49,16 @@ describe('the JUnit report', () => {
     )
     expect(reportText(runWith([], { interrupted: true }), 'junit')).toContain('stopped before its end')
   })
+
+  it('passes what --on-invalid warn excuses, and still says what it is', () => {
+    const reasons = [{ code: 'lag', verdict: 'INVALID', what: 'we sent late', remedy: 'go slower' }] as const
+    const { asked } = shopRun()
+    const excused = { ...asked, options: { ...asked.options, onInvalid: 'warn' } }
+    const xml = reportText(runWith([], { verdict: { name: 'INVALID', reasons }, asked: excused }), 'junit')
+    expect(xml).toContain('failures="0" errors="0"')
+    expect(xml).toMatch(/<system-out>INVALID: our side disturbed[^<]*\nwe sent late; go slower<\/system-out>/)
+    expect(reportText(runWith([], { interrupted: true, asked: excused }), 'junit')).toContain('errors="1"')
+  })
 })
 
 describe('the Markdown summary', () => {

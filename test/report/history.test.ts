@@ -196,6 +196,14 @@ describe('a run against earlier ones', () => {
     expect(reference(gate)).toBe(0)
   })
 
+  it('says before anything is sent that it was given a run, not the folder of runs', async () => {
+    directoryOf('runs', { one: runOf({ id: 'r-1' }) })
+    await expect(listRuns(folder.path('runs/one'))).rejects.toMatchObject({
+      code: 'MESH_ERR_USAGE',
+      what: 'expected a folder of runs, found a run',
+    })
+  })
+
   it('says before anything is sent that there is no such directory', async () => {
     await expect(listRuns(folder.path('nowhere'))).rejects.toMatchObject({ code: 'MESH_ERR_FILE_NOT_FOUND' })
   })

@@ -37,20 +37,22 @@ describe('the page', () => {
     for (const heading of [...CHARTS, 'Replies by status', 'Errors', 'Our own lag', 'Routes', 'Where and how']) {
       expect(page).toContain(`<h3>${heading}</h3>`)
     }
-    expect(page).toContain('mesh replay a.mcap b.mcap --to http://127.0.0.1:8080 --amplify 4')
+    expect(page.replaceAll(/<\/?nobr>/g, '')).toContain(
+      'mesh replay a.mcap b.mcap --to http://127.0.0.1:8080 --amplify 4',
+    )
     expect(page).toContain('GET /products/:id')
     expect(page.match(/<svg /g)?.length).toBe(1 + 8 + 3)
   })
 
-  it('has the command as it can be typed again', () => {
+  it('has the command as it can be typed again, its words in one piece where they fit into a line', () => {
     const run = shopRun()
-    const command = ['replay', 'a b.mcap', '--gate', 'p99 < 250ms', '--match', `request.path == '/'`]
+    const long = `/${'recordings-'.repeat(8)}a.mcap`
+    const command = ['replay', 'a b.mcap', long, '--find-capacity', '--match', `request.path < '/'`]
     const text = pageOf({ ...run, asked: { ...run.asked, command } })
-      .replaceAll('&#39;', "'")
-      .replaceAll('&lt;', '<')
-    expect(text).toContain(
-      String.raw`<code>mesh replay 'a b.mcap' --gate 'p99 < 250ms' --match 'request.path == '\''/'\'''</code>`,
-    )
+    const shown = /<code>(.*?)<\/code>/.exec(text)?.[1]?.replaceAll('&#39;', "'").replaceAll('&lt;', '<')
+    const typed = ['replay', "'a b.mcap'", long, '--find-capacity', '--match', String.raw`'request.path < '\''/'\'''`]
+    const words = typed.map((word) => (word === long ? word : `<nobr>${word}</nobr>`))
+    expect(shown).toBe(['mesh', ...words].join(' '))
   })
 
   it('asks for nothing: no script, no style, nothing to load', () => {

@@ -1,4 +1,4 @@
-import { formatCount } from '../../core/units.ts'
+import { formatCount, formatMany } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import type { Correlation } from '../../replay/correlate/correlation.ts'
 import type { Rule } from '../../replay/correlate/rules.ts'
@@ -11,7 +11,7 @@ const MAX_RULES_SHOWN = 100
 export function correlationsText({ rules }: Correlation): string {
   if (rules.length === 0) return 'no value of a request was found in an earlier reply of its session\n'
   const lines = [
-    `${formatCount(rules.length)} rule${rules.length === 1 ? '' : 's'}: what a reply issues, and where requests of the session send it back`,
+    `${formatMany(rules.length, 'rule')}: what a reply issues, and where requests of the session send it back`,
     ...rules
       .slice(0, MAX_RULES_SHOWN)
       .flatMap((rule) => [visible(`  ${ruleText(rule)}`), `      ${evidenceText(rule)}`]),
@@ -23,10 +23,9 @@ export function correlationsText({ rules }: Correlation): string {
 
 /** `certain: 156 requests of 12 sessions`. */
 function evidenceText({ confidence, hits, misses, sessions, values }: Rule): string {
-  const many = (count: number, what: string): string => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`
   const distinct = values >= 8 ? '8 or more' : formatCount(values)
   const against = misses === 0 ? '' : `, ${formatCount(misses)} against it`
-  return `${confidence}: ${many(hits, 'request')} of ${many(sessions, 'session')}, ${distinct} values${against}`
+  return `${confidence}: ${formatMany(hits, 'request')} of ${formatMany(sessions, 'session')}, ${distinct} values${against}`
 }
 
 /** The same for `--json`. */

@@ -6,7 +6,7 @@ import { MeshError, toMeshError } from '../../core/errors.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { ledgerImbalance } from '../../core/ledger.ts'
 import type { RecordingReader } from '../../core/recording.ts'
-import { formatBytes, formatCount } from '../../core/units.ts'
+import { formatBytes, formatMany } from '../../core/units.ts'
 import type { Matcher } from '../../select/match.ts'
 import { compileMatch } from '../../select/match.ts'
 import { parseBetween } from '../between.ts'
@@ -164,15 +164,17 @@ async function verifyFiles(reader: FileRecordingReader, terminal: Terminal): Pro
   const { host } = reader.info
   const { chunks, exchanges, parts, ending, unreadableBytes, findings } = await verifyRecording(reader)
   for (const { kind, where, what } of findings) terminal.warn(`mesh: ${host}: ${kind}: ${what} (${where})`)
-  const found =
-    findings.length === 0 ? 'verified: every checksum holds, the ledger balances' : `${findings.length} findings`
-  const cut =
-    ending === 'cut'
-      ? `; cut by a crash, ${formatBytes(unreadableBytes)} after the last whole chunk are not readable`
-      : ''
-  const size = `${formatCount(exchanges)} exchanges in ${formatCount(chunks)} chunks of ${formatCount(parts)} part${parts === 1 ? '' : 's'}`
-  terminal.say(`${host}: ${found} (${size})${cut}`)
+  const size = `${formatMany(exchanges, 'exchange')} in ${formatMany(chunks, 'chunk')} of ${formatMany(parts, 'part')}`
+  const cut = ending === 'cut' ? `CUT: its end is missing${ofTheRest(unreadableBytes)}; ` : ''
+  const sound = `${cut === '' ? 'verified:' : 'in what is whole'} every checksum holds, the ledger balances`
+  const found = findings.length === 0 ? sound : formatMany(findings.length, 'finding')
+  terminal.say(`${host}: ${cut}${found} (${size})`)
   return findings.length === 0
+}
+
+/** Of a cut recording. */
+function ofTheRest(unreadableBytes: number): string {
+  return unreadableBytes === 0 ? '' : `, and its last ${formatBytes(unreadableBytes)} are no whole chunk`
 }
 
 function isOfFiles(reader: RecordingReader): reader is FileRecordingReader {

@@ -1,5 +1,5 @@
 import type { Ledger } from '../../core/ledger.ts'
-import { formatCount } from '../../core/units.ts'
+import { formatCount, formatMany } from '../../core/units.ts'
 import type { ComparisonReport } from '../../mirror/comparison.ts'
 import type { Tally } from '../../mirror/counts.ts'
 import { sumOf } from '../../mirror/counts.ts'
@@ -57,6 +57,12 @@ function comparisonLines(found: ComparisonReport, answered: number): string[] {
   for (const group of found.groups.slice(0, MAX_LINES)) lines.push(...groupLines(group))
   const more = found.groups.length + found.moreGroups - MAX_LINES
   if (more > 0) lines.push(`  and ${formatCount(more)} more`)
+  if (found.unlearnt.length > 0) {
+    lines.push(
+      `${formatMany(found.unlearnt.length, 'route')} of these had no two equal requests within a minute: what differs by itself there,`,
+      'such as a clock, counts as diverging; --twin URL tells it by a second staging, --ignore leaves fields out',
+    )
+  }
   if (found.noise.length > 0) {
     const shown = found.noise.slice(0, MAX_LINES).map(({ route, field }) => `${route} ${field}`)
     lines.push('', `noise: ${shown.join(', ')}${found.noise.length > MAX_LINES ? ', ..' : ''}`)

@@ -3,12 +3,14 @@ import { kneeOfSteps } from '../../measure/capacity/result.ts'
 import type { SearchBounds } from '../../measure/capacity/search.ts'
 import { CapacitySearch } from '../../measure/capacity/search.ts'
 import type { GeneratorHealth } from '../../measure/health.ts'
-import type { Verdict } from '../../measure/validity.ts'
+import type { MaskedLoad } from '../../measure/another-load.ts'
+import { anotherLoadReason, type Verdict, type VerdictReason } from '../../measure/validity.ts'
 import type { BlockResult, BlockSender } from '../../replay/block-sender.ts'
 import { stepLine } from '../../report/capacity-text.ts'
 import type { DecidedStep, StepSettings } from './capacity-steps.ts'
 import { blockAt, decideStep, excusedVerdict, measuredNsAt, recordedShots, verdictOfBlock } from './capacity-steps.ts'
 import type { PlannedReplay } from './planned-replay.ts'
+import { maskedOf } from './run-facts.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** The check is made at this part of what was found, for so many times as long as a step. */
@@ -25,6 +27,7 @@ export class CapacitySearcher {
   readonly #sender: BlockSender
   readonly #signal: AbortSignal
   readonly #terminal: Terminal
+  readonly #masked: MaskedLoad | undefined
   readonly #steps: CapacityStep[] = []
   readonly #decided = new Map<number, DecidedStep>()
   /** Recorded requests of a step, by how long it is measured. */
@@ -35,6 +38,8 @@ export class CapacitySearcher {
   #search: CapacitySearch | undefined
   #check: DecidedStep | undefined
   #isAtBound = false
+  #loadOfHeld: VerdictReason | undefined
+  #loadOfAny: VerdictReason | undefined
   /** The time of all steps in which what was measured was due. */
   measuredNs = 0
   /** Of the step that our own side disturbed however often it was repeated: the search ended with it. */
@@ -51,11 +56,17 @@ export class CapacitySearcher {
     signal: AbortSignal,
     terminal: Terminal,
   ) {
+    this.#masked = maskedOf(replay.plan, replay.survey).masked
     this.#replay = replay
     this.#settings = settings
     this.#sender = sender
     this.#signal = signal
     this.#terminal = terminal
+  }
+
+  /** Why the load was not the recorded one: of the first step that held, or of the first at all where none did. */
+  get anotherLoad(): VerdictReason | undefined {
+    return this.#steps.some(({ outcome }) => outcome === 'held') ? this.#loadOfHeld : this.#loadOfAny
   }
 
   /** Ends when there is no more to find out, or when the signal aborts. */
@@ -133,7 +144,7 @@ export class CapacitySearcher {
       this.measuredNs += result.windowNs
       this.health = result.health
       results.push(result)
-      const verdict = verdictOfBlock(result, flags)
+      const verdict = verdictOfBlock(result, flags, this.#masked)
       verdicts.push(verdict)
       this.excused ??= excusedVerdict(verdict)
       const decided = decideStep(
@@ -145,9 +156,18 @@ export class CapacitySearcher {
       this.#terminal.say(`${stepLine(decided.step)}${again}`)
       if (decided.isOpen) continue
       this.starved = decided.starved
+      this.#noteLoad(decided.step, verdicts)
       this.#steps.push(decided.step)
       return decided
     }
+  }
+
+  /** A step that fails may lack logins because the target is overloaded, and what is claimed rests on those that hold. */
+  #noteLoad({ outcome }: CapacityStep, verdicts: readonly Verdict[]): void {
+    const reason = verdicts.map(anotherLoadReason).find((found) => found !== undefined)
+    this.#loadOfAny ??= reason
+    if (outcome !== 'held') return
+    this.#loadOfHeld ??= reason
   }
 
   async #recordedIn(measuredNs: number): Promise<number> {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { MeshError } from '../../core/errors.ts'
+import { loadEvidenceOf, type MaskedLoad } from '../../measure/another-load.ts'
 import { figuresOf } from '../../measure/figures.ts'
 import type { GateSpan } from '../../measure/gates/reading.ts'
 import type { Gate } from '../../measure/gates/gate.ts'
@@ -120,18 +121,18 @@ export interface StepTally {
   readonly verdicts: readonly Verdict[]
 }
 
-/** Was this block disturbed by our own side? */
+/** Was this block disturbed by our own side, and was it of the recorded load? `masked` is of the plan. */
 export function verdictOfBlock(
   block: BlockResult,
   flags: { readonly pacing: 'precise' | 'eco' | undefined; readonly onInvalid: 'fail' | 'warn' },
+  masked: MaskedLoad | undefined,
 ): Verdict {
   const total = block.tally.total()
   const { blocked, lag } = block.tally
   const verdict = judge({
     loop: 'open',
     pace: block.pace,
-    replies: total.replies,
-    errors: total.errors,
+    ...loadEvidenceOf(total, masked),
     responseTime: total.responseTime,
     serviceTime: total.serviceTime,
     blocked,

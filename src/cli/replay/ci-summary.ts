@@ -1,6 +1,7 @@
 import { appendFile } from 'node:fs/promises'
 import { anotherLoadReason } from '../../measure/validity.ts'
 import { visible } from '../../core/visible.ts'
+import { isExcused } from '../../report/excused.ts'
 import { failsRun } from '../../report/gate-words.ts'
 import type { Run } from '../../report/run.ts'
 import { reportText } from '../../report/write-reports.ts'
@@ -14,7 +15,8 @@ export interface CiEnvironment {
 
 /**
  * Tells a CI system what became of a run where one is there: the summary on the job's page, and an annotation for each gate
- * that failed, for a measurement that is not valid, and for one of another load. A summary that cannot be written is a warning: the run is what it is.
+ * that failed, for a measurement that is not valid, and for one of another load; for one that `--on-invalid warn`
+ * excuses it is a warning. A summary that cannot be written is a warning: the run is what it is.
  */
 export async function summariseForCi(run: Run, environment: CiEnvironment, terminal: Terminal): Promise<void> {
   const { GITHUB_ACTIONS: inActions, GITHUB_STEP_SUMMARY: file } = environment
@@ -27,7 +29,8 @@ export async function summariseForCi(run: Run, environment: CiEnvironment, termi
   }
   if (inActions !== 'true') return
   if (run.verdict.name === 'INVALID') {
-    terminal.say(annotation('error', 'the measurement is not valid', run.verdict.reasons[0]?.what ?? ''))
+    const level = isExcused(run) ? 'warning' : 'error'
+    terminal.say(annotation(level, 'the measurement is not valid', run.verdict.reasons[0]?.what ?? ''))
   }
   const another = anotherLoadReason(run.verdict)
   if (another !== undefined) terminal.say(annotation('warning', 'the load was not the recorded one', another.what))

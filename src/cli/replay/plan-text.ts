@@ -1,4 +1,4 @@
-import { formatCount, formatDurationNs, formatRate } from '../../core/units.ts'
+import { formatCount, formatDurationNs, formatMany, formatRate } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import type { MultiplierStep } from '../../replay/layout.ts'
 import { stageText } from '../../replay/parse-stages.ts'
@@ -20,9 +20,9 @@ export function planText(plan: Plan, target: string): string {
     formatRate(recording.ratePerSecond),
     `+${formatDurationNs(recording.offsetNs)}`,
   ])
-  const heading = ['host', 'recorded (UTC)', 'span', 'requests', 'rate', 'starts']
+  const heading = ['host', 'recorded (UTC)', 'span', 'to send', 'rate', 'starts']
   const lines = [
-    `plan: ${formatCount(plan.recordings.length)} recording${plan.recordings.length === 1 ? '' : 's'} onto ${target}`,
+    `plan: ${formatMany(plan.recordings.length, 'recording')} onto ${target}`,
     ...alignRight([heading, ...rows]).map((line) => `  ${line}`),
     `  alignment  ${plan.alignment.reason}`,
     `  sends      ${countText(plan.shots)} requests of ${formatCount(plan.sessions)} sessions, ${amplifyText(plan)}`,
@@ -71,7 +71,7 @@ function rateText(plan: Plan): string {
 
 function correlationLine({ correlations }: Plan): string[] {
   if (correlations === undefined || correlations === 0) return []
-  const rules = `${formatCount(correlations)} rule${correlations === 1 ? '' : 's'}`
+  const rules = formatMany(correlations, 'rule')
   return [`  correlated ${rules}: what the target issues replaces what was recorded (mesh inspect --correlations)`]
 }
 

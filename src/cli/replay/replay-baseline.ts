@@ -1,14 +1,15 @@
 import { monotonicNs } from '../../core/clock.ts'
 import { MeshError } from '../../core/errors.ts'
 import { formatCount, formatDurationNs } from '../../core/units.ts'
-import { blockOrder, BlockPairs, LEAST_PAIRS, type Side } from '../../measure/comparison/block-pairs.ts'
+import { blockOrder, BlockPairs, LEAST_PAIRS, MOST_PAIRS, type Side } from '../../measure/comparison/block-pairs.ts'
 import type { Comparison } from '../../measure/comparison/finding.ts'
+import type { MaskedLoad } from '../../measure/another-load.ts'
 import type { Gate } from '../../measure/gates/gate.ts'
 import type { GeneratorHealth } from '../../measure/health.ts'
 import { Measurement } from '../../measure/measurement.ts'
 import { SlowestShots } from '../../measure/slowest-shots.ts'
 import { DEFAULT_MAX_ROUTES } from '../../measure/routes.ts'
-import type { Verdict } from '../../measure/validity.ts'
+import { anotherLoadReason, type Verdict, type VerdictReason, withLoadOfAll } from '../../measure/validity.ts'
 import type { Block, BlockResult, BlockSenderOptions } from '../../replay/block-sender.ts'
 import { BlockSender } from '../../replay/block-sender.ts'
 import type { FleetSummary } from '../../replay/fleet.ts'
@@ -26,6 +27,7 @@ import { addCounters } from './replay-progress.ts'
 import { senderOptionsOf } from './replay-options.ts'
 import type { PlannedReplay } from './planned-replay.ts'
 import { breakerReason, conclude, factsOf } from './replay-run.ts'
+import { maskedOf } from './run-facts.ts'
 import type { StopSignals } from '../signals.ts'
 import { slowestExchanges } from './slowest-exchanges.ts'
 import type { Terminal } from '../terminal.ts'
@@ -51,6 +53,20 @@ export function baselinePlanLines(
     `  blocks     ${formatCount(flags.pairs)} pairs of the same requests: ${formatDurationNs(warmupNs)} of warm-up, ${formatDurationNs(durationNs - warmupNs)} measured`,
     `  takes      about ${formatDurationNs(allNs)}, and half as long again where our own side disturbs it`,
   ]
+}
+
+/** Requests that are planned to be measured at the candidate. */
+export function baselineShots({ plan, flags }: Pick<PlannedReplay, 'plan' | 'flags'>): number {
+  const { stepNs, warmupNs } = stepTimes(flags.step, flags.warmup)
+  return (plan.shots * flags.pairs * stepNs) / (stepNs + warmupNs)
+}
+
+/** The flags that give a comparison so many times as many samples: more blocks, or longer ones. */
+export function moreBlocks({ pairs, step, warmup }: PlannedReplay['flags'], factor: number): string {
+  const { stepNs } = stepTimes(step, warmup)
+  const longer = `--step ${Math.ceil((stepNs * factor) / 1e9)}s`
+  const morePairs = Math.ceil(pairs * factor)
+  return morePairs <= MOST_PAIRS ? `--pairs ${morePairs} or ${longer}` : longer
 }
 
 function blocksOf({ options, flags, survey }: Pick<PlannedReplay, 'options' | 'flags' | 'survey'>): Block {
@@ -140,6 +156,9 @@ class AlternatingBlocks {
   readonly #skipped: { name: string; why: string }[] = []
   #invalid: Verdict | undefined
   #excused: Verdict | undefined
+  readonly #masked: MaskedLoad | undefined
+  /** Why the load of either side was not the recorded one: of the first block of it where it was not. */
+  #anotherLoad: Partial<Record<Side, VerdictReason | undefined>> = {}
   /** Of the candidate's blocks. */
   measuredNs = 0
   health: GeneratorHealth | undefined
@@ -151,6 +170,7 @@ class AlternatingBlocks {
     terminal: Terminal,
   ) {
     this.#replay = replay
+    this.#masked = maskedOf(replay.plan, replay.survey).masked
     this.#baseline = baseline
     this.#senders = senders
     this.#terminal = terminal
@@ -191,14 +211,32 @@ class AlternatingBlocks {
     const isWhole = this.#pairs.count >= flags.pairs
     return {
       gates,
+      moreSamples: (factor) => moreBlocks(flags, factor),
       findings: { comparison },
       reference: (gate: Gate, value: number) => {
         const found = this.#pairs.gateRatio(gate)
         return found === undefined ? undefined : value / found.ratio.ratio
       },
       // Blocks that our side disturbed were left out one by one, unless --on-invalid warn kept them.
-      verdict: (isWhole ? undefined : this.#invalid) ?? this.#excused ?? { name: 'VALID', reasons: [] },
+      verdict: withLoadOfAll(
+        (isWhole ? undefined : this.#invalid) ?? this.#excused ?? { name: 'VALID', reasons: [] },
+        this.#loadOfAll(),
+      ),
     }
+  }
+
+  /** Pairs that are left out tell of the load only where there are no others. */
+  #noteLoad(isTaken: boolean, ofCandidate: Verdict, ofBaseline: Verdict): void {
+    if (this.#pairs.count === 0 && isTaken) this.#anotherLoad = {}
+    if (this.#pairs.count > 0 && !isTaken) return
+    this.#anotherLoad.candidate ??= anotherLoadReason(ofCandidate)
+    this.#anotherLoad.baseline ??= anotherLoadReason(ofBaseline)
+  }
+
+  #loadOfAll(): VerdictReason | undefined {
+    const { candidate, baseline } = this.#anotherLoad
+    if (candidate !== undefined || baseline === undefined) return candidate
+    return { ...baseline, what: `at the baseline, ${baseline.what}` }
   }
 
   #blockOf(side: Side): Block {
@@ -216,8 +254,11 @@ class AlternatingBlocks {
     }
     this.measuredNs += candidate.windowNs
     this.health = candidate.health
-    const verdicts = [baseline, candidate].map((result) => verdictOfBlock(result, this.#replay.flags))
+    const ofCandidate = verdictOfBlock(candidate, this.#replay.flags, this.#masked)
+    const ofBaseline = verdictOfBlock(baseline, this.#replay.flags, this.#masked)
+    const verdicts = [ofCandidate, ofBaseline]
     const disturbed = verdicts.find(({ name }) => name === 'INVALID')
+    this.#noteLoad(disturbed === undefined, ofCandidate, ofBaseline)
     const of = `pair ${formatCount(pair)}`
     if (disturbed === undefined) {
       this.#excused ??= verdicts.map(excusedVerdict).find((verdict) => verdict !== undefined)

@@ -7,7 +7,7 @@ import type { Gate } from '../../measure/gates/gate.ts'
 import { Measurement } from '../../measure/measurement.ts'
 import { SlowestShots } from '../../measure/slowest-shots.ts'
 import { DEFAULT_MAX_ROUTES } from '../../measure/routes.ts'
-import type { Verdict } from '../../measure/validity.ts'
+import { anotherLoadReason, type Verdict, withLoadOfAll } from '../../measure/validity.ts'
 import { BlockSender } from '../../replay/block-sender.ts'
 import { DEFAULT_BREAKER_LIMITS } from '../../replay/error-breaker.ts'
 import { capacityHeadline, multiplierText } from '../../report/capacity-text.ts'
@@ -143,6 +143,7 @@ export async function runCapacitySearch(
   measurement.finish()
   const interrupted = stop.name() !== undefined
   const capacity = searcher.result()
+  const verdict = verdictOf(searcher, capacity, interrupted)
   const run = describe({
     interrupted,
     finishedAt: new Date(),
@@ -150,12 +151,12 @@ export async function runCapacitySearch(
     counters: addCounters(summary.workers.map(({ counters }) => counters)),
     windowNs: searcher.measuredNs,
     slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
-    verdict: verdictOf(searcher, capacity, interrupted),
+    verdict: withLoadOfAll(verdict, searcher.anotherLoad),
     findings: { capacity },
   })
   const afterRun = new AfterRun(terminal)
   await publishRun(run, measurement, directory, flags, afterRun, terminal)
-  const isExcused = searcher.excused !== undefined && run.verdict === searcher.excused
+  const isExcused = searcher.excused !== undefined && verdict === searcher.excused
   const end = { signal: stop.name(), exitZero: flags.exitZero, lost: afterRun.lost, isExcused }
   return conclude(capacity, run.verdict, end, terminal)
 }
@@ -201,7 +202,9 @@ function conclude(
     terminal.warn(`exit ${EXIT.couldNotRun}: ${lostText(end.lost)}`)
     return EXIT.couldNotRun
   }
-  const doubt = end.isExcused ? '; our own side disturbed steps of it: the interval cannot be trusted' : ''
+  const another = anotherLoadReason(verdict) === undefined ? '' : '; the load was not the recorded one, see the verdict'
+  const disturbed = end.isExcused ? '; our own side disturbed steps of it: the interval cannot be trusted' : ''
+  const doubt = another + disturbed
   const line = `: ${capacityHeadline(capacity)}${doubt}`
   if (code === EXIT.ok && doubt === '') terminal.say(`exit 0${line}`)
   else

@@ -55,7 +55,6 @@ export function closedPlan(plan: Plan, { closed }: Pick<FlagValues<ReplayFlags>,
 function sayIdle(flags: FlagValues<ReplayFlags>, terminal: Terminal): void {
   const idle: readonly (readonly [flag: string, given: boolean])[] = [
     ['--rate', flags.rate !== undefined],
-    ['--stages', flags.stages !== undefined],
     ['--speed', flags.speed !== undefined],
     ['--warmup', flags.warmup > 0],
     ['--loop', flags.loop],

@@ -1,5 +1,5 @@
 import type { RecordingReader } from '../../core/recording.ts'
-import { formatCount } from '../../core/units.ts'
+import { formatCount, formatMany } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import { type EditCounts, editedInput, type Edits, noEditCounts } from '../../replay/edit/edited-input.ts'
 import { parseEditRule, shownEditRule } from '../../replay/edit/edit-rule.ts'
@@ -60,7 +60,7 @@ function matchingInputs(readers: readonly RecordingReader[], text: string): read
 
 function planLines({ rules, hook }: Edits, { requests, changed, leftOut }: EditCounts): readonly string[] {
   const by = [
-    ...(rules.length === 0 ? [] : [`${formatCount(rules.length)} rule${rules.length === 1 ? '' : 's'}`]),
+    ...(rules.length === 0 ? [] : [formatMany(rules.length, 'rule')]),
     ...(hook === undefined ? [] : [visible(hook.file)]),
   ].join(' and ')
   const out = leftOut === 0 ? '' : `, ${formatCount(leftOut)} left out`

@@ -2,7 +2,7 @@ import { MeshError } from '../../core/errors.ts'
 import type { HeaderField } from '../../core/head.ts'
 import { parseMultiplier } from '../../core/units.ts'
 import type { Gate } from '../../measure/gates/gate.ts'
-import { LEAST_PAIRS } from '../../measure/comparison/block-pairs.ts'
+import { LEAST_PAIRS, MOST_PAIRS } from '../../measure/comparison/block-pairs.ts'
 import { parseGate } from '../../measure/gates/parse-gate.ts'
 import { CHECK_MODES } from '../../measure/reply-check.ts'
 import type { CheckMode } from '../../measure/reply-check.ts'
@@ -201,7 +201,7 @@ export const REPLAY_FLAGS: ReplayFlags = {
   ),
   baseline: textFlag('baseline', '<url>', 'send blocks of the same requests there and to --to in turns, and compare'),
   against: textFlag('against', '<dir>', 'judge by the comparable earlier runs in this directory, five or more'),
-  pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, 1000), '12'),
+  pairs: withDefault(countFlag('pairs', 'pairs of blocks of a comparison', LEAST_PAIRS, MOST_PAIRS), '12'),
   onInvalid: withDefault(choiceFlag('on-invalid', ON_INVALID, 'what a measurement is that our side disturbed'), 'fail'),
   exitZero: switchFlag('exit-zero', 'end with 0 whatever gates, verdict and breaker say'),
   output: textFlag(

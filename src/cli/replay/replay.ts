@@ -22,7 +22,7 @@ import { required } from '../flags.ts'
 import type { CheckSettings } from './replay-check.ts'
 import { checkSettingsOf } from './replay-check.ts'
 import { firstBlockOptions } from './capacity-steps.ts'
-import { baselinePlanLines, runBaseline } from './replay-baseline.ts'
+import { baselinePlanLines, baselineShots, moreBlocks, runBaseline } from './replay-baseline.ts'
 import { capacityPlanLines, planCapacity, runCapacitySearch } from './replay-capacity.ts'
 import { checkClosed, closedPlan, runClosedLoop } from './replay-closed.ts'
 import type { ReplayFlags } from './replay-flags.ts'
@@ -82,7 +82,6 @@ async function planAndRun(
   terminal: Terminal,
   config: Config | undefined,
 ): Promise<ExitCode> {
-  checkClosed(flags, terminal)
   const gates = gatesOf(flags, config, terminal)
   const check = checkSettingsOf(flags, config)
   const { authCommand } = flags
@@ -90,10 +89,8 @@ async function planAndRun(
     authCommand === undefined ? undefined : new AuthCommand(authCommand, (line) => terminal.warn(line))
   const given = scheduleOptionsOf(flags, url, readers, config, authorization)
   const options = firstBlockOptions(given, flags)
-  for (const { info, ending } of readers) {
-    if (ending === 'cut')
-      terminal.warn(`mesh: the recording of ${info.host} was cut by a crash: its last second may be missing`)
-  }
+  checkClosed(flags, terminal)
+  warnOfCuts(readers, terminal)
   if (flags.against !== undefined && !isMadeByOutput(flags.against, flags.output)) await listRuns(flags.against)
   const chosen = await replayInputs(readers, flags, config)
   const survey = await surveyRecordings(chosen.inputs, options, holdsPseudonym, new AbortController().signal)
@@ -115,13 +112,12 @@ async function planAndRun(
     terminal.out(flags.json ? `${JSON.stringify(runPlanOf(plan, survey))}\n` : shown + blockText)
     if (refusal !== undefined)
       terminal.warn(`mesh: this plan would not run as it is: ${refusal.message} [${refusal.code}]`)
+    else warnOfSamples(gates, plan, flags, terminal)
     return EXIT.ok
   }
   terminal.say((shown + blockText).trimEnd())
   if (refusal !== undefined) throw refusal
-  const blocks = baselineUrl === undefined ? 1 : flags.pairs
-  const warnings = capacity === undefined ? sampleWarnings(gates, plan.shots * blocks) : []
-  for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
+  warnOfSamples(gates, plan, flags, terminal)
   await authorization?.current()
   const target = await resolveTarget(targetOptionsOf(flags, url))
   await checkReachable(target)
@@ -152,6 +148,25 @@ function gatesOf(flags: FlagValues<ReplayFlags>, config: Config | undefined, ter
   if (gates.length === 0 || flags.closed === undefined) return gates
   terminal.warn(`mesh: --closed measures a ceiling, and judges nothing: the gates of ${config.file} are left out`)
   return []
+}
+
+function warnOfCuts(readers: readonly RecordingReader[], terminal: Terminal): void {
+  for (const { info, ending } of readers) {
+    if (ending !== 'cut') continue
+    terminal.warn(
+      `mesh: the recording of ${info.host} is CUT: its end is missing, for it was not closed or not copied whole`,
+    )
+  }
+}
+
+/** Says which gates will rest on too little. Steps of a search are made long enough for its gates. */
+function warnOfSamples(gates: readonly Gate[], plan: Plan, flags: FlagValues<ReplayFlags>, terminal: Terminal): void {
+  if (flags.findCapacity) return
+  const warnings =
+    flags.baseline === undefined
+      ? sampleWarnings(gates, plan.shots)
+      : sampleWarnings(gates, baselineShots({ plan, flags }), (factor) => moreBlocks(flags, factor))
+  for (const warning of warnings) terminal.warn(`mesh: ${warning}`)
 }
 
 /** Why these gates cannot be judged in this run, undefined where they can. */

@@ -1,5 +1,5 @@
 import type { MeshError } from '../../core/errors.ts'
-import { formatCount } from '../../core/units.ts'
+import { formatCount, formatMany } from '../../core/units.ts'
 import type { Gate } from '../../measure/gates/gate.ts'
 import { comparisonHeadline, isJudged } from '../../report/comparison-text.ts'
 import type { Run } from '../../report/run.ts'
@@ -85,5 +85,5 @@ function ofGates(some: number, many: number): string {
 }
 
 function gatesText(many: number): string {
-  return `${formatCount(many)} gate${many === 1 ? '' : 's'}`
+  return formatMany(many, 'gate')
 }

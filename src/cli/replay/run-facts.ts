@@ -67,8 +67,8 @@ function stagesOf({ stages }: Plan): Pick<RunPlan, 'stages'> {
   return { stages: { ...stages, list } }
 }
 
-/** Where nothing is correlated, the target knows none of the masked values. */
-function maskedOf({ recordings, maskedShare }: Plan, { correlation }: Survey): Pick<RunPlan, 'masked'> {
+/** What of the load is masked. Where nothing is correlated, the target knows none of the masked values. */
+export function maskedOf({ recordings, maskedShare }: Plan, { correlation }: Survey): Pick<RunPlan, 'masked'> {
   const sends = recordings.reduce((sum, recording) => sum + recording.sends, 0)
   const logins = correlation?.maskedLogins ?? 0
   const strangerShare = correlation === undefined ? maskedShare : correlation.maskedStrangers / Math.max(1, sends)

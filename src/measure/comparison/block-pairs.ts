@@ -17,6 +17,8 @@ const MOST_ROUTES = 50
 
 /** With fewer no pattern of signs is seldom enough to be significant beside others: 2 in 256 at 8. */
 export const LEAST_PAIRS = 8
+/** And most that can be asked for: days of blocks. */
+export const MOST_PAIRS = 1000
 
 export type Side = 'baseline' | 'candidate'
 

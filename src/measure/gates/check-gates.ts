@@ -60,16 +60,23 @@ function needsDueTimes({ limit, metric }: Gate): boolean {
   )
 }
 
-/** One line for each gate that so few shots cannot answer: its quantile would rest on too little. */
-export function sampleWarnings(gates: readonly Gate[], shots: number): readonly string[] {
+/**
+ * One line for each gate that so few shots cannot answer: its quantile would rest on too little. `moreSamples` says how a run gets so many
+ * times as many.
+ */
+export function sampleWarnings(
+  gates: readonly Gate[],
+  shots: number,
+  moreSamples: (factor: number) => string = () => 'run longer, multiply',
+): readonly string[] {
   return gates.flatMap((gate) => {
     const { quantity } = gate.metric
     if (quantity.kind !== 'quantile' || gate.abortAfterSeconds !== undefined) return []
     const needed = samplesFor(quantity.quantile)
     if (shots >= needed) return []
-    const remedy = 'run longer, multiply, or gate a lower quantile'
+    const remedy = `${moreSamples(needed / shots)}, or gate a lower quantile`
     return [
-      `gate "${visible(gate.text)}" needs ${formatCount(needed)} samples, and ${formatCount(shots)} requests are planned: ${remedy}`,
+      `gate "${visible(gate.text)}" needs ${formatCount(needed)} samples, and ${formatCount(Math.round(shots))} requests are planned: ${remedy}`,
     ]
   })
 }

@@ -1,5 +1,6 @@
-import { formatCount } from '../../core/units.ts'
+import { formatCount, formatMany } from '../../core/units.ts'
 import { samplesFor } from '../figures.ts'
+import { LEAST_PAIRS } from '../comparison/block-pairs.ts'
 import type { GatedQuantile, RunEvidence } from '../validity.ts'
 import type { Comparison, Gate } from './gate.ts'
 import { holds } from './gate.ts'
@@ -14,6 +15,8 @@ export interface GateEvidence extends GateSpan {
   readonly watch?: GateWatch | undefined
   /** Why the run ended before its end (`the run was interrupted`): then no gate is judged that did not end it. */
   readonly cutShort?: string | undefined
+  /** How a run gets so many times as many samples (`--pairs 20`). Default: nothing is said of it. */
+  readonly moreSamples?: ((factor: number) => string) | undefined
 }
 
 /** What became of each gate, in their order. A gate without data has not passed. */
@@ -51,7 +54,7 @@ function judgeGate(gate: Gate, evidence: GateEvidence): GateResult {
   const { metric, comparison } = gate
   const reading = readMetric(gate, evidence, evidence.routeNames)
   const { value, samples } = reading
-  const lacking = whatIsLacking(gate, reading)
+  const lacking = whatIsLacking(gate, reading, evidence.moreSamples)
   if (value === undefined || lacking !== undefined) return noData(gate, samples, lacking ?? 'nothing was measured')
   const limit = limitOf(gate, evidence, value)
   if (limit === undefined) return noData(gate, samples, missingLimit(gate))
@@ -87,7 +90,7 @@ function judgeAbort(gate: Gate, { watch, cutShort }: GateEvidence): GateResult {
 }
 
 function seconds(count: number): string {
-  return `${formatCount(count)} second${count === 1 ? '' : 's'}`
+  return formatMany(count, 'second')
 }
 
 const WORDS: Readonly<Record<Comparison, string>> = {
@@ -119,16 +122,23 @@ function formatLimit({ metric }: Gate, limit: number | null): string {
 
 function missingLimit({ limit }: Gate): string {
   if (limit.kind === 'history') return 'there are too few earlier runs to compare with'
-  return limit.kind === 'baseline' ? 'there are too few pairs of blocks with it' : 'nothing was offered at a rate'
+  return limit.kind === 'baseline'
+    ? `it needs ${LEAST_PAIRS} pairs of blocks or more, with a reply in every block`
+    : 'nothing was offered at a rate'
 }
 
-function whatIsLacking(gate: Gate, { value, samples }: Reading): string | undefined {
+function whatIsLacking(
+  gate: Gate,
+  { value, samples }: Reading,
+  moreSamples: GateEvidence['moreSamples'],
+): string | undefined {
   if (value === undefined || samples === 0) return `${nothingOf(gate)} in this run`
   const { quantity } = gate.metric
   if (quantity.kind !== 'quantile') return undefined
   const needed = samplesFor(quantity.quantile)
   if (samples >= needed) return undefined
-  return `${gate.metric.name}${ofRoute(gate)} rests on ${formatCount(samples)} samples and needs ${formatCount(needed)}`
+  const remedy = moreSamples === undefined ? '' : `: give ${moreSamples(needed / samples)}`
+  return `${gate.metric.name}${ofRoute(gate)} rests on ${formatCount(samples)} samples and needs ${formatCount(needed)}${remedy}`
 }
 
 /** `no request of GET /cart`, `no reply`. */

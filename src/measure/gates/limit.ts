@@ -9,7 +9,7 @@ import type { GateMetric } from './metric.ts'
 const EXAMPLES: Readonly<Record<GateUnit, string>> = {
   ns: 'a duration such as 250ms or 1.5s',
   ratio: 'a percentage such as 1% or 0.05%',
-  per_second: 'a rate such as 500/s, or a share such as 98% of target',
+  per_second: 'a rate such as 500/s or a share such as 98% of target',
   count: 'a whole number such as 0 or 100',
 }
 
@@ -34,7 +34,7 @@ export function parseLimit(text: string, metric: GateMetric, where: string): Gat
   const value = VALUES[metric.unit](text, where)
   if (value !== undefined) return { kind: 'value', value }
   throw new MeshError('MESH_ERR_UNIT', {
-    what: `${metric.name} is compared with ${EXAMPLES[metric.unit]}; found "${visible(text)}"`,
+    what: `expected ${EXAMPLES[metric.unit]} for ${metric.name}, found "${visible(text)}"`,
     where,
     ...unitRemedy(text, metric.unit),
   })
@@ -71,7 +71,7 @@ function unitRemedy(text: string, unit: GateUnit): { readonly remedy?: string } 
 function targetLimit(share: number, metric: GateMetric, where: string): GateLimit {
   if (metric.unit !== 'per_second') {
     throw new MeshError('MESH_ERR_UNIT', {
-      what: `"of target" is a share of the offered rate, and ${metric.name} is compared with ${EXAMPLES[metric.unit]}`,
+      what: `"of target" is a share of the offered rate, and ${metric.name} needs ${EXAMPLES[metric.unit]}`,
       where,
       remedy: 'achieved_rate and rps can be compared with it',
     })

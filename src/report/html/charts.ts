@@ -4,6 +4,7 @@ import { element, type Markup } from '../markup.ts'
 import type { Run } from '../run.ts'
 import { histogramOf } from '../run-span.ts'
 import type { RunSeries } from '../series.ts'
+import { SpanRates } from './span-rates.ts'
 import { COLOURS } from '../svg/frame.ts'
 import { heatMap } from '../svg/heat-map.ts'
 import { type Line, lineChart } from '../svg/line-chart.ts'
@@ -11,8 +12,9 @@ import { spectrum } from '../svg/spectrum.ts'
 
 /** Every chart of a run, each with its heading and what it says. One that would be empty is left out. */
 export function chartSections(run: Run, series: RunSeries): readonly Markup[] {
+  const rates = new SpanRates(run, series)
   const sections = [
-    rateSection(run, series),
+    rateSection(run, series, rates),
     multiplierSection(run, series),
     latencySection(
       series,
@@ -23,8 +25,8 @@ export function chartSections(run: Run, series: RunSeries): readonly Markup[] {
     latencySection(series, 'serviceTime', 'Service time', 'From when it was sent to its reply: what the target took.'),
     heatSection(series),
     spectrumSection(run),
-    statusSection(series),
-    errorSection(series),
+    statusSection(series, rates),
+    errorSection(series, rates),
     lagSection(series),
   ]
   return sections.filter((section) => section !== undefined)
@@ -36,17 +38,17 @@ function section(heading: string, says: string, drawing: Markup | undefined): Ma
 }
 
 /** Offered against achieved; in a closed loop nothing is offered. */
-function rateSection({ plan, timeline }: Run, { spanSeconds, spans }: RunSeries): Markup | undefined {
+function rateSection({ plan, timeline }: Run, { spanSeconds, spans }: RunSeries, rates: SpanRates): Markup | undefined {
   const lines: Line[] = []
   if (plan.loop === 'open') {
-    const due = folded(timeline.due, spanSeconds)
+    const due = rates.folded(timeline.due)
     lines.push({ name: 'due', colour: COLOURS.grey, dashed: true, width: 2.5, values: due })
-    lines.push({ name: 'sent', colour: COLOURS.blue, values: folded(timeline.sent, spanSeconds) })
+    lines.push({ name: 'sent', colour: COLOURS.blue, values: rates.folded(timeline.sent) })
   }
   lines.push({
     name: 'replies',
     colour: COLOURS.green,
-    values: spans.map(({ replies }) => replies / spanSeconds),
+    values: spans.map(({ replies }, place) => rates.of(place, replies)),
   })
   if (lines.every(({ values }) => values.length === 0)) return undefined
   const drawing = lineChart({ description: 'Requests a second over time', lines, spanSeconds, label: rateLabel })
@@ -77,16 +79,6 @@ function multiplierSection({ plan: { stages } }: Run, { spanSeconds, spans }: Ru
   const label = (value: number): string => `${Number(value.toPrecision(3))}x`
   const drawing = lineChart({ description: 'The multiplier over time', lines, spanSeconds, label, height: 120 })
   return section('Multiplier', 'How much of the recorded load the stages asked for.', drawing)
-}
-
-/** Per second, in spans as those of the series. */
-function folded(counts: readonly number[], spanSeconds: number): number[] {
-  const spans: number[] = []
-  for (const [second, count] of counts.entries()) {
-    const place = Math.floor(second / spanSeconds)
-    spans[place] = (spans[place] ?? 0) + count / spanSeconds
-  }
-  return spans
 }
 
 function latencySection(
@@ -147,10 +139,15 @@ const STATUS_COLOURS: Readonly<Record<string, string>> = {
   5: COLOURS.red,
 }
 
-function statusSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+function statusSection({ spanSeconds, spans }: RunSeries, rates: SpanRates): Markup | undefined {
   const classes = new Set(spans.flatMap(({ statuses }) => [...statuses.keys()].map((status) => status.charAt(0))))
   const lines = [...classes].toSorted().map((first): Line => {
-    const values = spans.map(({ statuses }) => sumOf(statuses, (status) => status.startsWith(first)) / spanSeconds)
+    const values = spans.map(({ statuses }, place) =>
+      rates.of(
+        place,
+        sumOf(statuses, (status) => status.startsWith(first)),
+      ),
+    )
     return { name: `${first}xx`, colour: STATUS_COLOURS[first] ?? COLOURS.purple, values }
   })
   if (lines.length === 0) return undefined
@@ -160,14 +157,14 @@ function statusSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
 
 const ERROR_COLOURS: readonly string[] = [COLOURS.red, COLOURS.purple, COLOURS.yellow, COLOURS.cyan, COLOURS.blue]
 
-function errorSection({ spanSeconds, spans }: RunSeries): Markup | undefined {
+function errorSection({ spanSeconds, spans }: RunSeries, rates: SpanRates): Markup | undefined {
   const classes = [...new Set(spans.flatMap(({ errors }) => [...errors.keys()]))].toSorted()
   if (classes.length === 0) return undefined
   const lines = classes.map((name, index): Line => ({
     name,
     colour: ERROR_COLOURS[index % ERROR_COLOURS.length] ?? COLOURS.red,
     dashed: index >= ERROR_COLOURS.length,
-    values: spans.map(({ errors }) => (errors.get(name) ?? 0) / spanSeconds),
+    values: spans.map(({ errors }, place) => rates.everywhere(place, errors.get(name) ?? 0)),
   }))
   const drawing = lineChart({ description: 'Requests without a reply over time', lines, spanSeconds, label: rateLabel })
   return section('Errors', 'Requests a second that had no reply, by what happened.', drawing)

@@ -1,4 +1,4 @@
-import { commandLine } from '../../core/shell-word.ts'
+import { typedWord } from '../../core/shell-word.ts'
 import { formatBytes, formatCount, formatDurationNs } from '../../core/units.ts'
 import { visible } from '../../core/visible.ts'
 import { durationCell, percentCell, quantileCell, rateCell, recordedRateCell, statusCell } from '../cells.ts'
@@ -13,6 +13,9 @@ import { sparkline } from '../svg/sparkline.ts'
 
 /** Routes that are shown, the busiest first; all of them are in `run.json`. */
 const MAX_ROUTES = 100
+
+/** Characters of a word that fit into a line of the page, monospaced. */
+const MAX_UNBROKEN = 80
 
 /** Characters of statuses in a cell. */
 const STATUS_COLUMNS = 40
@@ -49,8 +52,14 @@ export function table(heads: readonly string[], rows: readonly (readonly Content
 /** What was asked for and what was done, and how to do it again. */
 export function factsSection(run: Run): Markup {
   const rows = factRows(run).map(([label, text]) => [label, visible(text)])
-  const command = element('p', {}, element('code', {}, commandLine(['mesh', ...run.asked.command])))
+  const command = element('p', {}, element('code', {}, 'mesh', run.asked.command.map(commandWord)))
   return element('section', {}, element('h3', {}, 'What was done'), command, table(['', ''], rows, 2))
+}
+
+/** A browser breaks lines at hyphens, and `--find-` is no flag: a word that is no wider than the page stays in one piece. */
+function commandWord(word: string): Content {
+  const typed = typedWord(word)
+  return [' ', typed.length > MAX_UNBROKEN ? typed : element('nobr', {}, typed)]
 }
 
 const QUANTILE_HEADS = ['p50', 'p90', 'p99', 'p99.9', 'max']

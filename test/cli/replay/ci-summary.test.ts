@@ -52,6 +52,18 @@ describe('a CI job', () => {
     expect(said).toEqual(['::error title=mesh%3A p99 < 1ms::p99 is 9ms: 100%25 over, not below 1ms'])
   })
 
+  it('is warned of a measurement that is not valid where --on-invalid warn excuses it', async () => {
+    const { said, terminal } = listening()
+    const run = shopRun()
+    const reasons = [{ code: 'lag', verdict: 'INVALID', what: 'we sent late', remedy: '' }] as const
+    const invalid = { ...run, verdict: { name: 'INVALID', reasons } } as const
+    await summariseForCi(invalid, { GITHUB_ACTIONS: 'true' }, terminal)
+    const asked = { ...run.asked, options: { ...run.asked.options, onInvalid: 'warn' } }
+    await summariseForCi({ ...invalid, asked }, { GITHUB_ACTIONS: 'true' }, terminal)
+    const message = 'title=mesh%3A the measurement is not valid::we sent late'
+    expect(said).toEqual([`::error ${message}`, `::warning ${message}`])
+  })
+
   it('is warned of a summary that cannot be written, and goes on', async () => {
     const { said, terminal } = listening()
     await summariseForCi(shopRun(), { GITHUB_STEP_SUMMARY: join(folder, 'no', 'such') }, terminal)

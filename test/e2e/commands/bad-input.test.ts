@@ -96,11 +96,22 @@ describe('a recording that was cut', () => {
     }
   })
 
+  it('passes --verify as far as it goes, and that it is cut is said first', async () => {
+    const cut = output()
+    writeFileSync(cut, readFileSync(RECORDING).subarray(0, -20))
+    const { code, stderr } = await runMesh('inspect', '--verify', cut)
+    expect(stderr).toMatch(
+      /^shop: CUT: its end is missing, and its last \d+ B are no whole chunk; in what is whole every checksum holds, the ledger balances \(\d+ exchanges in \d+ chunks? of 1 part\)$/m,
+    )
+    expect(stderr).not.toContain('verified')
+    expect(code).toBe(0)
+  })
+
   it('is replayed as far as it goes, with a warning', async () => {
     const cut = output()
     writeFileSync(cut, readFileSync(RECORDING).subarray(0, -20))
     const { code, stdout, stderr } = await runMesh('replay', cut, '--to', NOWHERE, '--plan')
-    expect(stderr).toContain('was cut by a crash')
+    expect(stderr).toContain('is CUT: its end is missing')
     expect(stdout).toMatch(/sends +50 requests/)
     expect(code).toBe(0)
   })

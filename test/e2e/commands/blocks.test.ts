@@ -2,10 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runMesh, temporaryFolder } from '../../support/mesh.ts'
 import { startReplay } from '../../support/runs.ts'
 import { recordSessions } from '../../support/session-recordings.ts'
+import type { Answer } from '../../support/targets.ts'
 import { startHttpTarget } from '../../support/targets.ts'
 
 const folder = temporaryFolder()
 const file = folder.path('a.mcap')
+
+const refuse: Answer = (response) => response.writeHead(401, { 'content-length': 0 }).end()
 
 /** Forty requests a second by 20 users. */
 beforeAll(() => recordSessions(file, { host: 'a', users: 20, steps: 6, gapMs: 500 }))
@@ -23,6 +26,16 @@ describe('mesh replay --find-capacity', () => {
     stopped.signal('SIGINT')
     expect((await stopped.ended).code).toBe(130)
     await target.close()
+  })
+
+  it('says of a target that lets nobody in that what it holds are refusals', async () => {
+    const target = await startHttpTarget(refuse)
+    const flags = ['--gate', 'error_rate < 50%', '--step', '1s', '--max-multiplier', '1', '--on-invalid', 'warn']
+    const { stdout, stderr } = await startReplay([file], target.url, '--find-capacity', ...flags).ended
+    await target.close()
+    expect(stdout).toContain('every reply was 401 or 403, and not in the recording')
+    expect(stderr).toMatch(/^verdict: \w+; every reply was 401 or 403/m)
+    expect(stderr).toMatch(/^exit [0-4]: .*; the load was not the recorded one, see the verdict/m)
   })
 
   it.each([
@@ -43,6 +56,31 @@ describe('mesh replay --find-capacity', () => {
 })
 
 describe('mesh replay --baseline', () => {
+  it('says of a baseline that lets nobody in that its numbers are those of refusals', async () => {
+    const [target, baseline] = await Promise.all([startHttpTarget(), startHttpTarget(refuse)])
+    const flags = ['--baseline', baseline.url, '--step', '1s', '--on-invalid', 'warn']
+    const stopped = startReplay([file], target.url, ...flags)
+    await stopped.said(/^pair 1: measured/m)
+    stopped.signal('SIGINT')
+    const { code, stdout, stderr } = await stopped.ended
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('- at the baseline, every reply was 401 or 403')
+    expect(stderr).toMatch(/^verdict: \w+; at the baseline, every reply was 401 or 403/m)
+    expect(code).toBe(130)
+    await Promise.all([target.close(), baseline.close()])
+  })
+
+  it('says in its plan which gates lack samples, and what gives them', async () => {
+    const nowhere = 'http://127.0.0.1:9'
+    const flags = ['--baseline', nowhere, '--pairs', '8', '--step', '1s', '--gate', 'p95 < 110% of baseline']
+    const { code, stderr } = await runMesh('replay', file, '--to', nowhere, '--plan', ...flags)
+    const said = /needs 2,000 samples, and (\d+) requests are planned: --pairs (\d+) or --step (\d+)s, or gate a lower/
+    const [shots = 0, pairs = 0, seconds = 0] = said.exec(stderr)?.slice(1).map(Number) ?? []
+    // About forty a second for eight seconds.
+    expect(Math.abs(shots - 320)).toBeLessThan(20)
+    expect([pairs, seconds]).toEqual([Math.ceil((8 * 2_000) / shots), Math.ceil(2_000 / shots)])
+    expect(code).toBe(0)
+  })
+
   it.each([
     [['--gate', 'p95 < 110% of baseline'], 'it compares with baseline, and no baseline was given'],
     [['--baseline', 'http://127.0.0.1:9', '--gate', 'errors < 110% of baseline'], 'errors has no ratio to a baseline'],

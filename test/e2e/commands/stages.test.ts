@@ -74,6 +74,7 @@ describe('mesh replay --stages', () => {
     [['--stages', '1s:10/s', '--speed', '2x'], '--stages of rates and --speed exclude each other'],
     [['--stages', '1s:1x', '--speed', 'max'], '--stages and --speed max exclude each other'],
     [['--stages', '1s:1x', '--duration', '3s'], '--stages and --duration exclude each other'],
+    [['--stages', '1s:1x', '--closed', '2', '-d', '3s'], '--stages and --duration exclude each other'],
     [['--stages', '1s:1y'], 'expected a multiplier such as'],
     [['--stages', '1s:0'], 'pauses only'],
   ])('refuses %j before anything is sent', async (flags, what) => {

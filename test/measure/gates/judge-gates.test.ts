@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Outcome } from '../../../src/core/outcome.ts'
 import { checkGates, sampleWarnings } from '../../../src/measure/gates/check-gates.ts'
 import type { GateResult } from '../../../src/measure/gates/gate-result.ts'
-import { gateValidity, judgeGates } from '../../../src/measure/gates/judge-gates.ts'
+import { type GateEvidence, gateValidity, judgeGates } from '../../../src/measure/gates/judge-gates.ts'
 import { parseGate } from '../../../src/measure/gates/parse-gate.ts'
 import { measure, SECOND } from '../../report/runs.ts'
 import { thrownBy } from '../../support/errors.ts'
@@ -31,6 +31,13 @@ const OUTCOMES: readonly Outcome[] = Array.from({ length: 1000 }, (_, index) => 
 })
 
 function results(...texts: readonly string[]): readonly GateResult[] {
+  return judged(texts)
+}
+
+function judged(
+  texts: readonly string[],
+  more: Pick<GateEvidence, 'reference' | 'moreSamples'> = {},
+): readonly GateResult[] {
   const { measurement } = measure(OUTCOMES)
   const { due, sentInWindow: sent } = measurement.pace()
   return judgeGates(
@@ -41,6 +48,7 @@ function results(...texts: readonly string[]): readonly GateResult[] {
       spanNs: 10 * SECOND,
       offered: { due, sent },
       routeNames: ROUTES,
+      ...more,
     },
   )
 }
@@ -192,6 +200,19 @@ describe('checkGates', () => {
     ],
   ])('refuses %s in an %s loop', (gate, loop, message) => {
     expect(thrownBy(() => check(gate, loop))).toMatchObject({ code: 'MESH_ERR_USAGE', message })
+  })
+
+  it('say what gives a comparison the samples or the blocks that they lack', () => {
+    const moreSamples = (factor: number): string => `--pairs ${Math.ceil(8 * factor)}`
+    const gates = ['p99 < 1s', 'p50 < 110% of baseline']
+    expect(judged(gates, { moreSamples, reference: () => undefined }).map(({ what }) => what)).toEqual([
+      'p99 rests on 997 samples and needs 10,000: give --pairs 81',
+      'it needs 8 pairs of blocks or more, with a reply in every block',
+    ])
+    const [gate] = gates.map((text) => parseGate(text, ''))
+    expect(sampleWarnings(gate === undefined ? [] : [gate], 2_500, moreSamples)).toEqual([
+      'gate "p99 < 1s" needs 10,000 samples, and 2,500 requests are planned: --pairs 32, or gate a lower quantile',
+    ])
   })
 
   it('tells beforehand which quantiles will rest on too little', () => {

@@ -1,10 +1,10 @@
 /**
  * The whole benchmark: replay, correlation, tap, mirror, ingest and copy-on-write side by side with the peers and with our own floors, in turns, in one
- * go and against the same servers; the start of a copy-on-write branch; and how surely a comparison with a
+ * go and against the same servers; the start of a copy-on-write branch; what is held in memory at most; and how surely a comparison with a
  * baseline is right (half an hour). Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
  * PgBouncer are used where they are installed.
  *
- *     npm run bench -- [--only sending,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
+ *     npm run bench -- [--only sending,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,memory,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
  *
  * stdout is Markdown, stderr says what goes on. `--quick` is one short round of everything: it shows that it works, its figures
  * mean nothing.
@@ -18,6 +18,7 @@ import { cow } from './sections/cow.js'
 import { cowStart } from './sections/cow-start.js'
 import { dashboard } from './sections/dashboard.js'
 import { ingest } from './sections/ingest.js'
+import { memory } from './sections/memory.js'
 import { mirror } from './sections/mirror.js'
 import { onTime } from './sections/on-time.js'
 import { sending } from './sections/sending.js'
@@ -36,6 +37,7 @@ const SECTIONS = {
   ingest,
   cow,
   'cow-start': cowStart,
+  memory,
   baseline,
 }
 

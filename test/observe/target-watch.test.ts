@@ -173,8 +173,8 @@ describe('TargetWatch', () => {
 
 describe.skipIf(process.platform !== 'linux')('ProcessSource', () => {
   it('tells what a process uses, and says when it is gone', async () => {
-    const child = spawn(process.execPath, ['-e', 'for (;;);'])
-    await once(child, 'spawn')
+    const child = spawn(process.execPath, ['-e', `process.stdout.write('x'); for (;;);`])
+    await once(child.stdout, 'data')
     const { samples, readAt } = watch(new ProcessSource(child.pid ?? 0))
     await readAt(0)
     await readAt(1e9)

@@ -4,7 +4,7 @@
  * baseline is right (half an hour). Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
  * PgBouncer are used where they are installed.
  *
- *     npm run bench -- [--only sending,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,memory,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
+ *     npm run bench -- [--only sending,workers,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,memory,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]
  *
  * stdout is Markdown, stderr says what goes on. `--quick` is one short round of everything: it shows that it works, its figures
  * mean nothing.
@@ -23,12 +23,14 @@ import { mirror } from './sections/mirror.js'
 import { onTime } from './sections/on-time.js'
 import { sending } from './sections/sending.js'
 import { tap } from './sections/tap.js'
+import { workers } from './sections/workers.js'
 import { describeMachine, endWarning, machineLine, pulse, pulseText, startWarning } from './support/machine.js'
 import { endEverything, temporaryFolder } from './support/processes.js'
 import { count, markdownTable } from './support/table.js'
 
 const SECTIONS = {
   sending,
+  workers,
   correlation,
   'on-time': onTime,
   dashboard,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 
+import { cpuUsOfReply } from '../support/cpu.js'
 import { replayOnTerminal } from '../support/mesh.js'
 import { isInstalled } from '../support/processes.js'
 import { writeRequests } from '../support/recordings.js'
@@ -53,17 +54,12 @@ export async function dashboard({ folder, rounds, seconds, say }) {
   return { title, ...present(found, length, rounds) }
 }
 
-/** CPU seconds of a thousand replies while a run goes on: what others do to this machine is in the time, and hardly in these. */
-function cpuPerThousand({ full, brief }) {
-  return full.map(
-    (run, round) => ((run.cpuSeconds - brief[round].cpuSeconds) * 1000) / (run.answered - brief[round].answered),
-  )
-}
+const cpuUs = ({ full, brief }) => full.map((run, round) => cpuUsOfReply(run, brief[round]))
 
 /** CPU seconds that a run takes before its first reply and after its last. */
 function cpuOfStartAndEnd({ full, brief }) {
-  const each = cpuPerThousand({ full, brief })
-  return full.map((run, round) => run.cpuSeconds - (each[round] * run.answered) / 1000)
+  const each = cpuUs({ full, brief })
+  return full.map((run, round) => run.cpuSeconds - (each[round] * run.answered) / 1e6)
 }
 
 function present(found, length, rounds) {
@@ -76,7 +72,7 @@ function present(found, length, rounds) {
       paired(name, ({ repliesPerSecond }) => repliesPerSecond),
       3,
     ),
-    decimals(median(cpuPerThousand({ full, brief })) * 1000, 2),
+    decimals(median(cpuUs({ full, brief })), 2),
     decimals(median(cpuOfStartAndEnd({ full, brief })), 2),
     decimals(median(paced.map(({ cpuSeconds }) => cpuSeconds)), 2),
     milliseconds(medianOf(paced, 'lagP99Ns')),
@@ -90,7 +86,7 @@ function present(found, length, rounds) {
     'shown as',
     'throughput',
     'x lines',
-    'CPU ms a 1,000 replies',
+    'CPU us a reply',
     'CPU s of start and end',
     `CPU s at ${RATE}/s`,
     'lag p99, ms',

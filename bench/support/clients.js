@@ -12,7 +12,7 @@ const NS_OF_UNIT = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9 }
 export async function bareLoop(url, { connections, seconds }) {
   const { port, pathname } = new URL(url)
   const { out } = await runProgram(process.execPath, [BARE_LOOP, port, `${connections}`, `${seconds}`, pathname])
-  return { perSecond: Number(out) }
+  return JSON.parse(out)
 }
 
 export async function wrk(url, { connections, seconds }) {
@@ -26,7 +26,7 @@ export async function wrk(url, { connections, seconds }) {
   }
 }
 
-/** Clients at a fixed rate: how many requests were sent, answered, late and failed, and their median and 99th percentile. */
+/** Clients at a fixed rate: how many requests were sent, answered, late and failed, their median and 99th percentile, and the CPU that one took. */
 export async function paced(url, { connections, seconds, rate }) {
   const { port, pathname } = new URL(url)
   const words = [PACED, port, `${connections}`, `${rate}`, `${seconds}`, pathname]

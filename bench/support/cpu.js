@@ -21,6 +21,14 @@ export function processorUs(pid) {
   return own.length === 0 ? Number.NaN : ((Number(own[11]) + Number(own[12])) * 1e6) / CLOCK_TICKS_PER_SECOND
 }
 
+/**
+ * CPU microseconds of a reply while a run goes on, of a long run and a brief one: what begins and ends both is in neither then. What others
+ * do to this machine is in the time, and hardly in these.
+ */
+export function cpuUsOfReply(run, brief) {
+  return ((run.cpuSeconds - brief.cpuSeconds) * 1e6) / (run.answered - brief.answered)
+}
+
 /** The fields of `/proc/PID/stat` from the state on; none where the process is gone. */
 function statOf(pid) {
   try {

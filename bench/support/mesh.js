@@ -53,13 +53,14 @@ export async function replayOnTerminal(folder, recording, words) {
 /** `mesh replay`: the run as its JSON says. A run that is not valid is a result too, and says so. */
 export async function replay(folder, recording, words) {
   const all = ['replay', recording, ...words, '--yes', '--json', '-q']
-  const { out } = await runMesh(folder, all, { codes: [0, INVALID] })
+  const { out, cpuSeconds } = await runMesh(folder, all, { codes: [0, INVALID] })
   const run = JSON.parse(out)
   const { totals, achieved, verdict, counters } = run
   return {
     repliesPerSecond: (totals.replies * 1e9) / achieved.windowNs,
     // With those of the warm-up, which are in no other figure.
     answered: counters.answered,
+    cpuSeconds,
     unanswered: totals.shots - totals.replies,
     statuses: totals.statuses,
     lagP50Ns: totals.lag.p50Ns,

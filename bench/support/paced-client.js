@@ -1,6 +1,6 @@
 /**
  * Asks for one path again and again on some connections at a fixed rate, as clients of a service do, and prints what each request took, from
- * when it was written to its reply, as JSON:
+ * when it was written to its reply, and the CPU that one took, as JSON:
  *
  *     node bench/support/paced-client.js PORT CONNECTIONS RATE SECONDS PATH
  *
@@ -56,7 +56,11 @@ function runConnection(place) {
   })
 }
 
+const before = process.cpuUsage()
 await Promise.all(Array.from({ length: connections }, (_, place) => runConnection(place)))
+const { user, system } = process.cpuUsage(before)
+const cpuUs = (user + system) / tookNs.length
 tookNs.sort((a, b) => a - b)
 const quantile = (share) => tookNs[Math.min(tookNs.length - 1, Math.floor(tookNs.length * share))]
-console.log(JSON.stringify({ ...counts, answered: tookNs.length, p50Ns: quantile(0.5), p99Ns: quantile(0.99) }))
+const quantiles = { p50Ns: quantile(0.5), p99Ns: quantile(0.99) }
+console.log(JSON.stringify({ ...counts, answered: tookNs.length, cpuUs, ...quantiles }))

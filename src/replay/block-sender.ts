@@ -70,6 +70,7 @@ export class BlockSender {
   readonly #watch: IntervalWatch
   #generation = 0
   #submitted = 0
+  #measuredNs = 0
   /** The threads have ended: the breaker tripped. */
   #isOver = false
 
@@ -109,6 +110,11 @@ export class BlockSender {
     return [...this.#counters.values()]
   }
 
+  /** The time of all blocks so far in which what was measured was due; of one that was cut short, until then. */
+  get measuredNs(): number {
+    return this.#measuredNs
+  }
+
   /**
    * Sends a block and waits for all of its replies. Undefined where the signal or the breaker ended it: then the sender is of no more use but
    * to be closed.
@@ -135,6 +141,8 @@ export class BlockSender {
     } finally {
       signal.removeEventListener('abort', stop)
       this.#watch.onInterval = () => undefined
+      const untilNs = Math.min(endNs, monotonicNs() - this.#originNs)
+      this.#measuredNs += Math.max(0, untilNs - measureFromNs)
     }
   }
 

@@ -98,10 +98,26 @@ describe('BlockSender', () => {
     const broken = await sender.send({ ...long, plan: { ...block.plan, durationNs: 30 * SECOND } }, signal)
     expect(broken?.broken).toMatch(/% of the requests had no reply/)
     expect(server.received.length).toBeLessThan(600)
+    expect(sender.measuredNs).toBeLessThan(29 * SECOND)
     isDown = false
     const whole = await sender.send(block, signal)
     expect(whole?.tally.total().replies).toBe(40)
     await sender.close(signal)
+  })
+
+  it('has measured until then where a block was stopped amid it', async () => {
+    const stop = new AbortController()
+    const server = await target(({ socket }) => {
+      socket.write(reply())
+      if (server.received.length === 130) stop.abort()
+    })
+    const { sender, block } = await open(server)
+    await sender.send(block, stop.signal)
+    expect(sender.measuredNs).toBe(SECOND)
+    expect(await sender.send(block, stop.signal)).toBeUndefined()
+    expect(sender.measuredNs).toBeGreaterThan(SECOND)
+    expect(sender.measuredNs).toBeLessThanOrEqual(2 * SECOND)
+    await sender.close(AbortSignal.abort())
   })
 
   it('ends when it is told to, and has no result then', async () => {

@@ -40,8 +40,6 @@ export class CapacitySearcher {
   #isAtBound = false
   #loadOfHeld: VerdictReason | undefined
   #loadOfAny: VerdictReason | undefined
-  /** The time of all steps in which what was measured was due. */
-  measuredNs = 0
   /** Of the step that our own side disturbed however often it was repeated: the search ended with it. */
   starved: Verdict | undefined
   /** Of the first step that our own side disturbed and that counted all the same (`--on-invalid warn`). */
@@ -141,7 +139,6 @@ export class CapacitySearcher {
     for (;;) {
       const result = await this.#sender.send(block, this.#signal)
       if (result === undefined) return undefined
-      this.measuredNs += result.windowNs
       this.health = result.health
       results.push(result)
       const verdict = verdictOfBlock(result, flags, this.#masked)

@@ -159,8 +159,7 @@ class AlternatingBlocks {
   readonly #masked: MaskedLoad | undefined
   /** Why the load of either side was not the recorded one: of the first block of it where it was not. */
   #anotherLoad: Partial<Record<Side, VerdictReason | undefined>> = {}
-  /** Of the candidate's blocks. */
-  measuredNs = 0
+  /** Of the candidate's last block. */
   health: GeneratorHealth | undefined
 
   constructor(
@@ -176,6 +175,11 @@ class AlternatingBlocks {
     this.#terminal = terminal
     const gates = replay.gates.filter(({ limit }) => limit.kind === 'baseline')
     this.#pairs = new BlockPairs(gates, replay.options.routes.names)
+  }
+
+  /** Of the candidate's blocks. */
+  get measuredNs(): number {
+    return this.#senders.candidate.measuredNs
   }
 
   /** Ends when there are as many pairs as were asked for, when too many were disturbed, or when the signal aborts. */
@@ -252,7 +256,6 @@ class AlternatingBlocks {
     if (baseline === undefined || candidate === undefined) {
       throw new MeshError('MESH_ERR_INTERNAL', { what: 'expected a block of either side' })
     }
-    this.measuredNs += candidate.windowNs
     this.health = candidate.health
     const ofCandidate = verdictOfBlock(candidate, this.#replay.flags, this.#masked)
     const ofBaseline = verdictOfBlock(baseline, this.#replay.flags, this.#masked)

@@ -149,7 +149,7 @@ export async function runCapacitySearch(
     finishedAt: new Date(),
     ...(searcher.health === undefined ? {} : { health: searcher.health }),
     counters: addCounters(summary.workers.map(({ counters }) => counters)),
-    windowNs: searcher.measuredNs,
+    windowNs: sender.measuredNs,
     slowest: await slowestExchanges(slowest, survey, replay.readers, options.routes.names),
     verdict: withLoadOfAll(verdict, searcher.anotherLoad),
     findings: { capacity },

@@ -5,7 +5,7 @@ import { countsText, durationCell, middleCut, percentCell, quantileCell } from '
 import { failsRun } from '../report/gate-words.ts'
 import { progressBar, shade, sparkline } from './bars.ts'
 import { type DashboardFacts, SHOWN_SECONDS, type ShownSecond } from './facts.ts'
-import { line, type Look, type Part, type Piece } from './parts.ts'
+import { beside, type Line, line, type Look, type Part, type Piece } from './parts.ts'
 
 /** Parts of the dashboard, each a list of lines of at most `width` characters. */
 
@@ -165,13 +165,22 @@ function statusText(statuses: DashboardFacts['total']['statuses'], replies: numb
 export function routesSection({ routes }: DashboardFacts, width: number, height: number): readonly Part[] {
   const name = Math.max(16, width - 34)
   const heads = 'replies'.padStart(10) + 'failed'.padStart(8) + 'p50'.padStart(8) + 'p99'.padStart(8)
+  // Names in a column of their own: wide characters in one do not move its figures.
+  const row = (label: Line, figures: Line): Part =>
+    beside(
+      [
+        { width: name, parts: [label] },
+        { width: Math.max(0, width - name), parts: [figures] },
+      ],
+      0,
+    )
   return [
-    line(['SLOWEST ROUTES'.padEnd(name), BOLD], [heads, DIM]),
+    row(line(['SLOWEST ROUTES', BOLD]), line([heads, DIM])),
     ...routes.slice(0, Math.max(1, height - 1)).map((route) => {
       const failed: Piece = [formatCount(route.failures).padStart(8), route.failures > 0 ? { colour: 'red' } : DIM]
       const times = durationCell(route.p50Ns).padStart(8) + durationCell(route.p99Ns).padStart(8)
-      const label = middleCut(visible(route.name), name - 1).padEnd(name)
-      return line(label, formatCount(route.replies).padStart(10), failed, times)
+      const label = middleCut(visible(route.name), name - 1)
+      return row(line(label), line(formatCount(route.replies).padStart(10), failed, times))
     }),
   ]
 }

@@ -93,6 +93,8 @@ describe('the dashboard', () => {
     // What stands left of the route, if anything, is where it was.
     expect(second.indexOf('GET /')).toBe(first.indexOf('GET /'))
     expect(second).toMatch(/GET \/東京\/:id +7 +0 +1\.00ms/)
+    // Each of the two takes two columns.
+    expect(second.replaceAll(/[東京]/g, '--').indexOf(' 7 ')).toBe(first.indexOf(' 7 '))
   })
 
   it('stands as it did when its sections have grown', () => {

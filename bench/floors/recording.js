@@ -198,6 +198,7 @@ async function maskedWrite(path, samples, count) {
     sample: 1,
     maskKey: new Uint8Array(32).fill(7),
     maskRules: [],
+    seal: [],
     keepReplayed: false,
     maxBodyBytes: 1024 * 1024,
     limit: undefined,

@@ -61,6 +61,8 @@ function runTests(title, projects, words) {
 
 const checks = await Promise.all([
   runBeside('types', tool('tsc'), ['-p', 'tsconfig.test.json']),
+  // They import what is built.
+  runBeside('types of the benches', tool('tsc'), ['-p', 'tsconfig.bench.json']),
   runBeside('lint', tool('oxlint'), ['--type-aware', '--deny-warnings']),
   runBeside('format', tool('oxfmt'), ['--check']),
   runBeside('dead code', tool('knip'), []),

@@ -78,7 +78,7 @@ export function exchangeAt(samples, index) {
     connection: index % 200,
     position: Math.floor(index / 200),
     session: `user-${index % 1000}`,
-    protocol: 'http1',
+    protocol: /** @type {const} */ ('http1'),
     secure: false,
     client,
     server,
@@ -171,7 +171,7 @@ async function ourWrite(path, samples, count) {
   })
   for (let index = 0; index < count; index++) {
     const exchange = exchangeAt(samples, index)
-    for (const unit of ['requests', 'responses']) {
+    for (const unit of /** @type {const} */ (['requests', 'responses'])) {
       ledger.see(unit)
       ledger.settle(unit, 'whole')
     }

@@ -21,6 +21,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { cpuSeconds } from '../support/cpu.js'
 import { isInstalled } from '../support/processes.js'
 import { median } from '../support/statistics.js'
+import { portOf } from '../support/server/port-of.js'
 
 const SELF = fileURLToPath(import.meta.url)
 const HOST = '127.0.0.1'
@@ -80,7 +81,7 @@ function relayOptions(upstream) {
 async function listening(server) {
   server.listen(0, HOST, 4096)
   await once(server, 'listening')
-  return server.address().port
+  return portOf(server)
 }
 
 /** The reading thread of `tap`: counts, and says what it counted. */

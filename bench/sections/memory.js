@@ -13,6 +13,7 @@ import { writeRequests } from '../support/recordings.js'
 import { startNginx } from '../support/server/nginx.js'
 import { databaseUrl, postgresAbsent, runSql } from '../support/server/postgres.js'
 import { count } from '../support/table.js'
+import { portOf } from '../support/server/port-of.js'
 
 const MAKE_PCAP = fileURLToPath(new URL('../support/make-pcap.js', import.meta.url))
 const RELAY = fileURLToPath(new URL('../floors/relay.js', import.meta.url))
@@ -108,7 +109,7 @@ async function body({ folder, megabytes }) {
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const output = join(folder, 'body.mcap')
-  const tap = await startTap(folder, { upstream: server.address().port, output })
+  const tap = await startTap(folder, { upstream: portOf(server), output })
   const [response] = await once(get({ host: '127.0.0.1', port: tap.port, agent: false }), 'response')
   let received = 0
   for await (const bytes of response) received += bytes.length

@@ -39,7 +39,11 @@ export async function hey(url, { connections, seconds }) {
   return { perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1]) }
 }
 
-/** With a second of warm-up, as our own: it runs on the same compiler. A `rate` is its `-R`. */
+/**
+ * With a second of warm-up, as our own: it runs on the same compiler. A `rate` is its `-R`.
+ * @param {string} url
+ * @param {{ connections: number, seconds: number, rate?: number }} load
+ */
 export async function autocannon(url, { connections, seconds, rate }) {
   const pace = rate === undefined ? [] : ['-R', `${rate}`]
   const warmup = ['--warmup', '[', '-c', `${connections}`, '-d', '1', ']']

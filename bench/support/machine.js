@@ -52,7 +52,8 @@ export function machineLine({ cpuModel, cores, memoryBytes, node, kernel }) {
 }
 
 /** Sentences where the machine was too busy, or too unsteady, for its figures to mean much. */
-export function startWarning({ load: [lastMinute] }) {
+export function startWarning({ load }) {
+  const [lastMinute] = load
   if (lastMinute <= MAX_LOAD_AT_START) return undefined
   return `the load average was ${lastMinute.toFixed(2)} at the start: others use this machine, and the figures are theirs too`
 }

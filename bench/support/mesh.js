@@ -19,11 +19,16 @@ function measured(folder, words) {
   }
 }
 
-/** Runs `mesh` to its end: its output, CPU seconds, peak memory and seconds by the wall. */
-export async function runMesh(folder, words, { seconds, codes } = {}) {
+/**
+ * Runs `mesh` to its end: its output, CPU seconds, peak memory and seconds by the wall.
+ * @param {string} folder
+ * @param {readonly string[]} words
+ * @param {{ seconds?: number, codes?: readonly number[] }} limits
+ */
+export async function runMesh(folder, words, limits = {}) {
   const { args, options, usage } = measured(folder, words)
   const start = performance.now()
-  const result = await runProgram(process.execPath, args, { ...options, seconds, codes })
+  const result = await runProgram(process.execPath, args, { ...options, ...limits })
   return { ...result, ...usage(), wallSeconds: (performance.now() - start) / 1000 }
 }
 
@@ -36,7 +41,7 @@ export async function replayOnTerminal(folder, recording, words) {
   for (const name of ['CI', 'NO_COLOR']) delete env[name]
   const shell = `stty cols 200 rows 50; exec ${quoted} > '${out}'`
   // At the end of its own input `script` types an end of input again and again: it gets one that stays open.
-  const stdio = ['pipe', 'pipe', 'pipe']
+  const stdio = /** @type {const} */ ('pipe')
   const terminal = { ...options, env, stdio, codes: [0, INVALID] }
   const { out: drawn } = await runProgram('script', ['-qefc', shell, '/dev/null'], terminal)
   const { totals, achieved, verdict, counters } = JSON.parse(readFileSync(out, 'utf8'))

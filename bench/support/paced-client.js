@@ -17,6 +17,7 @@ const request = Buffer.from(`GET ${process.argv[6] ?? '/'} HTTP/1.1\r\nhost: ben
 const tookNs = []
 const counts = { sent: 0, failed: 0, late: 0 }
 
+/** @returns {Promise<void>} */
 function runConnection(place) {
   return new Promise((resolve) => {
     const intervalMs = (connections / rate) * 1000

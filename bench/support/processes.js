@@ -88,7 +88,12 @@ export function startChild(command, args, options = {}) {
   return { pid: child.pid, ended, seen, stop }
 }
 
-/** Runs a program to its end. Another exit code than those of `codes`, or more time than `seconds`, is an error. */
+/**
+ * Runs a program to its end. Another exit code than those of `codes`, or more time than `seconds`, is an error.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import('node:child_process').SpawnOptions & { seconds?: number, codes?: readonly number[] }} options
+ */
 export async function runProgram(command, args, { seconds = 120, codes = [0], ...options } = {}) {
   const child = startChild(command, args, options)
   let isLate = false

@@ -84,7 +84,7 @@ function recordingInfo() {
     match: '',
     sessionBy: '',
     sample: 1,
-    secrets: 'kept',
+    secrets: /** @type {const} */ ('kept'),
     maskKeyId: '',
     maxBodyBytes: 1024 * 1024,
     version: '0.0.0',

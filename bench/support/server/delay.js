@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 
+import { portOf } from './port-of.js'
+
 /**
  * A server that takes `delayMs` for every request: what a load generator should report is known. As a program:
  * `node bench/support/server/delay.js 50 [port]` prints its port.
@@ -14,7 +16,7 @@ export function startDelayServer(delayMs, port = 0) {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => {
       resolve({
-        port: server.address().port,
+        port: portOf(server),
         stop: () =>
           new Promise((stopped) => {
             server.close(stopped)

@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 
 import { temporaryFolder, track } from '../processes.js'
+import { portOf } from './port-of.js'
 
 const STATUS_PATH = '/bench-status'
 const REPLIES = `location / { return 200 "ok"; }
@@ -89,7 +90,7 @@ export function freePort() {
     const server = createServer()
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
+      const port = portOf(server)
       server.close(() => resolve(port))
     })
   })

@@ -1,5 +1,7 @@
 import { createServer } from 'node:net'
 
+import { portOf } from './port-of.js'
+
 /** A server that takes connections and requests, and never answers. */
 export function startStalledServer() {
   const sockets = new Set()
@@ -13,7 +15,7 @@ export function startStalledServer() {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       resolve({
-        port: server.address().port,
+        port: portOf(server),
         stop: () =>
           new Promise((stopped) => {
             server.close(stopped)

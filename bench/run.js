@@ -1,7 +1,7 @@
 /**
  * The whole benchmark: replay, correlation, tap, mirror, ingest and copy-on-write side by side with the peers and with our own floors, in turns, in one
  * go and against the same servers; the start of a copy-on-write branch; what is held in memory at most; and how surely a comparison with a
- * baseline is right (half an hour). Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
+ * baseline is right (twenty minutes). Needs `npm run build`; nginx, wrk, hey, gor, PostgreSQL and
  * PgBouncer are used where they are installed.
  *
  *     npm run bench -- [--only sending,workers,correlation,on-time,dashboard,tap,mirror,ingest,cow,cow-start,memory,baseline] [--rounds 5] [--megabytes 500] [--quick] [--json FILE]

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 
-import { cpuUsOfReply } from '../support/cpu.js'
+import { BRIEF_SECONDS, cpuUsOfReply } from '../support/cpu.js'
 import { replayOnTerminal } from '../support/mesh.js'
 import { isInstalled } from '../support/processes.js'
 import { writeRequests } from '../support/recordings.js'
@@ -13,9 +13,6 @@ const RATE = 1000
 
 /** A run's seconds: long enough that what a dashboard costs at its start is not what is measured. */
 const SECONDS = 3
-
-/** Of the run that is taken off a long one's CPU seconds: what begins and ends both is in neither then. */
-const BRIEF_SECONDS = 2
 
 /** What watching a run costs it: the dashboard against lines, and a run directory with its reports against none. */
 export async function dashboard({ folder, rounds, seconds, say }) {

@@ -11,9 +11,9 @@ import { startPgbenchServer } from '../support/pgbench.js'
 import { runProgram } from '../support/processes.js'
 import { writeRequests } from '../support/recordings.js'
 import { startNginx } from '../support/server/nginx.js'
+import { portOf } from '../support/server/port-of.js'
 import { databaseUrl, postgresAbsent, runSql } from '../support/server/postgres.js'
 import { count } from '../support/table.js'
-import { portOf } from '../support/server/port-of.js'
 
 const MAKE_PCAP = fileURLToPath(new URL('../support/make-pcap.js', import.meta.url))
 const RELAY = fileURLToPath(new URL('../floors/relay.js', import.meta.url))

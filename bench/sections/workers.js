@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
 import { bareLoop, paced } from '../support/clients.js'
-import { cpuUsOfReply } from '../support/cpu.js'
+import { BRIEF_SECONDS, cpuUsOfReply } from '../support/cpu.js'
 import { replay } from '../support/mesh.js'
 import { writeRequests } from '../support/recordings.js'
 import { startNginx } from '../support/server/nginx.js'
@@ -10,14 +10,11 @@ import { count, decimals } from '../support/table.js'
 
 const REQUESTS = 10_000
 const CONNECTIONS = 50
-/** Eco: where pacing is precise a thread takes what CPU it gets, whatever a request costs. */
 const RATE = 10_000
 
+/** Eco: where pacing is precise a thread takes what CPU it gets, whatever a request costs. */
 const [MAX, PACED] = ['mesh --speed max', `mesh --rate ${RATE}/s --pacing eco`]
 const [LOOPS, CLIENTS] = ['bare socket loops', `bare clients at ${RATE}/s`]
-
-/** Of the run that is taken off a long one's CPU seconds: what begins and ends both is in neither then. */
-const BRIEF_SECONDS = 2
 
 /** What a request costs with two sending threads, of what it costs with one; beside it two bare clients, which share nothing but the machine. */
 export async function workers({ folder, rounds, seconds, say }) {

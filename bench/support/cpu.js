@@ -21,6 +21,9 @@ export function processorUs(pid) {
   return own.length === 0 ? Number.NaN : ((Number(own[11]) + Number(own[12])) * 1e6) / CLOCK_TICKS_PER_SECOND
 }
 
+/** Of the run that is taken off a long one. */
+export const BRIEF_SECONDS = 2
+
 /**
  * CPU microseconds of a reply while a run goes on, of a long run and a brief one: what begins and ends both is in neither then. What others
  * do to this machine is in the time, and hardly in these.
